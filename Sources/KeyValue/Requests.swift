@@ -1,0 +1,191 @@
+/// The bytes of a key or a value.
+public typealias Key = [UInt8]
+public typealias Value = [UInt8]
+
+/// Counts changes of the whole store; starts at 1 (empty). Every request that changes something makes one.
+public typealias Revision = Int64
+
+/// A key with its value and history, as etcd's `mvccpb.KeyValue`.
+public struct KeyValuePair: Hashable, Sendable {
+  public var key: Key
+  /// Empty when only keys were asked for.
+  public var value: Value
+  /// The revision that made the key (anew, if it was deleted in between).
+  public var createRevision: Revision
+  /// The revision of its last change.
+  public var modRevision: Revision
+  /// Changes since it was made; 1 when new.
+  public var version: Int64
+
+  public init(key: Key, value: Value, createRevision: Revision, modRevision: Revision, version: Int64) {
+    self.key = key
+    self.value = value
+    self.createRevision = createRevision
+    self.modRevision = modRevision
+    self.version = version
+  }
+}
+
+/// Which keys: one, an interval, a prefix, or all from a key on. etcd's `key` and `range_end`.
+public struct KeyRange: Hashable, Sendable {
+  public var start: Key
+  /// Exclusive. `nil`: the key `start` alone; `[0]`: no end.
+  public var end: Key?
+
+  public init(start: Key, end: Key?) {
+    self.start = start
+    self.end = end
+  }
+}
+
+public struct PutRequest: Hashable, Sendable {
+  public var key: Key
+  public var value: Value
+  /// Answer with the pair that was there before.
+  public var previous: Bool
+  /// Keep the value there is; an error if the key does not exist.
+  public var ignoreValue: Bool
+
+  public init(key: Key, value: Value, previous: Bool = false, ignoreValue: Bool = false) {
+    self.key = key
+    self.value = value
+    self.previous = previous
+    self.ignoreValue = ignoreValue
+  }
+}
+
+public struct DeleteRequest: Hashable, Sendable {
+  public var range: KeyRange
+  /// Answer with the pairs that were there before.
+  public var previous: Bool
+
+  public init(range: KeyRange, previous: Bool = false) {
+    self.range = range
+    self.previous = previous
+  }
+}
+
+public struct RangeRequest: Hashable, Sendable {
+  public enum Order: UInt8, Sendable { case none, ascending, descending }
+  public enum Target: UInt8, Sendable { case key, version, createRevision, modRevision, value }
+
+  public var range: KeyRange
+  /// Most pairs to return; 0 for all.
+  public var limit: Int64
+  /// The state as of this revision; 0 or less for the newest.
+  public var revision: Revision
+  public var order: Order
+  public var target: Target
+  public var keysOnly: Bool
+  public var countOnly: Bool
+  /// Bounds on the pairs returned (not on the count); 0 for none.
+  public var minimumModRevision: Revision
+  public var maximumModRevision: Revision
+  public var minimumCreateRevision: Revision
+  public var maximumCreateRevision: Revision
+
+  public init(
+    range: KeyRange, limit: Int64 = 0, revision: Revision = 0, order: Order = .none, target: Target = .key, keysOnly: Bool = false,
+    countOnly: Bool = false, minimumModRevision: Revision = 0, maximumModRevision: Revision = 0, minimumCreateRevision: Revision = 0,
+    maximumCreateRevision: Revision = 0
+  ) {
+    self.range = range
+    self.limit = limit
+    self.revision = revision
+    self.order = order
+    self.target = target
+    self.keysOnly = keysOnly
+    self.countOnly = countOnly
+    self.minimumModRevision = minimumModRevision
+    self.maximumModRevision = maximumModRevision
+    self.minimumCreateRevision = minimumCreateRevision
+    self.maximumCreateRevision = maximumCreateRevision
+  }
+}
+
+/// A condition on one key, or on every key of a range.
+public struct Comparison: Hashable, Sendable {
+  public enum Relation: UInt8, Sendable { case equal, greater, less, notEqual }
+  public enum Operand: Hashable, Sendable {
+    case version(Int64)
+    case createRevision(Revision)
+    case modRevision(Revision)
+    case value(Value)
+  }
+
+  public var range: KeyRange
+  public var relation: Relation
+  public var operand: Operand
+
+  public init(range: KeyRange, relation: Relation, operand: Operand) {
+    self.range = range
+    self.relation = relation
+    self.operand = operand
+  }
+}
+
+/// If every comparison holds, `success` is done, else `failure`: as one change, with one revision.
+public struct TransactionRequest: Hashable, Sendable {
+  public var comparisons: [Comparison]
+  public var success: [Request]
+  public var failure: [Request]
+
+  public init(comparisons: [Comparison] = [], success: [Request] = [], failure: [Request] = []) {
+    self.comparisons = comparisons
+    self.success = success
+    self.failure = failure
+  }
+}
+
+/// Everything that can be asked of the store.
+public enum Request: Hashable, Sendable {
+  case range(RangeRequest)
+  case put(PutRequest)
+  case delete(DeleteRequest)
+  indirect case transaction(TransactionRequest)
+}
+
+public struct RangeResponse: Hashable, Sendable {
+  public var pairs: [KeyValuePair]
+  /// There were more pairs than `limit`.
+  public var more: Bool
+  /// Keys in the range, whatever the limit and the bounds.
+  public var count: Int64
+
+  public init(pairs: [KeyValuePair] = [], more: Bool = false, count: Int64 = 0) {
+    self.pairs = pairs
+    self.more = more
+    self.count = count
+  }
+}
+
+/// What a request did. `revision` in `Answer` is the store's after it.
+public enum Response: Hashable, Sendable {
+  case range(RangeResponse)
+  case put(previous: KeyValuePair?)
+  case delete(count: Int64, previous: [KeyValuePair])
+  indirect case transaction(succeeded: Bool, responses: [Response])
+}
+
+public struct Answer: Hashable, Sendable {
+  public var revision: Revision
+  public var response: Response
+
+  public init(revision: Revision, response: Response) {
+    self.revision = revision
+    self.response = response
+  }
+}
+
+/// A request that cannot be done. Nothing was changed; the same request fails again.
+public enum KeyValueError: Error, Hashable, Sendable {
+  case emptyKey
+  case keyNotFound
+  case valueProvided
+  case duplicateKey
+  case tooManyOperations
+  case compacted
+  case futureRevision
+  /// The command's bytes are not of this format: the node that proposed it is of another version, or faulty.
+  case malformed(String)
+}
