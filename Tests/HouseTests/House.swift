@@ -9,7 +9,8 @@ struct House {
 
   /// Everything that breaks a rule.
   func findings() -> [Finding] {
-    swiftFindings() + textFindings() + ImportRules.table(directories: Set(sources.map(\.directory)))
+    let sources = sources
+    return swiftFindings(sources) + textFindings() + ImportRules.table(directories: Set(sources.map(\.directory)))
       + DocumentRules.topLevel(names: topLevel)
   }
 
@@ -22,12 +23,11 @@ struct House {
     path.hasSuffix(".swift") && ["Sources/", "Simulator/", "Tests/"].contains { path.hasPrefix($0) }
   }
 
-  private func swiftFindings() -> [Finding] {
+  private func swiftFindings(_ sources: [SwiftSource]) -> [Finding] {
     let rules: [(SwiftSource) -> [Finding]] = [
       ImportRules.imports, PurityRules.bannedCalls, PurityRules.globalVariables, SizeRules.fileLength, SizeRules.functionLength,
       SizeRules.lineLength,
     ]
-    let sources = sources
     let members = membersByDirectory(of: sources)
     return sources.flatMap { source in
       rules.flatMap { $0(source) } + OrderRules.unorderedIteration(source, members: members[source.directory] ?? OrderRules.Names())

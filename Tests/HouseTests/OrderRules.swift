@@ -6,6 +6,7 @@
 /// that is only inferred, or hidden behind an alias, it does not see.
 enum OrderRules {
   private static let unorderedTypes: Set<String> = ["Dictionary", "Set"]
+  private static let ownership: Set<String> = ["inout", "borrowing", "consuming", "sending"]
   /// Would show the order of the elements.
   private static let walks: Set<String> = [
     "map", "flatMap", "compactMap", "forEach", "reduce", "first", "enumerated", "joined", "prefix", "suffix", "dropFirst", "dropLast",
@@ -24,7 +25,9 @@ enum OrderRules {
     let tokens = source.tokens
     var names = Names()
     for index in tokens.indices.dropFirst(2) where isUnorderedType(at: index, in: tokens) {
-      if [":", "="].contains(tokens[index - 1].text) { names.unordered.insert(tokens[index - 2].text) }
+      let mark = ownership.contains(tokens[index - 1].text) ? index - 2 : index - 1
+      guard mark > 0, [":", "="].contains(tokens[mark].text), tokens[mark - 1].isWord else { continue }
+      names.unordered.insert(tokens[mark - 1].text)
     }
     for index in tokens.indices.dropLast(3) where ["let", "var"].contains(tokens[index].text) {
       let name = tokens[index + 1].text
@@ -77,7 +80,7 @@ enum OrderRules {
   /// `name.map`, `Array(name)`, `for … in name`, `for … in name.filter { … }`.
   private static func isWalked(_ index: Int, in tokens: [Token]) -> Bool {
     let after = tokens[(index + 1)...].prefix(3).map(\.text)
-    if after.first == ":" { return false }
+    if after.first == ":" || isSortedLater(index, in: tokens) { return false }
     if after.starts(with: [".", "removeFirst"]) { return true }
     let member = member(after: index, in: tokens)
     if let member, walks.contains(member) { return true }
@@ -97,13 +100,27 @@ enum OrderRules {
     guard base != "self", base.first.map({ $0.isLetter || "_)]?!".contains($0) }) == true, !["case", "return", "in"].contains(base) else {
       return false
     }
-    guard index + 1 < tokens.count, tokens[index + 1].text != "(" else { return false }
+    guard index + 1 < tokens.count, tokens[index + 1].text != "(", !isSortedLater(index, in: tokens) else { return false }
     return !orderless.contains(member(after: index, in: tokens) ?? "")
   }
 
   private static func member(after index: Int, in tokens: [Token]) -> String? {
     let after = tokens[(index + 1)...].prefix(3).map(\.text).drop { ["?", "!"].contains($0) }
     return after.first == "." ? after.dropFirst().first : nil
+  }
+
+  /// `name.map { … }.sorted()` on one line.
+  private static func isSortedLater(_ index: Int, in tokens: [Token]) -> Bool {
+    let isLoop = isInLoopHeader(index, in: tokens)
+    var depth = 0
+    for next in tokens.indices[(index + 1)...] where depth >= 0 {
+      let text = tokens[next].text
+      if tokens[next].line > tokens[index].line || (isLoop && depth == 0 && text == "{") { return false }
+      if depth == 0, text == "sorted", tokens[next - 1].text == "." { return true }
+      if ["(", "[", "{"].contains(text) { depth += 1 }
+      if [")", "]", "}", ";"].contains(text) { depth -= 1 }
+    }
+    return false
   }
 
   /// `Array` for `Array(name)` and `Array(self.name)`; `contentsOf` for `append(contentsOf: name)`.

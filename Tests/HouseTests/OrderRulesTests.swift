@@ -12,12 +12,17 @@ import Testing
     "for x in d.filter { $0.key > 1 } { }", "let x = d.map { $0 }", "let x = g?.first", "s.forEach { f($0) }", "let x = Array(s)",
     "let x = Array(self.s)", "a.append(contentsOf: s)", "let x = d.reduce(0) { $0 + $1.value }", "let x = d.keys.map { $0 }",
     "for k in other.keys { }", "let x = d.min { $0.value < $1.value }", "let x = unheard().values.first", "f(d.values)",
+    "for x in d { y.sorted() }", "for k in d.keys { y.sorted() }", "s.forEach { $0.sorted() }",
+    "func f(z: inout [Int: Int]) { for x in z { } }",
   ]) func walksAreFound(text: String) {
     #expect(found(Self.declarations + text) == [2])
   }
 
   @Test(arguments: [
-    "let x = d[1]", "for x in a { }", "for x in d.sorted(by: <) { }", "for k in d.keys.sorted() { }", "if s.contains(1) { }",
+    "let x = d[1]", "for x in a { }", "for x in d.sorted(by: <) { }", "for k in d.keys.sorted() { }",
+    "a[1] = [2: 3]; let x = [4].map { $0 }",
+    "let x = d.values.map(\\.term).sorted()", "for x in d.filter({ $0.key > 1 }).sorted(by: <) { }", "let x = s.map { $0 }.sorted()[1]",
+    "if s.contains(1) { }",
     "for x in d[1, default: []] { }", "let n = d.count", "s.insert(1)", "let x = d.mapValues { $0 + 1 }", "if d.values.contains(1) { }",
     "a.map { s.contains($0) }", "f(d: 1)", "d.removeAll(keepingCapacity: true)", "let x = s.min()", "for i in 0..<s.count { }",
     "case .keys: break", "self.keys = a", "let c = a.filter { x in s.contains(x) }",

@@ -58,17 +58,18 @@ struct SwiftLexer {
   }
 
   private mutating func lexString(hashes: Int) {
-    let fence = String(repeating: "#", count: hashes)
     advance(by: hashes)
     let quotes = starts("\"\"\"") ? "\"\"\"" : "\""
+    let fence = String(repeating: "#", count: hashes)
+    let (end, escape) = (quotes + fence, "\\" + fence)
     tokens.append(Token(text: "\"", line: line))
     advance(by: quotes.utf8.count)
-    while peek() != nil, !starts(quotes + fence) {
-      if starts("\\" + fence + "(") {
+    while peek() != nil, !starts(end) {
+      if starts(escape), starts(escape + "(") {
         advance(by: hashes + 2)
         lexCode(untilParenthesisCloses: true)
       } else {
-        advance(by: starts("\\" + fence) ? hashes + 2 : 1)
+        advance(by: starts(escape) ? hashes + 2 : 1)
       }
     }
     advance(by: quotes.utf8.count + hashes)
@@ -91,7 +92,10 @@ struct SwiftLexer {
 
   private func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  private func starts(_ text: String) -> Bool { bytes[position...].starts(with: text.utf8) }
+  /// The first byte is compared before all others: this runs for every byte, in a debug build.
+  private func starts(_ text: String) -> Bool {
+    position < bytes.count && bytes[position] == text.utf8.first && bytes[position...].starts(with: text.utf8)
+  }
 
   private mutating func advance(by count: Int = 1) {
     for _ in 0..<count where position < bytes.count {

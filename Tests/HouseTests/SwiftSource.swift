@@ -3,6 +3,8 @@ struct Token: Equatable {
   let text: String
   /// Counted from 1.
   let line: Int
+
+  var isWord: Bool { text.first.map { $0.isLetter || $0.isNumber || $0 == "_" } == true }
 }
 
 /// A Swift file taken apart: what is code, and what is said in comments. What stands in string literals is neither, but the
