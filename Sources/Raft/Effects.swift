@@ -9,6 +9,8 @@ public struct Effects: Sendable {
   public var messages: [Outbound] = []
   /// Reads that may be served once this index is applied.
   public var readable: [(id: ReadID, index: LogIndex)] = []
+  /// Forwarded proposals that the leader did not append.
+  public var refusedProposals: [(stream: UInt64, sequence: UInt64)] = []
   /// Blocks that the leader sent.
   public var snapshotBlocks: [IncomingBlock] = []
   /// Answers of a peer to which this leader sends a snapshot.
@@ -22,6 +24,7 @@ public struct Effects: Sendable {
     writes.removeAll(keepingCapacity: true)
     messages.removeAll(keepingCapacity: true)
     readable.removeAll(keepingCapacity: true)
+    refusedProposals.removeAll(keepingCapacity: true)
     snapshotBlocks.removeAll(keepingCapacity: true)
     snapshotProgress.removeAll(keepingCapacity: true)
     snapshotNeeded.removeAll(keepingCapacity: true)

@@ -7,6 +7,8 @@ public enum Event: Sendable {
   case message(Message)
   /// Append these commands, if this node leads (else nothing happens: look at `lastIndex`).
   case propose([Bytes])
+  /// Send these commands to the leader this node follows (if there is none, nothing happens). What becomes of them shows in the log.
+  case forward(stream: UInt64, sequence: UInt64, [Bytes])
   /// Find the index from which on a linearizable read may be served; the answer comes as `Effects.readable`, or not at all.
   case read(ReadID)
   /// All writes up to this number are durable.
@@ -17,4 +19,8 @@ public enum Event: Sendable {
   case compact(through: LogIndex)
   /// A snapshot for this peer could not be sent; try again from what the log has.
   case snapshotAbandoned(NodeID)
+  /// A block for a peer that waits for a snapshot from this leader.
+  case sendSnapshotBlock(to: NodeID, SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+  /// All blocks before `next` of the leader's snapshot are stored.
+  case sendSnapshotProgress(LogPosition, next: Int)
 }

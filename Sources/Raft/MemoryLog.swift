@@ -55,6 +55,17 @@ struct MemoryLog: Sendable {
     return LogPosition(index: max(index, start.index), term: self.term(at: max(index, start.index)) ?? start.term)
   }
 
+  /// The last index that is followed, up to `index`, by at least `bytes` of records; the start if there are fewer.
+  func indexLeaving(bytes: Int, before index: LogIndex) -> LogIndex {
+    var index = min(index, lastIndex)
+    var left = bytes
+    while left > 0, let entry = entry(at: index) {
+      left -= entry.record.count
+      index -= 1
+    }
+    return max(index, start.index)
+  }
+
   mutating func append(_ new: [Entry]) {
     entries.append(contentsOf: new)
     bytes += new.reduce(0) { $0 + $1.record.count }

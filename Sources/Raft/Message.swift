@@ -40,6 +40,11 @@ public struct Message: Sendable, Equatable {
     /// From which index on may I read? The id comes back; it is never used again.
     case readRequest(ReadID)
     case readResponse(ReadID, index: LogIndex)
+    /// Commands for the leader to append, from a client of the sender. `sequence` grows within a `stream`, which a node begins anew at each
+    /// start: so what the network delivers twice is appended once.
+    case proposals(stream: UInt64, sequence: UInt64, [Bytes])
+    /// These were not appended, and never will be.
+    case proposalsRefused(stream: UInt64, sequence: UInt64)
     /// The answer to any request of an older term: the sender's term is all it says.
     case outdated
   }

@@ -20,6 +20,7 @@ extension Raft {
     persistence.hardStateChanged()
     verifiedIndex = 0
     acknowledgedIndex = 0
+    forwarded = ForwardingLedger()
   }
 
   /// In the current term the vote stays what it is: stepping down is no reason to vote again.

@@ -18,8 +18,8 @@ extension Raft {
         .heartbeatResponse(round: round, sentThrough: sentThrough, received: verifiedIndex, match: match), to: message.from, into: &effects)
     case .commit(let index): follow(commit: index)
     case .snapshotBlock(let descriptor, let number, let block, let last):
-      effects.snapshotBlocks.append(
-        IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last))
+      let incoming = IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last)
+      receiveBlock(incoming, into: &effects)
     default: break
     }
   }

@@ -20,9 +20,9 @@ extension Raft {
   /// A request of an older term is answered with the current one, so that its sender learns of it; an answer of an older term is void.
   private mutating func refuseOutdated(_ message: Message, into effects: inout Effects) {
     switch message.body {
-    case .append, .heartbeat, .snapshotBlock, .voteRequest, .readRequest: send(.outdated, to: message.from, into: &effects)
+    case .append, .heartbeat, .snapshotBlock, .voteRequest, .readRequest, .proposals: send(.outdated, to: message.from, into: &effects)
     case .preVoteRequest, .preVoteResponse, .voteResponse, .appendAccepted, .appendRejected, .heartbeatResponse, .commit,
-      .snapshotProgress, .readResponse, .outdated:
+      .snapshotProgress, .readResponse, .proposalsRefused, .outdated:
       break
     }
   }
@@ -37,6 +37,9 @@ extension Raft {
     case .append, .heartbeat, .commit, .snapshotBlock: receiveFromLeader(message, now: now, into: &effects)
     case .appendAccepted, .appendRejected, .heartbeatResponse, .snapshotProgress: receiveFromFollower(message, now: now, into: &effects)
     case .readRequest(let id): receiveReadRequest(id, from: peer, into: &effects)
+    case .proposals(let stream, let sequence, let payloads):
+      receiveProposals(payloads, stream: stream, sequence: sequence, from: peer, into: &effects)
+    case .proposalsRefused(let stream, let sequence): effects.refusedProposals.append((stream, sequence))
     case .readResponse(let id, let index): if peer == leader { effects.readable.append((id, index)) }
     }
   }

@@ -1,7 +1,7 @@
 /// Snapshots: the paper, section 7. The blocks are the owner's business; what they mean for the log is decided here.
 extension Raft {
   /// The application's state now is this snapshot. An older one than what is committed here changes nothing.
-  mutating func install(_ descriptor: SnapshotDescriptor) {
+  mutating func install(_ descriptor: SnapshotDescriptor, into effects: inout Effects) {
     let position = descriptor.position
     guard role != .leader, position.index > commitIndex else { return }
     if log.term(at: position.index) == position.term {
@@ -16,6 +16,15 @@ extension Raft {
     }
     commitIndex = position.index
     verifiedIndex = max(verifiedIndex, position.index)
+    acknowledge(into: &effects)
+  }
+
+  mutating func receiveBlock(_ incoming: IncomingBlock, into effects: inout Effects) {
+    guard incoming.descriptor.position.index <= commitIndex else { return effects.snapshotBlocks.append(incoming) }
+    // We have all that it holds; and what is committed here, any leader has.
+    verifiedIndex = max(verifiedIndex, commitIndex)
+    acknowledgedIndex = 0
+    acknowledge(into: &effects)
   }
 
   mutating func compact(through index: LogIndex) {

@@ -16,6 +16,7 @@ public struct Raft: Sendable {
 
   public let id: NodeID
   public let settings: Settings
+  let termAtStart: Term
 
   public internal(set) var role: Role = .follower
   /// Whom this node follows, or itself; `nil` while that is unknown.
@@ -36,6 +37,8 @@ public struct Raft: Sendable {
   var lastLeaderContact: Instant?
   var electionDeadline: Instant = .never
   var tally = VoteTally()
+  /// Which forwarded proposals were looked at in this term.
+  var forwarded = ForwardingLedger()
   var leadership = Leadership()
 
   public var term: Term { hardState.term }
@@ -85,6 +88,7 @@ public struct Raft: Sendable {
     self.id = id
     self.settings = settings
     hardState = state.hardState
+    termAtStart = state.hardState.term
     log = MemoryLog(start: state.start, entries: state.entries)
     configurations = configuration
     commitIndex = state.start.index
@@ -118,6 +122,25 @@ public struct Raft: Sendable {
       position: LogPosition(index: index, term: term), configuration: item.configuration, configurationIndex: item.index)
   }
 
+  /// Whether this node leads and the peer waits for a snapshot.
+  public func isSendingSnapshot(to peer: NodeID) -> Bool {
+    role == .leader && leadership.peers.contains { $0.peer == peer && $0.state == .snapshot }
+  }
+
+  /// How long this node has not heard of a leader; zero if it leads, `nil` if it never did.
+  public func silence(now: Instant) -> Nanoseconds? {
+    role == .leader ? 0 : lastLeaderContact.map { now - $0 }
+  }
+
+  /// Up to where the log may be forgotten, if a snapshot covers it through `index` and about `bytes` before that are to be kept for peers
+  /// that were away for a moment.
+  public func compactionIndex(through index: LogIndex, keeping bytes: Int) -> LogIndex {
+    log.indexLeaving(bytes: bytes, before: min(index, commitIndex))
+  }
+
+  /// Bytes of entries that this leader has not committed.
+  public var uncommittedBytes: Int { leadership.uncommittedBytes }
+
   /// Whether a leader takes proposals of so many bytes more.
   public func hasRoom(forBytes bytes: Int) -> Bool {
     leadership.uncommittedBytes + bytes <= settings.maximumUncommittedBytes
@@ -129,11 +152,19 @@ public struct Raft: Sendable {
     case .tick: tick(now: now, into: &effects)
     case .message(let message): receive(message, now: now, into: &effects)
     case .propose(let payloads): propose(payloads)
+    case .forward(let stream, let sequence, let payloads):
+      if let leader, leader != id { send(.proposals(stream: stream, sequence: sequence, payloads), to: leader, into: &effects) }
     case .read(let id): requestRead(id, into: &effects)
     case .written(let sequence): written(through: sequence, now: now, into: &effects)
-    case .snapshotInstalled(let descriptor): install(descriptor)
+    case .snapshotInstalled(let descriptor): install(descriptor, into: &effects)
     case .compact(let index): compact(through: index)
     case .snapshotAbandoned(let peer): abandonSnapshot(to: peer)
+    case .sendSnapshotBlock(let peer, let descriptor, let number, let block, let last):
+      guard isSendingSnapshot(to: peer) else { return }
+      send(.snapshotBlock(descriptor, number: number, block: block, last: last), to: peer, into: &effects)
+    case .sendSnapshotProgress(let position, let next):
+      guard role == .follower, let leader else { return }
+      send(.snapshotProgress(position, next: next), to: leader, into: &effects)
     }
   }
 
