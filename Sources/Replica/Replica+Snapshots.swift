@@ -33,7 +33,6 @@ struct Snapshots: Sendable {
   var newest: SnapshotDescriptor?
   /// Under construction.
   var saving: SnapshotDescriptor?
-  var notBefore: Instant = .zero
   /// Bytes of entries applied since the newest was begun.
   var bytesApplied = 0
   var transfers: [Transfer] = []
@@ -45,8 +44,6 @@ struct Snapshots: Sendable {
 }
 
 extension Replica {
-  private static var retryAfterFailure: Nanoseconds { .milliseconds(5000) }
-
   // MARK: Our own
 
   mutating func takeSnapshotIfDue(into effects: inout ReplicaEffects<Machine>) {

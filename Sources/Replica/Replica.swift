@@ -154,14 +154,18 @@ public struct Replica<Machine: StateMachine>: Sendable {
 
   /// What the core wants done, in the replica's own terms.
   private mutating func carryOut(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    effects.writes.append(contentsOf: consensus.writes)
+    // Carrying it out may make the core say more, which must not be lost: it goes on with an empty bundle.
+    var wanted = Effects()
+    swap(&wanted, &consensus)
+    effects.writes.append(contentsOf: wanted.writes)
+    withheld.append(contentsOf: wanted.messages)
+    for (id, index) in wanted.readable { reads.confirm(id, index: index) }
+    for refused in wanted.refusedProposals { requeue(refused.sequence, stream: refused.stream, now: now) }
+    for incoming in wanted.snapshotBlocks { receiveBlock(incoming, into: &effects) }
+    for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
+    for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
     withheld.append(contentsOf: consensus.messages)
-    for (id, index) in consensus.readable { reads.confirm(id, index: index) }
-    for refused in consensus.refusedProposals { requeue(refused.sequence, stream: refused.stream, now: now) }
-    for incoming in consensus.snapshotBlocks { receiveBlock(incoming, into: &effects) }
-    for peer in consensus.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
-    for (peer, position, next) in consensus.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
-    consensus.removeAll()
+    consensus.messages.removeAll(keepingCapacity: true)
   }
 
   private mutating func stop(into effects: inout ReplicaEffects<Machine>) {
