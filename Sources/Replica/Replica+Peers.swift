@@ -28,7 +28,8 @@ extension Replica {
       guard frame.cluster == cluster else {
         let answer = Frame(cluster: cluster, from: identity.node, to: frame.from, body: .stranger)
         effects.frames.append((.connection(connection), answer.encoded()))
-        return refuse("frame of another cluster (\(frame.cluster?.description ?? "none")) from node \(frame.from)", now: now, into: &effects)
+        return refuse(
+          "frame of another cluster (\(frame.cluster?.description ?? "none")) from node \(frame.from)", now: now, into: &effects)
       }
       guard message.to == identity.node else {
         return refuse("frame for node \(message.to), which this node is not", now: now, into: &effects)
