@@ -124,12 +124,12 @@ import WriteAheadLog
     }
   }
 
-  @Test(arguments: 0..<12) func theLossOfPowerAfterEachOperation(seed: UInt64) throws {
+  @Test(arguments: 0..<8) func theLossOfPowerAfterEachOperation(seed: UInt64) throws {
     for operation in 0...Self.operations { try losePower(after: operation, seed: seed) }
   }
 
   /// The files of a new log appear one after the other: few operations, many orders.
-  @Test(arguments: 100..<200) func theLossOfPowerWhileALogIsMade(seed: UInt64) throws {
+  @Test(arguments: 100..<140) func theLossOfPowerWhileALogIsMade(seed: UInt64) throws {
     for operation in 0..<16 { try losePower(after: operation, seed: seed) }
   }
 
