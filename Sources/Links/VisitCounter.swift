@@ -69,7 +69,8 @@ public struct VisitCounter: Sendable {
     if !recorded { dropped = dropped.addingSaturated(1) }
   }
 
-  /// What to ask of the store now; the same until it is answered. `nil` if no visit waits.
+  /// What to ask of the store now, through the log or as a linearizable read: a stale answer would make counts fall. The same until it
+  /// is answered. `nil` if no visit waits.
   public mutating func nextRequest() -> Request? {
     if batch == nil {
       if taken.isEmpty {
