@@ -1,6 +1,9 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+/// What needs third-party packages is built with this trait only.
+let server = TargetDependencyCondition.when(traits: ["Server"])
+
 let package = Package(
   name: "coracle",
   platforms: [.macOS(.v15)],
@@ -10,6 +13,17 @@ let package = Package(
     .library(name: "Replica", targets: ["Replica"]),
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
+    .library(name: "ShortLinks", targets: ["ShortLinks"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["Server"]),
+    .trait(name: "Server", description: "Threads, sockets and disks. Without it no third-party package is resolved."),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
     .target(name: "ByteCoding"),
@@ -19,13 +33,29 @@ let package = Package(
     .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
     .target(
+      name: "ShortLinks",
+      dependencies: [
+        "KeyValue", "Links",
+        .product(name: "Hummingbird", package: "hummingbird", condition: server),
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
+        .product(name: "NIOCore", package: "swift-nio", condition: server),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: server),
+        .product(name: "Logging", package: "swift-log", condition: server),
+      ]),
+    .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
-    .testTarget(name: "LinksTests", dependencies: ["Links"]),
+    .target(name: "StoreModel", dependencies: ["KeyValue"], path: "Tests/StoreModel"),
+    .testTarget(name: "LinksTests", dependencies: ["Links", "StoreModel"]),
+    .testTarget(
+      name: "ShortLinksTests",
+      dependencies: [
+        "KeyValue", "Links", "ShortLinks", "StoreModel", .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -8,22 +8,33 @@ extension Links {
     }
   }
 
-  /// Links in the order of their slugs.
+  /// Some of the links.
   public struct Page: Hashable, Sendable {
     public var links: [StoredLink]
     /// Keys whose values cannot be read. They do not hide the others.
     public var damaged: [String]
-    /// Where the next page begins, for `list(after:)`; `nil` at the end.
+    /// The last slug of a page that is not the last one: what `list(after:)` goes on from.
     public var next: Slug?
   }
 
-  /// A page of links.
+  /// A page of links, in the order of their slugs.
   /// - Parameters:
   ///   - slug: the last one seen; `nil` for the first page.
   ///   - limit: how many links, between 1 and `maximumPage`; what is beyond is brought to the nearer of them.
   public func list(after slug: Slug? = nil, limit: Int) -> LinkQuery<Page> {
-    let limit = Int64(min(max(limit, 1), Self.maximumPage))
-    return LinkQuery(RangeRequest(range: keys.links(after: slug), limit: limit, order: .ascending)) { [keys] answer throws(LinkError) in
+    page(RangeRequest(range: keys.links(after: slug), limit: Self.bounded(limit), order: .ascending))
+  }
+
+  /// The links made last, the newest first. The store has no index for it: it looks at every link, so ask seldom.
+  /// - Parameter limit: as with `list`.
+  public func recent(limit: Int) -> LinkQuery<Page> {
+    page(RangeRequest(range: keys.links(after: nil), limit: Self.bounded(limit), order: .descending, target: .createRevision))
+  }
+
+  private static func bounded(_ limit: Int) -> Int64 { Int64(min(max(limit, 1), maximumPage)) }
+
+  private func page(_ request: RangeRequest) -> LinkQuery<Page> {
+    LinkQuery(request) { [keys] answer throws(LinkError) in
       let range = try answer.response.range()
       var page = Page(links: [], damaged: [], next: nil)
       for pair in range.pairs {

@@ -1,5 +1,6 @@
 import KeyValue
 import Links
+import StoreModel
 import Testing
 
 @Suite struct LinksTests {
@@ -90,6 +91,16 @@ import Testing
       after = page.next
     } while after != nil
     #expect(seen == slugs.sorted())
+  }
+
+  @Test func listsTheNewestFirst() throws {
+    var store = ModelStore()
+    for slug in ["b", "c", "a"] { _ = try apply(links.create(Slug(slug), first), &store) }
+    guard let b = try get(Slug("b"), store) else { throw NotDone() }
+    _ = try apply(links.edit(b, target: second), &store)
+    let query = links.recent(limit: 2)
+    let recent = try query.outcome(of: store.read(query.request))
+    #expect(recent.links.map(\.slug.text) == ["a", "c"], "an edit does not make a link anew")
   }
 
   @Test func showsTheOthersWhenOneIsDamaged() throws {

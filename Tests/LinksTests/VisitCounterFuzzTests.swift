@@ -1,5 +1,6 @@
 import KeyValue
 import Links
+import StoreModel
 import Testing
 
 /// Nodes that count, crash, restart and lose answers, over a store in which requests arrive late: whatever happens, no visit is counted

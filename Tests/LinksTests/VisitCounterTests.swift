@@ -1,5 +1,6 @@
 import KeyValue
 import Links
+import StoreModel
 import Testing
 
 @Suite struct VisitCounterTests {

@@ -1,14 +1,15 @@
 import KeyValue
-import Testing
 
 /// The smallest store that does what `Request` says: a sorted array of pairs. It checks the bounds that the real one has.
-struct ModelStore {
-  static let maximumOperations = 128
+public struct ModelStore: Sendable {
+  public static let maximumOperations = 128
 
-  private(set) var revision: Revision = 1
-  private(set) var pairs: [KeyValuePair] = []
+  public private(set) var revision: Revision = 1
+  public private(set) var pairs: [KeyValuePair] = []
 
-  mutating func perform(_ request: Request) -> Answer {
+  public init() {}
+
+  public mutating func perform(_ request: Request) -> Answer {
     var draft = self
     draft.revision += 1
     let response = draft.response(to: request)
@@ -17,7 +18,7 @@ struct ModelStore {
     return Answer(revision: revision, response: response)
   }
 
-  func read(_ request: RangeRequest) -> Answer { Answer(revision: revision, response: .range(range(request))) }
+  public func read(_ request: RangeRequest) -> Answer { Answer(revision: revision, response: .range(range(request))) }
 
   private mutating func response(to request: Request) -> Response {
     switch request {
@@ -29,7 +30,7 @@ struct ModelStore {
       return .delete(count: Int64(gone.count), previous: [])
     case .transaction(let transaction):
       for count in [transaction.comparisons.count, transaction.success.count, transaction.failure.count] {
-        #expect(count <= Self.maximumOperations)
+        precondition(count <= Self.maximumOperations, "too many operations in one transaction")
       }
       let succeeded = transaction.comparisons.allSatisfy(holds)
       return .transaction(succeeded: succeeded, responses: (succeeded ? transaction.success : transaction.failure).map { response(to: $0) })
@@ -44,7 +45,7 @@ struct ModelStore {
       return nil
     }
     let previous = pairs[offset]
-    #expect(previous.modRevision < revision, "a key is put twice in one transaction")
+    precondition(previous.modRevision < revision, "a key is put twice in one transaction")
     pairs[offset].value = value
     pairs[offset].modRevision = revision
     pairs[offset].version += 1
@@ -52,7 +53,9 @@ struct ModelStore {
   }
 
   private func range(_ request: RangeRequest) -> RangeResponse {
-    let all = pairs.filter { request.range.contains($0.key) }
+    var all = pairs.filter { request.range.contains($0.key) }
+    if request.target == .createRevision { all.sort { $0.createRevision < $1.createRevision } }
+    if request.order == .descending { all.reverse() }
     var some = request.limit > 0 ? Array(all.prefix(Int(request.limit))) : all
     if request.keysOnly { for offset in some.indices { some[offset].value = [] } }
     return RangeResponse(pairs: some, more: some.count < all.count, count: Int64(all.count))
@@ -81,21 +84,4 @@ extension KeyRange {
     guard let end else { return key == start }
     return !key.lexicographicallyPrecedes(start) && (end == [0] || key.lexicographicallyPrecedes(end))
   }
-}
-
-/// SplitMix64: the same numbers from the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
