@@ -54,7 +54,9 @@ let package = Package(
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "StoreModel", .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
+        "KeyValue", "Links", "ShortLinks", "StoreModel",
+        .product(name: "Hummingbird", package: "hummingbird", condition: server),
+        .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,6 +1,6 @@
 import KeyValue
 
-/// The key-value store that the links are kept in, as the service needs it. An embedding program connects it to its node; tests use a model.
+/// The key-value store that the links are kept in, as the service needs it. An embedding program connects it to its node.
 public protocol LinkStore: Sendable {
   /// Does a request through the log. The answer is linearizable, also when the request only reads. It must come within a bounded time: an
   /// answer that does not is `outcomeUnknown`.

@@ -117,9 +117,11 @@ extension Page {
   private static func capitalized(_ sentence: String) -> String { sentence.prefix(1).uppercased() + sentence.dropFirst() }
 
   private static let style = """
-    :root { --ink: #1c2430; --dim: #5b6675; --paper: #f7f8fa; --card: #fff; --line: #d5dae1; --accent: #1f5fbf; --bad: #b3261e; --on: #fff }
+    :root { --ink: #1c2430; --dim: #5b6675; --paper: #f7f8fa; --card: #fff; --line: #d5dae1; --accent: #1f5fbf;
+    --bad: #b3261e; --on: #fff }
     @media (prefers-color-scheme: dark) {
-    :root { --ink: #e6eaf0; --dim: #9aa5b4; --paper: #12161c; --card: #1a2028; --line: #35404d; --accent: #8ab4f8; --bad: #f2a6a0; --on: #12161c }
+    :root { --ink: #e6eaf0; --dim: #9aa5b4; --paper: #12161c; --card: #1a2028; --line: #35404d; --accent: #8ab4f8;
+    --bad: #f2a6a0; --on: #12161c }
     }
     * { box-sizing: border-box }
     body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
@@ -139,7 +141,8 @@ extension Page {
     a { color: var(--accent) }
     ul { margin: 0; padding: 0; list-style: none }
     li { padding: .6rem 0; border-top: 1px solid var(--line) }
-    li span { display: block; overflow: hidden; color: var(--dim); font-size: .9rem; text-overflow: ellipsis; white-space: nowrap }
+    li span { display: block; overflow: hidden; color: var(--dim); font-size: .9rem; text-overflow: ellipsis;
+    white-space: nowrap }
     footer { margin-top: 2rem; font-size: .9rem }
     """
 }

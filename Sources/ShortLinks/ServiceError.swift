@@ -52,7 +52,7 @@ extension ServiceError: CustomStringConvertible {
     case .store(.outcomeUnknown): "the store did not answer in time"
     case .store(.refused(let error)): "the store refused the request (\(error)); trying again does not help"
     case .outcomeUnknown(let slug):
-      "it is unknown whether “\(slug)” was changed: the servers did not answer in time. Look at it in a moment; repeating the change is safe"
+      "it is unknown whether “\(slug)” was changed: the servers did not answer in time. Look in a moment; repeating it is safe"
     case .noFreeSlug: "no free short name was found; choose one yourself"
     case .request(.notFound): "there is nothing at this address"
     case .request(.body): "the body must be a JSON object or a form with “target” and, if wanted, “slug”"

@@ -1,9 +1,7 @@
 import Foundation
-import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Links
-import Logging
 import ShortLinks
 
 /// A service over a store whose faults the test decides, with a fixed clock and a counting "random" generator.
