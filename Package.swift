@@ -1,8 +1,11 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 /// What needs third-party packages is built with this trait only.
 let server = TargetDependencyCondition.when(traits: ["Server"])
+
+/// Warnings are errors where the environment says so, as `.ci/run` does: not for whoever builds this with a later compiler.
+let house: [SwiftSetting] = Context.environment["CORACLE_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
 
 let package = Package(
   name: "coracle",
@@ -14,12 +17,14 @@ let package = Package(
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
+    .executable(name: "coracle", targets: ["Server"]),
   ],
   traits: [
     .default(enabledTraits: ["Server"]),
-    .trait(name: "Server", description: "Threads, sockets and disks. Without it no third-party package is resolved."),
+    .trait(name: "Server", description: "The coracle command and the link service. Without it no third-party package is resolved."),
   ],
   dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -44,20 +49,28 @@ let package = Package(
       ]),
     .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
+    .executableTarget(
+      name: "Server",
+      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser", condition: server)]),
+    .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
-    .testTarget(name: "ReplicaTests", dependencies: ["Replica", "Simulation"]),
+    .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
-    .target(name: "StoreModel", dependencies: ["KeyValue"], path: "Tests/StoreModel"),
-    .testTarget(name: "LinksTests", dependencies: ["Links", "StoreModel"]),
+    .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
+    .testTarget(name: "LinksTests", dependencies: ["Links", "LocalStore"]),
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "StoreModel",
+        "KeyValue", "Links", "ShortLinks", "LocalStore",
         .product(name: "Hummingbird", package: "hummingbird", condition: server),
         .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
       ]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+for target in package.targets {
+  target.swiftSettings = (target.swiftSettings ?? []) + house
+}

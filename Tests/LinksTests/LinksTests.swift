@@ -1,6 +1,6 @@
 import KeyValue
 import Links
-import StoreModel
+import LocalStore
 import Testing
 
 @Suite struct LinksTests {
@@ -15,17 +15,17 @@ import Testing
     slug = try Slug("docs")
   }
 
-  private func get(_ slug: Slug, _ store: ModelStore) throws -> StoredLink? {
+  private func get(_ slug: Slug, _ store: LocalStore) throws -> StoredLink? {
     let query = links.get(slug)
     return try query.outcome(of: store.read(query.request))
   }
 
-  private func apply<Outcome>(_ change: LinkChange<Outcome>, _ store: inout ModelStore) throws -> Outcome {
+  private func apply<Outcome>(_ change: LinkChange<Outcome>, _ store: inout LocalStore) throws -> Outcome {
     try change.outcome(of: store.perform(change.request))
   }
 
   @Test func createsOnceAndTellsWhatIsThere() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     guard case .created(let stored) = try apply(links.create(slug, first), &store) else { throw NotDone() }
     #expect(try get(slug, store) == stored)
     #expect(stored.link == first)
@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test func storesReadableText() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     _ = try apply(links.create(slug, first), &store)
     #expect(String(decoding: store.pairs[0].key, as: UTF8.self) == "shop/links/docs")
     #expect(String(decoding: store.pairs[0].value, as: UTF8.self) == "1 1700000000 3 https://one.example/")
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test func editsWhatWasReadAndNothingElse() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     guard case .created(let stored) = try apply(links.create(slug, first), &store) else { throw NotDone() }
     let edit = links.edit(stored, target: second)
     guard case .edited(let edited) = try apply(edit, &store) else { throw NotDone() }
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test func deletesOnlyTheRevisionThatIsMeant() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     guard case .created(let stored) = try apply(links.create(slug, first), &store) else { throw NotDone() }
     guard case .edited(let edited) = try apply(links.edit(stored, target: second), &store) else { throw NotDone() }
     #expect(try apply(links.delete(slug, revision: stored.modRevision), &store) == .changed(edited))
@@ -76,11 +76,11 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 7, 500, 9999]) func listsEveryLinkOnce(limit: Int) throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let slugs = try ["a", "a-b", "a_b", "A", "ab", "0", "b"].map { try Slug($0) }
     for slug in slugs { _ = try apply(links.create(slug, first), &store) }
-    _ = store.perform(.put(PutRequest(key: Array("shop/linkt".utf8), value: [])))
-    _ = store.perform(.put(PutRequest(key: Array("shop/visits/a,x".utf8), value: [])))
+    _ = try store.perform(.put(PutRequest(key: Array("shop/linkt".utf8), value: [])))
+    _ = try store.perform(.put(PutRequest(key: Array("shop/visits/a,x".utf8), value: [])))
     var seen: [Slug] = []
     var after: Slug?
     repeat {
@@ -94,7 +94,7 @@ import Testing
   }
 
   @Test func listsTheNewestFirst() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     for slug in ["b", "c", "a"] { _ = try apply(links.create(Slug(slug), first), &store) }
     guard let b = try get(Slug("b"), store) else { throw NotDone() }
     _ = try apply(links.edit(b, target: second), &store)
@@ -104,9 +104,9 @@ import Testing
   }
 
   @Test func showsTheOthersWhenOneIsDamaged() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     _ = try apply(links.create(slug, first), &store)
-    _ = store.perform(.put(PutRequest(key: Array("shop/links/bad".utf8), value: [0xff])))
+    _ = try store.perform(.put(PutRequest(key: Array("shop/links/bad".utf8), value: [0xff])))
     let query = links.list(limit: 10)
     let page = try query.outcome(of: store.read(query.request))
     #expect(page.links.map(\.slug) == [slug])

@@ -1,6 +1,6 @@
 import KeyValue
 import Links
-import StoreModel
+import LocalStore
 import Testing
 
 /// Nodes that count, crash, restart and lose answers, over a store in which requests arrive late: whatever happens, no visit is counted
@@ -15,7 +15,7 @@ import Testing
 
 private struct World {
   private var generator: SeededGenerator
-  private var store = ModelStore()
+  private var store = LocalStore()
   private let links = Links()
   private var nodes: [VisitCounter]
   private var processes: UInt64 = 0
@@ -36,7 +36,7 @@ private struct World {
     switch generator.below(20) {
     case 0: restart(node)
     case 1: try replaceLink(generator.below(current.count))
-    case 2: if !late.isEmpty { _ = store.perform(late.remove(at: generator.below(late.count))) }
+    case 2: if !late.isEmpty { _ = try store.perform(late.remove(at: generator.below(late.count))) }
     case 3...10: visit(node)
     default: try exchange(node)
     }
@@ -72,7 +72,7 @@ private struct World {
   private mutating func replaceLink(_ offset: Int) throws {
     let slug = try Slug("s\(offset)")
     if current[offset] != nil {
-      _ = store.perform(links.delete(slug).request)
+      _ = try store.perform(links.delete(slug).request)
       current[offset] = nil
     } else {
       let change = links.create(slug, Link(target: try Target("https://one.example/"), createdSeconds: 1))
@@ -96,7 +96,7 @@ private struct World {
       nodes[node].outcomeUnknown()
       late.append(request)
     case 1:
-      _ = store.perform(request)
+      _ = try store.perform(request)
       nodes[node].outcomeUnknown()
     default: try nodes[node].receive(store.perform(request))
     }

@@ -1,32 +1,32 @@
 import KeyValue
 import Links
-import StoreModel
+import LocalStore
 import Testing
 
 @Suite struct VisitCounterTests {
   private let links = Links()
   private let owner = CounterOwner(1)
 
-  private func create(_ slug: Slug, in store: inout ModelStore, carried: UInt64 = 0) throws -> StoredLink {
+  private func create(_ slug: Slug, in store: inout LocalStore, carried: UInt64 = 0) throws -> StoredLink {
     let link = Link(target: try Target("https://one.example/"), createdSeconds: 1, carriedVisits: carried)
     let change = links.create(slug, link)
     guard case .created(let stored) = try change.outcome(of: store.perform(change.request)) else { throw LinkError.taken(slug) }
     return stored
   }
 
-  private func delete(_ slug: Slug, in store: inout ModelStore) { _ = store.perform(links.delete(slug).request) }
+  private func delete(_ slug: Slug, in store: inout LocalStore) throws { _ = try store.perform(links.delete(slug).request) }
 
-  private func count(_ link: StoredLink, in store: ModelStore) throws -> UInt64 {
+  private func count(_ link: StoredLink, in store: LocalStore) throws -> UInt64 {
     let query = links.visits(of: link.slug)
     return try query.outcome(of: store.read(query.request)).count(of: link)
   }
 
-  private func flush(_ counter: inout VisitCounter, to store: inout ModelStore) throws {
+  private func flush(_ counter: inout VisitCounter, to store: inout LocalStore) throws {
     while let request = counter.nextRequest() { try counter.receive(store.perform(request)) }
   }
 
   /// Goes as far as the write, and gives it.
-  private func write(_ counter: inout VisitCounter, _ store: inout ModelStore) throws -> Request {
+  private func write(_ counter: inout VisitCounter, _ store: inout LocalStore) throws -> Request {
     let read = counter.nextRequest()
     try counter.receive(store.perform(#require(read)))
     let write = counter.nextRequest()
@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test func sumsOverOwnersAndCarriedVisits() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store, carried: 10)
     var counters = [1, 2, 3].map { VisitCounter(owner: CounterOwner($0), process: $0) }
     for offset in counters.indices {
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func goesOnWhereItWasAfterARestart() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store)
     for start in 1...3 as ClosedRange<UInt64> {
       var counter = VisitCounter(owner: owner, process: start)
@@ -64,25 +64,25 @@ import Testing
   }
 
   @Test(arguments: [false, true]) func repeatsAWriteOfUnknownOutcome(wasDone: Bool) throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store)
     var counter = VisitCounter(owner: owner, process: 1)
     counter.record(link.identity)
     let attempt = try write(&counter, &store)
-    if wasDone { _ = store.perform(attempt) }
+    if wasDone { _ = try store.perform(attempt) }
     counter.outcomeUnknown()
     counter.record(link.identity)
     #expect(counter.waiting == 2)
     #expect(counter.nextRequest() == attempt)
     try flush(&counter, to: &store)
     #expect(try count(link, in: store) == 2)
-    _ = store.perform(attempt)  // late
+    _ = try store.perform(attempt)  // late
     #expect(try count(link, in: store) == 2)
     #expect(counter.committed == 2)
   }
 
   @Test func ignoresAWriteOfAProcessOfBefore() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store)
     var dead = VisitCounter(owner: owner, process: 1)
     for _ in 0..<5 { dead.record(link.identity) }
@@ -90,12 +90,12 @@ import Testing
     var living = VisitCounter(owner: owner, process: 2)
     living.record(link.identity)
     try flush(&living, to: &store)
-    _ = store.perform(ghost)
+    _ = try store.perform(ghost)
     #expect(try count(link, in: store) == 1)
   }
 
   @Test func countsOnTopOfAWriteOfBeforeThatCameFirst() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store)
     var dead = VisitCounter(owner: owner, process: 1)
     for _ in 0..<5 { dead.record(link.identity) }
@@ -103,19 +103,19 @@ import Testing
     var living = VisitCounter(owner: owner, process: 2)
     living.record(link.identity)
     _ = try write(&living, &store)
-    _ = store.perform(ghost)
+    _ = try store.perform(ghost)
     try flush(&living, to: &store)
     #expect(try count(link, in: store) == 6)
   }
 
   @Test func ratherLosesThanCountsTwiceWhenTwoProcessesShareAnOwner() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let link = try create(Slug("a"), in: &store)
     var one = VisitCounter(owner: owner, process: 1)
     var two = VisitCounter(owner: owner, process: 2)
     one.record(link.identity)
     two.record(link.identity)
-    _ = store.perform(try write(&one, &store))
+    _ = try store.perform(try write(&one, &store))
     one.outcomeUnknown()
     try flush(&two, to: &store)
     try flush(&one, to: &store)
@@ -127,7 +127,7 @@ import Testing
   }
 
   @Test func startsFromNothingAfterDeleteAndCreate() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let (slug, other) = (try Slug("a"), try Slug("b"))
     let old = try create(slug, in: &store)
     let kept = try create(other, in: &store)
@@ -136,7 +136,7 @@ import Testing
     try flush(&counter, to: &store)
     counter.record(old.identity)
     counter.record(kept.identity)
-    delete(slug, in: &store)
+    try delete(slug, in: &store)
     let new = try create(slug, in: &store)
     try flush(&counter, to: &store)
     #expect(try count(new, in: store) == 0)
@@ -149,16 +149,16 @@ import Testing
   }
 
   @Test func leavesNothingBehindWhenALinkIsDeletedDuringAFlush() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let (a, b) = (try create(Slug("a"), in: &store), try create(Slug("b"), in: &store))
     var counter = VisitCounter(owner: owner, process: 1)
     counter.record(a.identity)
     counter.record(b.identity)
     let attempt = try write(&counter, &store)
     counter.outcomeUnknown()
-    delete(a.slug, in: &store)
+    try delete(a.slug, in: &store)
     try flush(&counter, to: &store)
-    _ = store.perform(attempt)
+    _ = try store.perform(attempt)
     #expect(try count(b, in: store) == 1)
     #expect(counter.committed == 1)
     #expect(counter.outlived == 1)
@@ -166,7 +166,7 @@ import Testing
   }
 
   @Test func keepsWithinTheOperationsOfATransaction() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let stored = try (0..<200).map { try create(Slug("s\($0)"), in: &store) }
     var counter = VisitCounter(owner: owner, process: 1)
     for link in stored { counter.record(link.identity) }
@@ -178,7 +178,7 @@ import Testing
   }
 
   @Test func boundsWhatWaits() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let stored = try (0..<3).map { try create(Slug("s\($0)"), in: &store) }
     let limits = VisitCounter.Limits(maximumLinks: 2, maximumVisitsPerLink: 4)
     var counter = VisitCounter(owner: owner, process: 1, limits: limits)
@@ -193,14 +193,14 @@ import Testing
   }
 
   @Test func staysUsableAfterNonsense() throws {
-    var store = ModelStore()
+    var store = LocalStore()
     let (a, b) = (try create(Slug("a"), in: &store), try create(Slug("b"), in: &store))
     var counter = VisitCounter(owner: owner, process: 1)
     counter.record(a.identity)
     counter.record(b.identity)
     try flush(&counter, to: &store)
     let key = try #require(store.pairs.first { String(decoding: $0.key, as: UTF8.self).hasPrefix("visits/a,") }).key
-    _ = store.perform(.put(PutRequest(key: key, value: Array("many".utf8))))
+    _ = try store.perform(.put(PutRequest(key: key, value: Array("many".utf8))))
     counter.record(a.identity)
     counter.record(b.identity)
     _ = counter.nextRequest()

@@ -64,6 +64,17 @@ import Testing
     }
   }
 
+  @Test func asksBeforeItSaysThatThereIsNoLink() async throws {
+    let harness = Harness()
+    try await harness.run { client in
+      harness.store.set(.silent(done: true))
+      _ = try await client.create("new", "https://one.example/")
+      harness.store.set(.lagging)
+      #expect(try await client.get("/new").headers[.location] == "https://one.example/", "made, and this node has not heard of it")
+      #expect(try await client.get("/none").status == .notFound)
+    }
+  }
+
   @Test func saysBusy() async throws {
     let harness = Harness()
     try await harness.run { client in

@@ -1,0 +1,17 @@
+/// Times and bounds of the core.
+public struct Settings: Sendable, Hashable {
+  /// How often a leader lets its followers hear from it.
+  public var heartbeatInterval: Nanoseconds = .milliseconds(50)
+  /// A follower that hears nothing for this long, and up to as long again, asks for an election. At least three heartbeat intervals.
+  public var electionTimeout: Nanoseconds = .milliseconds(500)
+  /// Most bytes of entries in one append message (one entry may be larger and then goes alone).
+  public var maximumAppendBytes = 1 << 20
+  /// Most append messages under way to one peer.
+  public var maximumInflightMessages = 64
+  /// Most bytes of entries under way to one peer.
+  public var maximumInflightBytes = 8 << 20
+  /// Most bytes of entries that a leader holds uncommitted; proposals beyond are refused.
+  public var maximumUncommittedBytes = 64 << 20
+
+  public init() {}
+}

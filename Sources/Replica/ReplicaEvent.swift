@@ -1,0 +1,109 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// Chosen by whoever asks; unique among the requests of one node in flight. Start from a random number at each start of a process, so that
+/// an old entry in the log is never taken for the answer to a new request.
+public typealias RequestID = UInt64
+
+/// What happens to a replica. Nothing else does: it has no clock, no socket and no disk of its own.
+public enum ReplicaEvent<Machine: StateMachine>: Sendable {
+  /// `deadline` was reached.
+  case tick
+  /// A frame came in, from one of this process's connections.
+  case frame(Bytes, connection: UInt64)
+  /// A client wants this done, and an answer by the deadline.
+  case propose(RequestID, command: Bytes, deadline: Instant)
+  /// A client wants to look at the state.
+  case read(RequestID, Consistency, deadline: Instant)
+  /// The identity record handed out last is durable.
+  case identitySaved
+  /// All log writes up to this number are durable.
+  case written(through: UInt64)
+  /// The snapshot asked for by `SnapshotWork.save` is durable under its name.
+  case snapshotSaved(SnapshotDescriptor, bytes: Int)
+  /// What `SnapshotWork.read` asked for; `last` is true for the final block (which may be empty).
+  case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, last: Bool, for: NodeID)
+  /// The block handed out by `SnapshotWork.store` is in the file. After the last one: the snapshot is complete, verified and durable.
+  case snapshotStored(SnapshotDescriptor, number: Int, last: Bool)
+  /// What `SnapshotWork.restore` asked for.
+  case restored(SnapshotDescriptor, Machine)
+  /// A snapshot operation failed; the log is untouched. The replica tries again when there is need.
+  case snapshotFailed(SnapshotDescriptor, String)
+  /// The disk failed under the log: nothing that is not durable by now will be.
+  case storageFailed(String)
+  /// Stop taking requests; what waits is answered.
+  case stop
+}
+
+/// Where a frame goes: to a peer's advertised address, or back over the connection on which one came.
+public enum Destination: Hashable, Sendable {
+  case address(String)
+  case connection(UInt64)
+}
+
+/// What a replica wants done. The owner empties it after each turn (`removeAll`), and carries it out in any order, except that log writes
+/// are made in their own order and each kind of snapshot work in its own.
+public struct ReplicaEffects<Machine: StateMachine> {
+  /// Make this durable, then report `identitySaved`.
+  public var identity: IdentityRecord?
+  /// Make these durable in order, then report `written`.
+  public var writes: [LogWrite] = []
+  /// The log up to here is covered by a durable snapshot and no longer needed.
+  public var cut: LogIndex?
+  /// To be sent now; may be lost. What must be durable before was already.
+  public var frames: [(to: Destination, frame: [UInt8])] = []
+  public var replies: [Reply<Machine>] = []
+  public var snapshots: [SnapshotWork<Machine>] = []
+  /// For logs and people; nothing depends on them.
+  public var notices: [Notice] = []
+
+  public init() {}
+
+  /// Empties the bundle and keeps its storage.
+  public mutating func removeAll() {
+    identity = nil
+    writes.removeAll(keepingCapacity: true)
+    cut = nil
+    frames.removeAll(keepingCapacity: true)
+    replies.removeAll(keepingCapacity: true)
+    snapshots.removeAll(keepingCapacity: true)
+    notices.removeAll(keepingCapacity: true)
+  }
+}
+
+/// The one answer to a request.
+public enum Reply<Machine: StateMachine>: Sendable {
+  /// The command was committed, and applied here with this output.
+  case applied(RequestID, Machine.Output)
+  /// The read may be done on this view. `staleness`: since when this node has not heard from a leader; `nil` for a fresh read.
+  case view(RequestID, Machine.View, staleness: Nanoseconds?)
+  case failed(RequestID, RequestError)
+}
+
+/// Work on snapshot files: slow, so done beside the log.
+public enum SnapshotWork<Machine: StateMachine>: Sendable {
+  /// Write this view as a snapshot, make it durable, report `snapshotSaved`, then remove older ones.
+  case save(SnapshotDescriptor, Machine.View)
+  /// Read one block for a peer, report `snapshotBlock`.
+  case read(SnapshotDescriptor, number: Int, for: NodeID)
+  /// A block of a snapshot that a leader sends: number 0 begins the file anew. Report `snapshotStored`.
+  case store(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+  /// Build a state machine from the complete snapshot, report `restored`.
+  case restore(SnapshotDescriptor)
+}
+
+/// Something worth a line in the log.
+public enum Notice: Hashable, Sendable {
+  case waitingForMembers([String])
+  case formed(ClusterID)
+  case becameLeader(Term)
+  case lostLeadership(Term, String)
+  case follows(NodeID, Term)
+  case snapshotTaken(LogIndex)
+  case snapshotInstalled(LogIndex)
+  /// A frame was refused: malformed, of another cluster or version, or from a stranger.
+  case refusedFrame(String)
+  /// The node cannot take part, and a restart will not change that; the operator must do what the text says.
+  case refusedByCluster(String)
+}

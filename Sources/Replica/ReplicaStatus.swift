@@ -1,0 +1,43 @@
+import Raft
+
+/// What a node knows of itself and its cluster; cheap to take, and never waits for anything.
+public struct ReplicaStatus: Sendable, Hashable {
+  public enum Role: String, Sendable, Hashable {
+    /// Waits for the other members of the first configuration to show themselves.
+    case forming
+    case follower, candidate, leader
+    /// Stopped, or its disk failed.
+    case stopped
+  }
+
+  public var node: NodeID
+  public var name: String
+  /// `nil` until the cluster has formed.
+  public var cluster: ClusterID?
+  public var role: Role
+  public var term: Term
+  public var leader: NodeID?
+  public var commitIndex: LogIndex
+  public var appliedIndex: LogIndex
+  public var lastIndex: LogIndex
+  /// Up to where a snapshot covers the log; 0 without one.
+  public var snapshotIndex: LogIndex
+  public var members: [Member]
+  /// Requests that wait for an answer, and the bytes of proposals among them.
+  public var pendingRequests: Int
+  public var pendingBytes: Int
+
+  public init(node: NodeID, name: String) {
+    self.node = node
+    self.name = name
+    role = .forming
+    term = 0
+    commitIndex = 0
+    appliedIndex = 0
+    lastIndex = 0
+    snapshotIndex = 0
+    members = []
+    pendingRequests = 0
+    pendingBytes = 0
+  }
+}
