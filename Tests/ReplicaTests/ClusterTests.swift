@@ -116,8 +116,12 @@ import Testing
     }
     cluster.network = SimulatedNetwork()
     for name in Self.names where !cluster.isRunning(name) { try cluster.start(name) }
-    let last = cluster.propose(Self.put("last", "v"), on: "a", timeout: .milliseconds(20_000))
-    #expect(cluster.run(within: .milliseconds(20_000)) { Self.isDone(cluster.outcome(of: last)) }, "the cluster serves again by itself")
+    // A command that was forwarded to a leader just before it went may be lost: its outcome is unknown, and the client asks again.
+    let serves = (0..<10).contains { _ in
+      let last = cluster.propose(Self.put("last", "v"), on: "a", timeout: .milliseconds(2000))
+      return cluster.run(within: .milliseconds(2000)) { Self.isDone(cluster.outcome(of: last)) }
+    }
+    #expect(serves, "the cluster serves again by itself")
     cluster.run(for: .milliseconds(3000))
     let acknowledged = requests.filter { Self.isDone(cluster.outcome(of: $0.id)) }
     #expect(acknowledged.count > 10, "a run in which nothing succeeds shows nothing")
