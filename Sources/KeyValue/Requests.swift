@@ -28,13 +28,36 @@ public struct KeyValuePair: Hashable, Sendable {
 
 /// Which keys: one, an interval, a prefix, or all from a key on. etcd's `key` and `range_end`.
 public struct KeyRange: Hashable, Sendable {
-  public var start: Key
-  /// Exclusive. `nil`: the key `start` alone; `[0]`: no end.
-  public var end: Key?
+  public let start: Key
+  /// Exclusive. `nil`: the key `start` alone; `[0]`: no end. Never empty.
+  public let end: Key?
 
+  /// An empty end is none, as in etcd's messages, where `nil` cannot be said.
   public init(start: Key, end: Key?) {
     self.start = start
-    self.end = end
+    self.end = end?.isEmpty == true ? nil : end
+  }
+
+  /// One key.
+  public init(_ key: Key) { self.init(start: key, end: nil) }
+
+  /// Every key.
+  public static let all = KeyRange(start: [0], end: [0])
+
+  /// Every key that begins with these bytes.
+  public init(prefix: Key) {
+    guard let last = prefix.lastIndex(where: { $0 < .max }) else {
+      self.init(start: prefix.isEmpty ? [0] : prefix, end: [0])
+      return
+    }
+    self.init(start: prefix, end: prefix[..<last] + [prefix[last] + 1])
+  }
+
+  var isUnbounded: Bool { end == [0] }
+
+  func contains(_ key: Key) -> Bool {
+    guard let end else { return key == start }
+    return ByteOrder.compare(start, key) <= 0 && (isUnbounded || ByteOrder.compare(key, end) < 0)
   }
 }
 
@@ -167,6 +190,18 @@ public enum Response: Hashable, Sendable {
   indirect case transaction(succeeded: Bool, responses: [Response])
 }
 
+extension Response {
+  /// Whether it changed the store. In a transaction, what comes after the first change has the new revision, what comes before the old one.
+  public var isChange: Bool {
+    switch self {
+    case .range: false
+    case .put: true
+    case .delete(let count, _): count > 0
+    case .transaction(_, let responses): responses.contains(where: \.isChange)
+    }
+  }
+}
+
 public struct Answer: Hashable, Sendable {
   public var revision: Revision
   public var response: Response
@@ -179,12 +214,21 @@ public struct Answer: Hashable, Sendable {
 
 /// A request that cannot be done. Nothing was changed; the same request fails again.
 public enum KeyValueError: Error, Hashable, Sendable {
+  /// A key or the start of a range is empty.
   case emptyKey
+  /// A put that keeps the value (`ignoreValue`) needs a key that exists.
   case keyNotFound
+  /// A put that keeps the value must not bring one.
   case valueProvided
+  /// A transaction would change a key twice.
   case duplicateKey
+  /// More than `Limits.operations` or `Limits.totalOperations`.
   case tooManyOperations
+  /// The request is larger than `Limits.requestBytes`.
+  case tooLarge
+  /// The state as of this revision is no longer kept.
   case compacted
+  /// The store has not reached this revision yet.
   case futureRevision
   /// The command's bytes are not of this format: the node that proposed it is of another version, or faulty.
   case malformed(String)

@@ -1,0 +1,183 @@
+import ByteCoding
+
+extension OrderedTree {
+  /// A leaf with items, or an inner node with children.
+  ///
+  /// Every node but the root has between `minimum` and `capacity` entries, and every leaf is equally deep.
+  ///
+  /// `@unchecked Sendable`: a node is changed only while one reference to it exists; `makeUnique` sees to it.
+  final class Node: @unchecked Sendable {
+    /// Entries of a node. Larger ones make the tree flatter, and the copy that a write after a snapshot makes dearer.
+    static let capacity = 64
+    static let minimum = capacity / 2
+
+    /// Items in this node and below.
+    private(set) var count: Int
+    /// In ascending order. A leaf's only.
+    private(set) var items: [Item]
+    /// Between two children each: above every key on its left, and not above any on its right. Keys that were in the tree, or beginnings of
+    /// such: what is deleted need not be taken out here.
+    private(set) var separators: [Key]
+    private(set) var children: [Node]
+
+    init(items: [Item]) {
+      count = items.count
+      self.items = items
+      separators = []
+      children = []
+    }
+
+    init(separators: [Key], children: [Node]) {
+      count = children.reduce(0) { $0 + $1.count }
+      items = []
+      self.separators = separators
+      self.children = children
+    }
+
+    /// A root above a node that has become too large, which is split.
+    convenience init(splitting node: Node) {
+      let (separator, right) = node.split()
+      self.init(separators: [separator], children: [node, right])
+    }
+
+    private init(copying node: Node) {
+      count = node.count
+      items = node.items
+      separators = node.separators
+      children = node.children
+    }
+
+    static func makeUnique(_ node: inout Node) {
+      if !isKnownUniquelyReferenced(&node) { node = Node(copying: node) }
+    }
+
+    var isLeaf: Bool { children.isEmpty }
+    var isOverfull: Bool { entries > Node.capacity }
+    var isUnderfull: Bool { entries < Node.minimum }
+    var onlyChild: Node? { children.count == 1 ? children[0] : nil }
+    private var entries: Int { isLeaf ? items.count : children.count }
+
+    // MARK: Searching
+
+    /// In a leaf: where the key is, or would be.
+    func find(_ key: UnsafeRawBufferPointer) -> (index: Int, found: Bool) {
+      var low = 0
+      var high = items.count
+      while low < high {
+        let middle = (low + high) / 2
+        let order = items[middle].withKey { ByteOrder.compare($0, key) }
+        if order == 0 { return (middle, true) }
+        if order < 0 { low = middle + 1 } else { high = middle }
+      }
+      return (low, false)
+    }
+
+    /// In an inner node: below which child the key is, or would be.
+    func childIndex(for key: UnsafeRawBufferPointer) -> Int {
+      var low = 0
+      var high = separators.count
+      while low < high {
+        let middle = (low + high) / 2
+        let order = separators[middle].withUnsafeBytes { ByteOrder.compare($0, key) }
+        if order <= 0 { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+
+    // MARK: Changing, on a node that is unique
+
+    /// Whether the key is new. The node may be overfull afterwards; that is for its holder to mend.
+    func insert(_ item: Item, key: UnsafeRawBufferPointer) -> Bool {
+      if isLeaf {
+        let (index, found) = find(key)
+        if found {
+          items[index] = item
+          return false
+        }
+        items.insert(item, at: index)
+        count += 1
+        return true
+      }
+      let index = childIndex(for: key)
+      Node.makeUnique(&children[index])
+      guard children[index].insert(item, key: key) else { return false }
+      count += 1
+      if children[index].isOverfull { splitChild(index) }
+      return true
+    }
+
+    /// Takes the key out, if it is there. The node may be underfull afterwards; that is for its holder to mend.
+    func remove(_ key: UnsafeRawBufferPointer) -> Item? {
+      if isLeaf {
+        let (index, found) = find(key)
+        guard found else { return nil }
+        count -= 1
+        return items.remove(at: index)
+      }
+      let index = childIndex(for: key)
+      Node.makeUnique(&children[index])
+      guard let removed = children[index].remove(key) else { return nil }
+      count -= 1
+      if children[index].isUnderfull { refillChild(index) }
+      return removed
+    }
+
+    /// Gives the upper half of the entries away.
+    func split() -> (separator: Key, right: Node) {
+      let right: Node
+      let separator: Key
+      let middle = entries / 2
+      if isLeaf {
+        right = Node(items: Array(items[middle...]))
+        separator = Node.separator(between: items[middle - 1], and: items[middle])
+        items.removeSubrange(middle...)
+      } else {
+        right = Node(separators: Array(separators[middle...]), children: Array(children[middle...]))
+        separator = separators[middle - 1]
+        separators.removeSubrange((middle - 1)...)
+        children.removeSubrange(middle...)
+      }
+      count -= right.count
+      return (separator, right)
+    }
+
+    /// Takes up the entries of the next node to the right, which is left as it is.
+    func merge(_ separator: Key, _ right: Node) {
+      count += right.count
+      if isLeaf {
+        items.append(contentsOf: right.items)
+      } else {
+        separators.append(separator)
+        separators.append(contentsOf: right.separators)
+        children.append(contentsOf: right.children)
+      }
+    }
+
+    private func splitChild(_ index: Int) {
+      let (separator, right) = children[index].split()
+      separators.insert(separator, at: index)
+      children.insert(right, at: index + 1)
+    }
+
+    /// Merges a child that has become too small with a neighbour; if that makes one too large, the two share evenly.
+    private func refillChild(_ index: Int) {
+      let left = max(index - 1, 0)
+      let right = children.remove(at: left + 1)
+      let separator = separators.remove(at: left)
+      Node.makeUnique(&children[left])
+      children[left].merge(separator, right)
+      if children[left].isOverfull { splitChild(left) }
+    }
+
+    /// The shortest beginning of the right key that is above the left one.
+    static func separator(between left: Item, and right: Item) -> Key {
+      left.withKey { left in
+        right.withKey { right in
+          var common = 0
+          while common < left.count, left[common] == right[common] { common += 1 }
+          return Key(right[...common])
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import ByteCoding
+
+/// Items in the order of their keys, in a B+tree whose nodes are copied on write.
+///
+/// A value: a copy is O(1) and stays as it is, while the original goes on. A node that no copy holds is changed in place; otherwise a change
+/// copies the nodes on its path, O(log n) of them, each once per copy of the tree. Nodes know how many items are below them, so places in
+/// the order are found in O(log n) too.
+struct OrderedTree: Sendable {
+  private(set) var root: Node
+
+  /// An empty tree.
+  init() { root = Node(items: []) }
+
+  /// For `Builder`, which makes whole trees.
+  init(root: Node) { self.root = root }
+
+  var count: Int { root.count }
+
+  /// The item with this key, if there is one.
+  func item(for key: Bytes) -> Item? {
+    key.withUnsafeBytes { key in
+      var node = root
+      while !node.isLeaf { node = node.children[node.childIndex(for: key)] }
+      let (index, found) = node.find(key)
+      return found ? node.items[index] : nil
+    }
+  }
+
+  /// How many items come before this key, which need not be in the tree.
+  func rank(of key: Bytes) -> Int {
+    key.withUnsafeBytes { key in
+      var node = root
+      var rank = 0
+      while !node.isLeaf {
+        let index = node.childIndex(for: key)
+        for child in node.children[..<index] { rank += child.count }
+        node = node.children[index]
+      }
+      return rank + node.find(key).index
+    }
+  }
+
+  /// Puts an item in, in place of the one with the same key.
+  mutating func insert(_ item: Item) {
+    Node.makeUnique(&root)
+    item.withKey { key in _ = root.insert(item, key: key) }
+    if root.isOverfull { root = Node(splitting: root) }
+  }
+
+  /// Takes out the item with this key. `nil`, and nothing is copied, if there is none.
+  @discardableResult
+  mutating func remove(_ key: Bytes) -> Item? {
+    guard item(for: key) != nil else { return nil }
+    Node.makeUnique(&root)
+    let removed = key.withUnsafeBytes { key in root.remove(key) }
+    if let onlyChild = root.onlyChild { root = onlyChild }
+    return removed
+  }
+}
+
+extension OrderedTree {
+  /// The places in the order, from 0, of the keys in a range.
+  func ranks(of range: KeyRange) -> Range<Int> {
+    let start = rank(of: range.start[...])
+    guard let end = range.end else { return start..<start + (item(for: range.start[...]) == nil ? 0 : 1) }
+    return start..<(range.isUnbounded ? count : max(start, rank(of: end[...])))
+  }
+}

@@ -1,0 +1,86 @@
+/// What can be said of a request without knowing the store.
+extension Request {
+  /// Whether it changes nothing, whichever branch is taken: it need not go through the log.
+  public var isReadOnly: Bool {
+    switch self {
+    case .range: true
+    case .put, .delete: false
+    case .transaction(let request): (request.success + request.failure).allSatisfy(\.isReadOnly)
+    }
+  }
+
+  /// Throws what the store would answer whatever is in it, so that a node can refuse the request before proposing it. The order of the
+  /// checks is etcd's.
+  public func validate() throws(KeyValueError) {
+    // First what bounds the time that the other checks take. A put needs no walk to know its size.
+    var remaining = Limits.totalOperations
+    try checkOperations(Limits.operations, remaining: &remaining)
+    guard encodedCount <= Limits.requestBytes else { throw .tooLarge }
+    try checkFields()
+    if case .transaction(let request) = self { _ = try WrittenKeys(branchesOf: request) }
+  }
+
+  private func checkOperations(_ limit: Int, remaining: inout Int) throws(KeyValueError) {
+    guard case .transaction(let request) = self else { return }
+    let longest = max(request.comparisons.count, request.success.count, request.failure.count)
+    remaining -= request.comparisons.count + request.success.count + request.failure.count
+    guard longest <= limit, remaining >= 0 else { throw .tooManyOperations }
+    for inner in request.success { try inner.checkOperations(limit - longest, remaining: &remaining) }
+    for inner in request.failure { try inner.checkOperations(limit - longest, remaining: &remaining) }
+  }
+
+  private func checkFields() throws(KeyValueError) {
+    switch self {
+    case .range(let request):
+      guard !request.range.start.isEmpty else { throw .emptyKey }
+    case .delete(let request):
+      guard !request.range.start.isEmpty else { throw .emptyKey }
+    case .put(let request):
+      guard !request.key.isEmpty else { throw .emptyKey }
+      guard !request.ignoreValue || request.value.isEmpty else { throw .valueProvided }
+    case .transaction(let request):
+      for comparison in request.comparisons where comparison.range.start.isEmpty { throw .emptyKey }
+      for inner in request.success { try inner.checkFields() }
+      for inner in request.failure { try inner.checkFields() }
+    }
+  }
+}
+
+/// What a list of operations may change, and the proof that it changes no key twice: a key is put once only, and not inside a range that is
+/// deleted. Ranges that are deleted may overlap, and the two branches of a transaction know nothing of each other.
+///
+/// Stricter than etcd in two corners, where it overlooks what its own rule forbids: a delete without an end, and a delete in a transaction
+/// that comes after the one which puts.
+private struct WrittenKeys {
+  private var puts: [Key] = []
+  private var isPut: Set<Key> = []
+  private var deletes: [KeyRange] = []
+
+  init(branchesOf request: TransactionRequest) throws(KeyValueError) {
+    self = try WrittenKeys(request.success)
+    let failure = try WrittenKeys(request.failure)
+    for key in failure.puts where isPut.insert(key).inserted { puts.append(key) }
+    deletes += failure.deletes
+  }
+
+  private init(_ operations: [Request]) throws(KeyValueError) {
+    for operation in operations {
+      switch operation {
+      case .range: break
+      case .put(let request): try add(puts: [request.key], deletes: [])
+      case .delete(let request): try add(puts: [], deletes: [request.range])
+      case .transaction(let request):
+        let inner = try WrittenKeys(branchesOf: request)
+        try add(puts: inner.puts, deletes: inner.deletes)
+      }
+    }
+  }
+
+  private mutating func add(puts newPuts: [Key], deletes newDeletes: [KeyRange]) throws(KeyValueError) {
+    for key in newPuts where isPut.contains(key) || deletes.contains(where: { $0.contains(key) }) { throw .duplicateKey }
+    for range in newDeletes where puts.contains(where: range.contains) { throw .duplicateKey }
+    puts += newPuts
+    isPut.formUnion(newPuts)
+    deletes += newDeletes
+  }
+}

@@ -1,0 +1,211 @@
+import Testing
+
+@testable import KeyValue
+
+@Suite struct OrderedTreeTests {
+  @Test(arguments: [UInt64(1), 2, 3])
+  func agreesWithASortedArray(seed: UInt64) throws {
+    var generator = Generator(seed: seed)
+    var tree = OrderedTree()
+    var model = SortedArray()
+    var kept: [(tree: OrderedTree, model: SortedArray)] = []
+    // Growing, then shrinking to nothing, then growing again.
+    for (step, removals) in [(0, 20), (1, 75), (2, 20)].flatMap({ phase in repeatElement(phase.1, count: 6000).enumerated() }) {
+      let key = generator.bytes(count: 1 + generator.below(3)).map { $0 % 32 }
+      if generator.chance(removals) {
+        // Half of the time one that is there.
+        let victim = !model.items.isEmpty && generator.chance(90) ? model.items[generator.below(model.items.count)].key : key
+        let removed = tree.remove(victim[...])?.key
+        let expected = model.remove(victim)
+        #expect(removed == expected)
+      } else {
+        tree.insert(item(key, version: Int64(step)))
+        model.insert(key, version: Int64(step))
+      }
+      if step % 500 == 0 { kept.append((tree, model)) }
+      if step % 100 == 0 { try expectEqual(tree, model, &generator) }
+    }
+    for (tree, model) in kept { try expectEqual(tree, model, &generator) }
+  }
+
+  @Test func staysBalancedWhenKeysComeInOrder() throws {
+    for keys in [Array(0..<5000), Array((0..<5000).reversed())] {
+      var tree = OrderedTree()
+      for key in keys { tree.insert(item(key)) }
+      try tree.checkInvariants()
+      #expect(tree.count == 5000)
+      for key in keys { tree.remove(item(key).key[...]) }
+      try tree.checkInvariants()
+      #expect(tree.count == 0)
+      #expect(tree.root.isLeaf)
+    }
+  }
+
+  /// Sizes around those at which nodes and levels begin.
+  @Test(arguments: [0, 1, 2, 55, 56, 57, 64, 65, 112, 113, 56 * 56, 56 * 56 + 1, 56 * 57, 10_000])
+  func isBuiltFromSortedItems(count: Int) throws {
+    var builder = OrderedTree.Builder()
+    for number in 0..<count {
+      let isTaken = builder.append(item(number))
+      try #require(isTaken)
+    }
+    var tree = builder.finish()
+    try tree.checkInvariants()
+    #expect(tree.items(at: 0..<count).map(\.key) == (0..<count).map { item($0).key })
+    for number in 0..<count { #expect(tree.rank(of: item(number).key[...]) == number) }
+    for number in stride(from: 0, to: count, by: 3) { tree.remove(item(number).key[...]) }
+    try tree.checkInvariants()
+  }
+
+  @Test func builderRefusesKeysOutOfOrder() {
+    var builder = OrderedTree.Builder()
+    let taken = [5, 5, 4, 6].map { builder.append(item($0)) }
+    #expect(taken == [true, false, false, true])
+    let tree = builder.finish()
+    #expect(tree.count == 2)
+  }
+
+  @Test func changesInPlaceWhenNobodyHoldsACopy() {
+    var tree = filled(20_000)
+    let before = tree.nodes
+    tree.insert(item(777, version: 2))
+    tree.remove(item(12_345).key[...])
+    #expect(tree.nodes == before)
+  }
+
+  @Test func aWriteAfterACopyCopiesOnlyItsPath() {
+    var tree = filled(20_000)
+    let copy = tree
+    #expect(tree.depth == 3)
+    let shared = tree.nodes
+    tree.insert(item(777, version: 2))
+    #expect(tree.nodes.subtracting(shared).count == 3)
+    // The path is the tree's own now.
+    tree.insert(item(777, version: 3))
+    #expect(tree.nodes.subtracting(shared).count == 3)
+    // What is not there copies nothing.
+    tree.remove([1, 2, 3, 4, 5])
+    #expect(tree.nodes.subtracting(shared).count == 3)
+    // A split or a merge adds a neighbour on each level, at most.
+    for number in 0..<200 {
+      let own = tree.nodes
+      let previous = tree
+      if number % 2 == 0 { tree.insert(item(20_000 + number)) } else { tree.remove(item(number * 50).key[...]) }
+      #expect(tree.nodes.subtracting(own).count <= 2 * 3)
+      #expect(previous.nodes == own)
+    }
+    #expect(copy.nodes == shared)
+    #expect(copy.item(for: item(777).key[...])?.version == 1)
+  }
+
+  @Test func ordersBytesAsUnsignedAndPrefixesFirst() {
+    let ordered: [Key] = [
+      [], [0], [0, 0], [1], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8, 0], [1, 2, 3, 4, 5, 6, 7, 9],
+      [1, 2, 3, 4, 5, 6, 128, 0], [127], [128], [255], [255, 255],
+    ]
+    for (i, a) in ordered.enumerated() {
+      for (j, b) in ordered.enumerated() { #expect(ByteOrder.compare(a, b).signum() == (i - j).signum()) }
+    }
+  }
+
+  private func filled(_ count: Int) -> OrderedTree {
+    var builder = OrderedTree.Builder()
+    for number in 0..<count { _ = builder.append(item(number)) }
+    return builder.finish()
+  }
+
+  private func expectEqual(_ tree: OrderedTree, _ model: SortedArray, _ generator: inout Generator) throws {
+    try tree.checkInvariants()
+    #expect(tree.count == model.items.count)
+    #expect(Array(tree.items(at: 0..<tree.count)).map { SortedArray.Entry(key: $0.key, version: $0.version) } == model.items)
+    for _ in 0..<5 {
+      let key = generator.bytes(count: 1 + generator.below(3)).map { $0 % 32 }
+      #expect(tree.rank(of: key[...]) == model.rank(key))
+      #expect(tree.item(for: key[...])?.version == model.version(key))
+      let start = generator.below(tree.count + 1)
+      let end = start + generator.below(tree.count - start + 1)
+      #expect(tree.items(at: start..<end).map(\.key) == model.items[start..<end].map(\.key))
+    }
+  }
+}
+
+private func item(_ key: Key, version: Int64 = 1) -> Item {
+  Item(key: key[...], value: [7], createRevision: 2, modRevision: 2, version: version)
+}
+
+private func item(_ number: Int, version: Int64 = 1) -> Item {
+  item(
+    [UInt8(truncatingIfNeeded: number >> 16), UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)], version: version)
+}
+
+/// The simplest thing that has to do the same.
+private struct SortedArray {
+  struct Entry: Equatable {
+    let key: Key
+    let version: Int64
+  }
+
+  private(set) var items: [Entry] = []
+
+  func rank(_ key: Key) -> Int { items.firstIndex { !$0.key.lexicographicallyPrecedes(key) } ?? items.count }
+
+  func version(_ key: Key) -> Int64? { items.first { $0.key == key }?.version }
+
+  mutating func insert(_ key: Key, version: Int64) {
+    _ = remove(key)
+    items.insert(Entry(key: key, version: version), at: rank(key))
+  }
+
+  mutating func remove(_ key: Key) -> Key? {
+    let rank = rank(key)
+    return rank < items.count && items[rank].key == key ? items.remove(at: rank).key : nil
+  }
+}
+
+extension OrderedTree {
+  fileprivate var depth: Int {
+    var node = root
+    var depth = 1
+    while !node.isLeaf {
+      node = node.children[0]
+      depth += 1
+    }
+    return depth
+  }
+
+  fileprivate var nodes: Set<ObjectIdentifier> {
+    func collect(_ node: Node, into nodes: inout Set<ObjectIdentifier>) {
+      nodes.insert(ObjectIdentifier(node))
+      for child in node.children { collect(child, into: &nodes) }
+    }
+    var nodes: Set<ObjectIdentifier> = []
+    collect(root, into: &nodes)
+    return nodes
+  }
+
+  /// Balance, fill, counts, and order: of items, and of separators between them.
+  fileprivate func checkInvariants() throws {
+    func check(_ node: Node, depth: Int, above low: Key?, below high: Key?) throws {
+      let entries = node.isLeaf ? node.items.count : node.children.count
+      #expect(entries <= Node.capacity)
+      #expect(entries >= (node === root ? (node.isLeaf ? 0 : 2) : Node.minimum))
+      guard !node.isLeaf else {
+        #expect(depth == self.depth)
+        #expect(node.count == node.items.count)
+        let keys = node.items.map(\.key)
+        for (a, b) in zip(keys, keys.dropFirst()) { #expect(a.lexicographicallyPrecedes(b)) }
+        if let low, let first = keys.first { #expect(!first.lexicographicallyPrecedes(low)) }
+        if let high, let last = keys.last { #expect(last.lexicographicallyPrecedes(high)) }
+        return
+      }
+      #expect(node.items.isEmpty)
+      #expect(node.count == node.children.reduce(0) { $0 + $1.count })
+      try #require(node.separators.count == node.children.count - 1)
+      let bounds = [low] + node.separators.map { Optional($0) } + [high]
+      for (index, child) in node.children.enumerated() {
+        try check(child, depth: depth + 1, above: bounds[index], below: bounds[index + 1])
+      }
+    }
+    try check(root, depth: 1, above: nil, below: nil)
+  }
+}

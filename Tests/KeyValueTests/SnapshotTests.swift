@@ -1,0 +1,168 @@
+import ByteCoding
+import Replica
+import Testing
+
+@testable import KeyValue
+
+@Suite struct SnapshotTests {
+  @Test(arguments: [0, 1, 10, 3000])
+  func restoresWhatWasTaken(changes: Int) throws {
+    var generator = Generator(seed: 31)
+    var machine = KeyValueMachine()
+    for _ in 0..<changes { machine.perform(.put(PutRequest(key: generator.bytes(count: 2), value: generator.bytes(upTo: 200)))) }
+    var restored = KeyValueMachine()
+    try restored.restore(machine.view.blocks)
+    #expect(restored.view.revision == machine.view.revision)
+    #expect(Array(restored.view.pairs()) == Array(machine.view.pairs()))
+    #expect(restored.view.digest == machine.view.digest)
+    // And goes on as the original does.
+    for _ in 0..<200 {
+      let request = generator.request()
+      let outputs = (restored.perform(request), machine.perform(request))
+      #expect(outputs.0 == outputs.1)
+    }
+    #expect(restored.view.digest == machine.view.digest)
+  }
+
+  @Test func blocksKeepToTheirSizes() throws {
+    var machine = KeyValueMachine()
+    let sizes = [10, SnapshotBlock.preferredSize, 100, 1 << 20, Limits.requestBytes - 100, 30_000, 30_000, 30_000]
+    for (index, size) in sizes.enumerated() {
+      machine.perform(.put(PutRequest(key: [UInt8(index)], value: [UInt8](repeating: 1, count: size))))
+    }
+    let blocks = machine.view.blocks
+    #expect(blocks.allSatisfy { $0.count <= SnapshotBlock.maximumSize })
+    // Only a block with a single pair may be larger than preferred.
+    #expect(blocks.filter { $0.count > SnapshotBlock.preferredSize }.count == 3)
+    var restored = KeyValueMachine()
+    try restored.restore(blocks)
+    #expect(restored.view.digest == machine.view.digest)
+  }
+
+  @Test func staysTheSameWhileWritesGoOn() throws {
+    var generator = Generator(seed: 32)
+    var machine = KeyValueMachine()
+    for number in 0..<2000 { machine.perform(.put("key\(number)", String(repeating: "v", count: 100))) }
+    let view = machine.view
+    let expected = (pairs: Array(view.pairs()), digest: view.digest)
+    var blocks = view.makeBlocks()
+    var taken: [[UInt8]] = []
+    while let block = blocks.next() {
+      taken.append(block)
+      for _ in 0..<100 {
+        machine.perform(.put("key\(generator.below(3000))", "new"))
+        machine.perform(.delete("key\(generator.below(3000))"))
+      }
+    }
+    #expect(taken.count > 2)
+    #expect(view.digest == expected.digest)
+    #expect(machine.view.digest != expected.digest)
+    var restored = KeyValueMachine()
+    try restored.restore(taken)
+    #expect(Array(restored.view.pairs()) == expected.pairs)
+  }
+
+  @Test func anIncompleteSnapshotAnswersNothing() throws {
+    var machine = KeyValueMachine()
+    for number in 0..<2000 { machine.perform(.put("key\(number)", String(repeating: "v", count: 100))) }
+    let blocks = machine.view.blocks
+    var restored = KeyValueMachine()
+    try restored.restore(Array(blocks.dropLast()))
+    let output = restored.perform(.put("a"))
+    #expect(output == .failure(.malformed("snapshot: incomplete")))
+    try restored.restore([blocks[blocks.count - 1]])
+    #expect(restored.view.digest == machine.view.digest)
+    #expect(throws: MalformedBytes.self) { try restored.restore([blocks[0]]) }
+  }
+
+  @Test func pairsMustBeInOrderAndPossible() {
+    func block(_ revision: Int64, _ pairs: [(String, create: Int64, mod: Int64, version: Int64)], count: Int? = nil) -> [UInt8] {
+      var writer = ByteWriter()
+      writer.write(UInt8(1))
+      writer.write(revision)
+      writer.write(UInt64(count ?? pairs.count))
+      for (key, create, mod, version) in pairs {
+        for number in [create, mod, version] { writer.write(number) }
+        writer.write(prefixed: k(key))
+        writer.write(prefixed: k("value"))
+      }
+      return writer.bytes
+    }
+    func isMalformed(_ bytes: [UInt8]) -> Bool {
+      var machine = KeyValueMachine()
+      do {
+        try machine.restore(bytes[...])
+        return false
+      } catch {
+        return machine.view.count == 0 && machine.view.revision == 1
+      }
+    }
+    #expect(!isMalformed(block(5, [("a", 2, 3, 2), ("b", 5, 5, 1)])))
+    #expect(isMalformed(block(5, [("b", 2, 2, 1), ("a", 3, 3, 1)])))
+    #expect(isMalformed(block(5, [("a", 2, 2, 1), ("a", 3, 3, 1)])))
+    #expect(isMalformed(block(5, [("", 2, 2, 1)])))
+    #expect(isMalformed(block(5, [("a", 2, 6, 1)])))
+    #expect(isMalformed(block(5, [("a", 4, 3, 1)])))
+    #expect(isMalformed(block(5, [("a", 1, 3, 1)])))
+    #expect(isMalformed(block(5, [("a", 2, 3, 3)])))
+    #expect(isMalformed(block(5, [("a", 2, 3, 0)])))
+    #expect(isMalformed(block(5, [("a", 2, 2, 1)], count: 0)))
+    #expect(isMalformed(block(0, [])))
+    #expect(isMalformed(block(.max, [])))
+    #expect(isMalformed([2] + block(5, []).dropFirst()))
+    #expect(isMalformed([]))
+  }
+
+  @Test func hostileBlocksNeverTrap() {
+    var generator = Generator(seed: 33)
+    var machine = KeyValueMachine()
+    for _ in 0..<40 { machine.perform(.put(PutRequest(key: generator.bytes(count: 2), value: generator.bytes(upTo: 20)))) }
+    let blocks = machine.view.blocks
+    for _ in 0..<3000 {
+      var bytes = blocks[0]
+      switch generator.below(3) {
+      case 0: bytes.removeLast(1 + generator.below(bytes.count))
+      case 1: bytes += generator.bytes(count: 1 + generator.below(60))
+      default: for _ in 0...generator.below(3) { bytes[generator.below(bytes.count)] = UInt8(truncatingIfNeeded: generator.next()) }
+      }
+      var restored = KeyValueMachine()
+      try? restored.restore(bytes[...])
+      restored.perform(.put("after", "all"))
+      restored.perform(.get("\0", "\0"))
+    }
+  }
+}
+
+@Suite struct DeterminismTests {
+  @Test func twoMachinesGiveTheSameInWhateverBatches() {
+    var generator = Generator(seed: 41)
+    var one = KeyValueMachine()
+    var other = KeyValueMachine()
+    for _ in 0..<300 {
+      let commands = (0..<generator.below(12)).map { index in
+        Command(index: .init(UInt64(index) + 1), term: .init(1), payload: generator.request().encoded()[...])
+      }
+      let together = one.apply(commands)
+      let apart = commands.flatMap { other.apply([$0]) }
+      #expect(together == apart)
+      #expect(one.view.digest == other.view.digest)
+    }
+    #expect(one.view.revision > 300)
+  }
+
+  @Test func theDigestTellsStoresApart() {
+    let base = KeyValueMachine(.put("a", "1"), .put("b", "2"))
+    let others = [
+      KeyValueMachine(), KeyValueMachine(.put("a", "1")), KeyValueMachine(.put("a", "1"), .put("b", "3")),
+      KeyValueMachine(.put("b", "2"), .put("a", "1")), KeyValueMachine(.put("a1", ""), .put("b", "2")),
+      KeyValueMachine(.put("a", "1"), .put("b", "2"), .put("c"), .delete("c")),
+    ]
+    for other in others { #expect(other.view.digest != base.view.digest) }
+    #expect(KeyValueMachine(.put("a", "1"), .put("b", "2")).view.digest == base.view.digest)
+  }
+
+  /// The same in every process, in debug and in release.
+  @Test func theDigestIsPinned() {
+    #expect(KeyValueMachine().view.digest == 0x89cd_3129_1d2a_efa4)
+  }
+}
