@@ -53,7 +53,7 @@ let package = Package(
     .testTarget(name: "LinksTests", dependencies: ["Links"]),
     .testTarget(
       name: "CoracleTests",
-      dependencies: ["Coracle", .product(name: "NIOEmbedded", package: "swift-nio", condition: server)]),
+      dependencies: ["Coracle", "KeyValue", .product(name: "NIOEmbedded", package: "swift-nio", condition: server)]),
   ],
   swiftLanguageModes: [.v6]
 )
