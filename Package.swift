@@ -1,5 +1,8 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
+
+/// Warnings are errors where the environment says so, as `.ci/run` does: not for whoever builds this with a later compiler.
+let house: [SwiftSetting] = Context.environment["CORACLE_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
 
 /// What needs third-party packages is built with this trait only.
 let server = TargetDependencyCondition.when(traits: ["Server"])
@@ -14,16 +17,19 @@ let package = Package(
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "Coracle", targets: ["Coracle"]),
+    .executable(name: "coracle", targets: ["Server"]),
   ],
   traits: [
     .default(enabledTraits: ["Server"]),
-    .trait(name: "Server", description: "Threads, sockets and disks. Without it no third-party package is resolved."),
+    .trait(
+      name: "Server", description: "Threads, sockets, disks and the coracle command. Without it no third-party package is resolved."),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
-    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
-    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "ByteCoding"),
@@ -45,6 +51,10 @@ let package = Package(
         .product(name: "Metrics", package: "swift-metrics", condition: server),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: server),
       ]),
+    .executableTarget(
+      name: "Server",
+      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser", condition: server)]),
+    .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
@@ -53,7 +63,11 @@ let package = Package(
     .testTarget(name: "LinksTests", dependencies: ["Links"]),
     .testTarget(
       name: "CoracleTests",
-      dependencies: ["Coracle", "KeyValue", .product(name: "NIOEmbedded", package: "swift-nio", condition: server)]),
+      dependencies: ["Coracle", .product(name: "NIOEmbedded", package: "swift-nio", condition: server)]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+for target in package.targets {
+  target.swiftSettings = (target.swiftSettings ?? []) + house
+}

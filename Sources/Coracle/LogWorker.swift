@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Raft
+import Replica
 import WriteAheadLog
 
 /// Writes the log on a thread of its own, so that a disk that stalls does not stop heartbeats: all that waits becomes one write and one sync.
@@ -26,34 +27,26 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     var isClosed = false
   }
 
-  /// What belongs to the thread.
-  private struct State {
-    var log: WriteAheadLog<Storage>?
-    var identity: IdentityRecord
-  }
-
-  private let disk: Storage
   private let thread: NIOThreadPool
   private let metrics: NodeMetrics
   private let logger: Logger
   private let report: @Sendable (Report) -> Void
   private let inbox = NIOLockedValueBox(Inbox())
-  private let state: NIOLockedValueBox<State>
+  /// Belongs to the thread; the lock is never waited for.
+  private let files: NIOLockedValueBox<LogFiles<Storage>>
 
   /// How long to wait for room on a full disk before trying again.
   private let fullDiskPause = Nanoseconds.milliseconds(200)
 
-  /// `log`: nil as long as the node belongs to no cluster. `thread` must have one thread.
+  /// `thread` must have one thread.
   init(
-    disk: Storage, identity: IdentityRecord, log: WriteAheadLog<Storage>?, thread: NIOThreadPool, metrics: NodeMetrics, logger: Logger,
-    report: @escaping @Sendable (Report) -> Void
+    files: LogFiles<Storage>, thread: NIOThreadPool, metrics: NodeMetrics, logger: Logger, report: @escaping @Sendable (Report) -> Void
   ) {
-    self.disk = disk
+    self.files = NIOLockedValueBox(files)
     self.thread = thread
     self.metrics = metrics
     self.logger = logger
     self.report = report
-    state = NIOLockedValueBox(State(log: log, identity: identity))
   }
 
   /// Makes the identity durable first, then the writes in order, then cuts.
@@ -76,19 +69,16 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
   func close(_ done: @escaping @Sendable () -> Void) {
     inbox.withLockedValue { $0.isClosed = true }
     thread.submit { _ in
-      self.state.withLockedValue {
-        $0.log?.close()
-        $0.log = nil
-      }
+      self.files.withLockedValue { $0.close() }
       done()
     }
   }
 
   private func drain() {
-    state.withLockedValue { state in
+    files.withLockedValue { files in
       while let work = take() {
         do throws(StorageError) {
-          try perform(work, &state)
+          try perform(work, &files)
         } catch {
           inbox.withLockedValue { $0.isClosed = true }
           return report(.failed(error.description))
@@ -108,50 +98,41 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     }
   }
 
-  private func perform(_ work: Inbox, _ state: inout State) throws(StorageError) {
+  private func perform(_ work: Inbox, _ files: inout LogFiles<Storage>) throws(StorageError) {
     if let identity = work.identity {
-      state.identity = identity
-      // A member's log must be there before the record says that it is a member.
-      if case .formed = identity.phase { try openLog(&state) }
-      try DataDirectory.write(identity, to: disk)
+      try files.save(identity)
       report(.identitySaved)
     }
     if let last = work.writes.last {
-      try openLog(&state)
       let start = NIODeadline.now()
-      guard try append(work.writes, &state) else { return }
-      try state.log?.sync()
+      guard try append(work.writes, &files) else { return }
+      try files.sync()
       metrics.syncDuration.recordNanoseconds((NIODeadline.now() - start).nanoseconds)
       metrics.writesPerSync.record(work.writes.count)
       report(.written(through: last.sequence))
     }
-    if let cut = work.cut { try state.log?.cut(through: cut) }
-  }
-
-  private func openLog(_ state: inout State) throws(StorageError) {
-    guard state.log == nil else { return }
-    guard let cluster = state.identity.cluster else { throw .refused(what: "an entry before the node belongs to a cluster") }
-    state.log = try WriteAheadLog.open(disk, identity: StorageIdentity(node: state.identity.node, cluster: cluster)).0
+    if let cut = work.cut { try files.cut(through: cut) }
   }
 
   /// A full disk is a state, not a failure: waits for room, and makes what room it may. False if the node stopped meanwhile.
-  private func append(_ writes: [LogWrite], _ state: inout State) throws(StorageError) -> Bool {
+  private func append(_ writes: [LogWrite], _ files: inout LogFiles<Storage>) throws(StorageError) -> Bool {
     var hasWarned = false
     while true {
-      do {
-        try state.log?.append(writes)
+      do throws(StorageError) {
+        try files.append(writes)
         if hasWarned { logger.notice("there is room on the disk again") }
         return true
-      } catch .full(let error) {
-        if !hasWarned { logger.error("the disk is full, writes wait until there is room", metadata: ["error": "\(error)"]) }
+      } catch {
+        guard case .full = error else { throw error }
+        if !hasWarned { logger.error("the disk is full: writes wait until there is room", metadata: ["error": "\(error)"]) }
         hasWarned = true
-        let (cut, isClosed) = inbox.withLockedValue { inbox in
-          defer { inbox.cut = nil }
-          return (inbox.cut, inbox.isClosed)
-        }
-        if isClosed { return false }
-        if let cut { try state.log?.cut(through: cut) } else { sleepThread(fullDiskPause) }
       }
+      let (cut, isClosed) = inbox.withLockedValue { inbox in
+        defer { inbox.cut = nil }
+        return (inbox.cut, inbox.isClosed)
+      }
+      if isClosed { return false }
+      if let cut { try files.cut(through: cut) } else { sleepThread(fullDiskPause) }
     }
   }
 }

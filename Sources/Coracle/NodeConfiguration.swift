@@ -51,7 +51,8 @@ public struct NodeConfiguration: Sendable {
           + "listen on a loopback address, or allow plain text if the network is trusted")
     }
     guard advertisedPeerAddress != nil || !peerAddress.isUnspecified else {
-      throw .configuration("\(peerAddress) stands for all addresses of this machine: say at which one peers reach it (advertised peer address)")
+      throw .configuration(
+        "\(peerAddress) stands for all addresses of this machine: say at which one peers reach it (advertised peer address)")
     }
     if let advertised = advertisedPeerAddress, advertised.isUnspecified || advertised.port == 0 {
       throw .configuration("peers cannot reach \(advertised): advertise an address and a port of this machine")
@@ -72,7 +73,8 @@ public struct NodeConfiguration: Sendable {
       throw .configuration("an address occurs twice in the initial cluster")
     }
     guard let own = initialCluster.first(where: { $0.name == name }) else {
-      throw .configuration("the initial cluster must contain this node, \(name): it has \(initialCluster.map(\.name).joined(separator: ", "))")
+      throw .configuration(
+        "the initial cluster must contain this node, \(name): it has \(initialCluster.map(\.name).joined(separator: ", "))")
     }
     let advertised = advertisedPeerAddress ?? peerAddress
     guard own.peerAddress == advertised else {

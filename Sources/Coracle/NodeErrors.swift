@@ -1,3 +1,4 @@
+import ByteCoding
 import WriteAheadLog
 
 /// Why a node did not start. Nothing was left running; start it again once the cause is gone.
@@ -8,8 +9,8 @@ public enum StartError: Error, Sendable, CustomStringConvertible {
   case storage(StorageError)
   /// The data directory is another node's.
   case wrongName(configured: String, found: String, directory: String)
-  /// A snapshot was read, and means nothing to this state machine.
-  case snapshot(String)
+  /// What the log holds cannot be that of a node, although its bytes are as they were written.
+  case recovery(MalformedBytes)
   case addressInUse(HostPort)
   /// The address cannot be listened on, for another reason, in the system's words.
   case listen(HostPort, reason: String)
@@ -21,8 +22,8 @@ public enum StartError: Error, Sendable, CustomStringConvertible {
     case .storage(let error): error.description
     case .wrongName(let configured, let found, let directory):
       "the data directory \(directory) is of node \(found), and this is node \(configured): use its own directory, or the name it has"
-    case .snapshot(let text):
-      "the snapshot cannot be restored: \(text). Was the data written by another application, or another release of this one?"
+    case .recovery(let error):
+      "the log cannot be replayed: \(error). Was the data written by another release?"
     case .addressInUse(let address):
       "\(address) is in use by another program: stop that one, or choose another port"
     case .listen(let address, let reason):

@@ -8,6 +8,15 @@ import WriteAheadLog
 
 /// The steps from a configuration to a replica that runs.
 struct NodeStart<Machine: StateMachine> {
+  private typealias Files = NodeStorage<Machine, PosixDisk>
+
+  private struct Parts: Sendable {
+    let disk: PosixDisk
+    let files: Files
+    let transport: NIOLoopBound<PeerTransport>
+    let replica: Replica<Machine>
+  }
+
   let eventLoop: any EventLoop
   let published: NIOLockedValueBox<ReplicaStatus>
   let ended = Latch<NodeError?>()
@@ -26,22 +35,41 @@ struct NodeStart<Machine: StateMachine> {
   }
 
   func run() async throws(StartError) -> (NIOLoopBound<ReplicaDriver<Machine>>, HostPort) {
-    let storage = try await openStorage()
-    for repair in storage.repairs { logger.warning("repaired on opening", metadata: ["repair": "\(repair)"]) }
+    let (disk, files) = try await open()
+    for repair in files.repairs { logger.warning("repaired on opening", metadata: ["repair": "\(repair)"]) }
     let (transport, address) = try await listen()
-    let driver = await startDriver(storage, transport, address)
-    logger.notice("started", metadata: ["id": "\(storage.identity.node)", "peer_address": "\(address)"])
+    let replica = try makeReplica(files, address)
+    let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
+    logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
     return (driver, address)
   }
 
-  private func openStorage() async throws(StartError) -> Storage<Machine> {
+  private func open() async throws(StartError) -> (PosixDisk, Files) {
     let (path, name) = (configuration.dataDirectory, configuration.name)
+    let opened: Result<(PosixDisk, Files), StartError>
     do {
-      return try await threads.log.runIfActive { try Storage<Machine>(opening: path, name: name) }
-    } catch let error as StartError {
-      throw error
+      opened = try await threads.log.runIfActive { Self.open(path, name) }
     } catch {
-      throw .configuration("\(error)")
+      throw .configuration("the node was stopped while it started")
+    }
+    return try opened.get()
+  }
+
+  /// Blocks for as long as it takes to read the newest snapshot and the log.
+  private static func open(_ path: String, _ name: String) -> Result<(PosixDisk, Files), StartError> {
+    do {
+      let disk = try PosixDisk(path: path)
+      let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
+      guard files.identity.name == name else {
+        return .failure(.wrongName(configured: name, found: files.identity.name, directory: path))
+      }
+      return .success((disk, files))
+    } catch let error as PosixDiskError {
+      return .failure(.dataDirectory(error))
+    } catch let error as StorageError {
+      return .failure(.storage(error))
+    } catch {
+      return .failure(.configuration("\(error)"))
     }
   }
 
@@ -60,34 +88,30 @@ struct NodeStart<Machine: StateMachine> {
     }
   }
 
-  private func startDriver(
-    _ storage: Storage<Machine>, _ transport: NIOLoopBound<PeerTransport>, _ address: HostPort
-  ) async -> NIOLoopBound<ReplicaDriver<Machine>> {
+  private func startDriver(_ parts: Parts) async -> NIOLoopBound<ReplicaDriver<Machine>> {
     await withCheckedContinuation { continuation in
       eventLoop.execute {
-        let driver = makeDriver(storage, transport.value, address)
+        let driver = makeDriver(parts)
         driver.start()
         continuation.resume(returning: NIOLoopBound(driver, eventLoop: eventLoop))
       }
     }
   }
 
-  private func makeDriver(_ storage: Storage<Machine>, _ transport: PeerTransport, _ address: HostPort) -> ReplicaDriver<Machine> {
+  private func makeDriver(_ parts: Parts) -> ReplicaDriver<Machine> {
     let inbox = EventInbox<Machine>(eventLoop: eventLoop)
-    let log = LogWorker(
-      disk: storage.disk, identity: storage.identity, log: storage.log, thread: threads.log, metrics: metrics, logger: logger
-    ) { report in
+    let log = LogWorker(files: parts.files.log, thread: threads.log, metrics: metrics, logger: logger) { report in
       switch report {
       case .identitySaved: inbox.post(.identitySaved)
       case .written(let sequence): inbox.post(.written(through: sequence))
       case .failed(let text): inbox.post(.storageFailed(text))
       }
     }
-    let snapshots = SnapshotWorker<Machine, PosixDisk>(disk: storage.disk, thread: threads.snapshots, report: inbox.post)
+    let snapshots = SnapshotWorker(files: parts.files.snapshots, thread: threads.snapshots, report: inbox.post)
     let driver = ReplicaDriver(
-      replica: makeReplica(storage, address), identity: storage.identity.storage, eventLoop: eventLoop, transport: transport, log: log,
+      replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
       snapshots: snapshots, metrics: metrics, logger: logger, published: published
-    ) { [ended, disk = storage.disk] failure in
+    ) { [ended, disk = parts.disk] failure in
       disk.unlock()
       ended.open(failure)
     }
@@ -98,19 +122,17 @@ struct NodeStart<Machine: StateMachine> {
     return driver
   }
 
-  private func makeReplica(_ storage: Storage<Machine>, _ address: HostPort) -> Replica<Machine> {
-    let advertised = (configuration.advertisedPeerAddress ?? address).description
-    let initial = configuration.initialCluster.map { InitialMember(name: $0.name, peerAddress: $0.peerAddress.description) }
+  private func makeReplica(_ files: Files, _ address: HostPort) throws(StartError) -> Replica<Machine> {
     let contact = Contact(
-      name: configuration.name, peerAddress: advertised, clientAddress: configuration.advertisedClientAddress,
-      initialCluster: initial.isEmpty ? [InitialMember(name: configuration.name, peerAddress: advertised)] : initial)
-    return Replica(
-      identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot, machine: storage.machine,
-      settings: configuration.settings, seed: .random(in: .min ... .max), now: ReplicaDriver<Machine>.now)
+      name: configuration.name, peerAddress: (configuration.advertisedPeerAddress ?? address).description,
+      clientAddress: configuration.advertisedClientAddress,
+      initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) })
+    do {
+      return try Replica(
+        identity: files.identity, contact: contact, recovered: files.recovered, snapshot: files.snapshot, machine: files.machine,
+        settings: configuration.settings, seed: .random(in: .min ... .max), now: ReplicaDriver<Machine>.now)
+    } catch {
+      throw .recovery(error)
+    }
   }
-}
-
-extension IdentityRecord {
-  /// Whose files the log and the snapshots are, once that is known.
-  var storage: StorageIdentity? { cluster.map { StorageIdentity(node: node, cluster: $0) } }
 }

@@ -187,7 +187,8 @@ public enum PosixDiskError: Error, Equatable, Sendable, CustomStringConvertible 
 
   public var description: String {
     switch self {
-    case .locked(let path): "the data directory \(path) is in use by a running node: stop that one first, or give this one its own directory"
+    case .locked(let path):
+      "the data directory \(path) is in use by a running node: stop that one first, or give this one its own directory"
     case .disk(let error): error.description
     }
   }

@@ -38,15 +38,15 @@ final class ReplicaDriver<Machine: StateMachine> {
   private var timer: (task: Scheduled<Void>, at: Instant)?
   private var completions: [RequestID: Completion] = [:]
   private var lastRequest: RequestID
-  private var identity: StorageIdentity?
+  private var cluster: ClusterID?
 
   init(
-    replica: Replica<Machine>, identity: StorageIdentity?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
+    replica: Replica<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
     snapshots: SnapshotWorker<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
     onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
     self.replica = replica
-    self.identity = identity
+    self.cluster = cluster
     self.eventLoop = eventLoop
     self.transport = transport
     self.log = log
@@ -66,6 +66,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   func start() {
     transport.receive = { [unowned self] frame, connection in step(.frame(frame, connection: connection)) }
     transport.start()
+    publish()
     beginTurn()
   }
 
@@ -135,15 +136,15 @@ final class ReplicaDriver<Machine: StateMachine> {
   /// The log's thread starts first and works while the frames go out: a leader's entries are on their way to the followers before they are
   /// on its own disk.
   private func carryOut() {
-    if let record = running.identity { identity = record.storage }
+    if let record = running.identity { cluster = record.cluster }
     if running.identity != nil || !running.writes.isEmpty || running.cut != nil {
       log.submit(identity: running.identity, writes: running.writes, cut: running.cut)
     }
     for (destination, frame) in running.frames { transport.send(frame, to: destination) }
     transport.flush()
     for reply in running.replies { answer(reply) }
-    if let identity {
-      for work in running.snapshots { snapshots.submit(work, identity: identity) }
+    if let cluster {
+      for work in running.snapshots { snapshots.submit(work, cluster: cluster) }
     }
     for notice in running.notices { take(notice) }
   }

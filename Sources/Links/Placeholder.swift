@@ -1,1 +1,1 @@
-import Raft
+import KeyValue

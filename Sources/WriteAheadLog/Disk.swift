@@ -1,7 +1,7 @@
 /// The few verbs that storage needs of one directory. Real (`Coracle.PosixDisk`) or simulated; all calls block until done.
 ///
-/// `write` reaches the page cache only: what must survive the loss of power needs `sync` (the file's bytes) and, for files that were created,
-/// renamed or removed, `syncDirectory`.
+/// `write` reaches the page cache only: what must survive the loss of power needs `sync` (the file's bytes) and, for files that were
+/// created, renamed or removed, `syncDirectory`.
 public protocol Disk {
   associatedtype File: Sendable
 

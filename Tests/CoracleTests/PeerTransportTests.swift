@@ -23,7 +23,8 @@ import Testing
       let at = try HostPort("127.0.0.1:\(port)")
       (transport, address) = try await eventLoop.flatSubmit {
         let transport = PeerTransport(
-          eventLoop: eventLoop, limits: limits, metrics: NodeMetrics(node: "test"), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+          eventLoop: eventLoop, limits: limits, metrics: NodeMetrics(node: "test"),
+          logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let bound = NIOLoopBound(transport, eventLoop: eventLoop)
         return transport.bind(to: at).map { (bound, $0) }
       }.get()

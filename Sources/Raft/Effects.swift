@@ -1,0 +1,46 @@
+import ByteCoding
+
+/// What the core wants done. Owned and emptied by the caller.
+///
+/// The contract: a message leaves when every write up to its `after` is durable, not before; all else may be done at once and in any order.
+public struct Effects: Sendable {
+  /// Make durable, in the order of the numbers.
+  public var writes: [LogWrite] = []
+  public var messages: [Outbound] = []
+  /// Reads that may be served once this index is applied.
+  public var readable: [(id: ReadID, index: LogIndex)] = []
+  /// Forwarded proposals that the leader did not append.
+  public var refusedProposals: [(stream: UInt64, sequence: UInt64)] = []
+  /// Blocks that the leader sent.
+  public var snapshotBlocks: [IncomingBlock] = []
+  /// Answers of a peer to which this leader sends a snapshot.
+  public var snapshotProgress: [(peer: NodeID, position: LogPosition, next: Int)] = []
+  /// Peers that need a snapshot from this leader: what they lack is no longer in the log.
+  public var snapshotNeeded: [NodeID] = []
+
+  public init() {}
+
+  public mutating func removeAll() {
+    writes.removeAll(keepingCapacity: true)
+    messages.removeAll(keepingCapacity: true)
+    readable.removeAll(keepingCapacity: true)
+    refusedProposals.removeAll(keepingCapacity: true)
+    snapshotBlocks.removeAll(keepingCapacity: true)
+    snapshotProgress.removeAll(keepingCapacity: true)
+    snapshotNeeded.removeAll(keepingCapacity: true)
+  }
+}
+
+public struct Outbound: Sendable, Equatable {
+  public let message: Message
+  /// The write that must be durable first: the one that holds the term (and vote) which the message names.
+  public let after: UInt64
+}
+
+public struct IncomingBlock: Sendable, Equatable {
+  public let from: NodeID
+  public let descriptor: SnapshotDescriptor
+  public let number: Int
+  public let block: Bytes
+  public let last: Bool
+}

@@ -1,0 +1,54 @@
+import ByteCoding
+
+/// What members say to each other. Loss, duplication, delay and reordering are all harmless.
+public struct Message: Sendable, Equatable {
+  public let from: NodeID
+  public let to: NodeID
+  /// The sender's term. In a pre-vote request, and in a granted answer to one, the term that the election would have.
+  public let term: Term
+  public let body: Body
+
+  public init(from: NodeID, to: NodeID, term: Term, body: Body) {
+    self.from = from
+    self.to = to
+    self.term = term
+    self.body = body
+  }
+
+  public enum Body: Sendable, Equatable {
+    /// Would you vote for me? Changes nothing at whoever is asked (dissertation, section 9.6).
+    case preVoteRequest(last: LogPosition)
+    case preVoteResponse(granted: Bool)
+    case voteRequest(last: LogPosition)
+    case voteResponse(granted: Bool)
+    /// Entries that follow `previous`; the receiver takes them only if it has that position.
+    case append(previous: LogPosition, entries: [Entry], commit: LogIndex)
+    /// The log is the leader's up to here, and durable.
+    case appendAccepted(match: LogIndex)
+    /// The log lacks `previous`. `hint`: the last position that may be common to both logs.
+    case appendRejected(previous: LogIndex, hint: LogPosition)
+    /// I lead. `round` grows by one with each round of one term; `sentThrough` is the last entry sent to the receiver.
+    case heartbeat(round: UInt64, commit: LogIndex, sentThrough: LogIndex)
+    /// `received`: how far the log is the leader's; `match`: how far that is durable.
+    case heartbeatResponse(round: UInt64, sentThrough: LogIndex, received: LogIndex, match: LogIndex)
+    /// Entries up to here are committed; no answer.
+    case commit(LogIndex)
+    /// One block of a snapshot.
+    case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+    /// The receiver of a snapshot has all blocks before `next` and wants that one.
+    case snapshotProgress(LogPosition, next: Int)
+    /// From which index on may I read? The id comes back; it is never used again.
+    case readRequest(ReadID)
+    case readResponse(ReadID, index: LogIndex)
+    /// Commands for the leader to append, from a client of the sender. `sequence` grows within a `stream`, which a node begins anew at each
+    /// start: so what the network delivers twice is appended once.
+    case proposals(stream: UInt64, sequence: UInt64, [Bytes])
+    /// These were not appended, and never will be.
+    case proposalsRefused(stream: UInt64, sequence: UInt64)
+    /// The answer to any request of an older term: the sender's term is all it says.
+    case outdated
+  }
+}
+
+/// Names one round of reads of one node.
+public typealias ReadID = UInt64

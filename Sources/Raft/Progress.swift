@@ -1,0 +1,118 @@
+/// What a leader knows of one peer's log, and how it sends to it.
+struct Progress: Sendable {
+  enum State: Sendable, Equatable {
+    /// It is not known where the logs part: one message at a time.
+    case probe
+    /// The logs agree: messages follow each other without waiting.
+    case replicate
+    /// What the peer needs is compacted: it gets a snapshot.
+    case snapshot
+  }
+
+  let peer: NodeID
+  private(set) var state: State = .probe
+  /// The peer's log is ours up to here, and durable there. Never moves backwards.
+  private(set) var match: LogIndex = 0
+  /// The next entry to send.
+  private(set) var next: LogIndex
+  /// In `probe`: a message is out, wait for its answer or the next heartbeat's.
+  private(set) var awaitsProbe = false
+  /// The newest commit index that was sent.
+  var sentCommit: LogIndex = 0
+  /// The newest round of heartbeats that the peer answered.
+  private(set) var answeredRound: UInt64 = 0
+  /// When the peer last answered anything in this term.
+  private(set) var lastContact: Instant
+  private var inflight: [(last: LogIndex, bytes: Int)] = []
+  private var inflightBytes = 0
+
+  init(peer: NodeID, next: LogIndex, now: Instant) {
+    self.peer = peer
+    self.next = next
+    lastContact = now
+  }
+
+  func hasRoom(_ settings: Settings) -> Bool {
+    switch state {
+    case .probe: !awaitsProbe
+    case .replicate: inflight.count < settings.maximumInflightMessages && inflightBytes < settings.maximumInflightBytes
+    case .snapshot: false
+    }
+  }
+
+  mutating func sent(_ entries: [Entry]) {
+    if state == .probe { awaitsProbe = true }
+    guard state == .replicate, let last = entries.last else { return }
+    let bytes = entries.reduce(0) { $0 + $1.record.count }
+    inflight.append((last.index, bytes))
+    inflightBytes += bytes
+    next = last.index + 1
+  }
+
+  mutating func heard(now: Instant) { lastContact = max(lastContact, now) }
+
+  mutating func answered(round: UInt64) { answeredRound = max(answeredRound, round) }
+
+  /// The peer has everything up to `index`. True if that was news.
+  mutating func accepted(through index: LogIndex) -> Bool {
+    switch state {
+    case .replicate: next = max(next, index + 1)
+    case .probe: startReplicating(from: max(index, match) + 1)
+    case .snapshot: if index + 1 >= next { startReplicating(from: index + 1) }
+    }
+    guard index > match else { return false }
+    match = index
+    let acknowledged = inflight.firstIndex { $0.last > index } ?? inflight.count
+    inflightBytes -= inflight[..<acknowledged].reduce(0) { $0 + $1.bytes }
+    inflight.removeSubrange(..<acknowledged)
+    return true
+  }
+
+  /// The peer lacks the entry before those it was sent; `candidate` is where it may agree. A rejection that is older than what is known
+  /// now changes nothing.
+  mutating func rejected(previous: LogIndex, candidate: LogIndex) {
+    guard previous > match else { return }
+    switch state {
+    case .replicate: break
+    case .probe where previous == next - 1: break
+    case .probe, .snapshot: return
+    }
+    startProbing(from: max(match, min(candidate, previous - 1)) + 1)
+  }
+
+  /// A heartbeat that followed the entries up to `sentThrough` was answered by a peer that had only `received`: the rest was lost.
+  mutating func missed(sentThrough: LogIndex, received: LogIndex) {
+    awaitsProbe = false
+    guard state == .replicate, received < sentThrough, sentThrough < next else { return }
+    startProbing(from: max(match, received) + 1)
+  }
+
+  mutating func needsSnapshot(through index: LogIndex) {
+    clearInflight()
+    state = .snapshot
+    next = index + 1
+  }
+
+  mutating func abandonSnapshot() {
+    if state == .snapshot { startProbing(from: match + 1) }
+  }
+
+  private mutating func startReplicating(from index: LogIndex) {
+    clearInflight()
+    state = .replicate
+    next = index
+    awaitsProbe = false
+  }
+
+  private mutating func startProbing(from index: LogIndex) {
+    clearInflight()
+    state = .probe
+    next = index
+    awaitsProbe = false
+  }
+
+  private mutating func clearInflight() {
+    inflight.removeAll(keepingCapacity: true)
+    inflightBytes = 0
+  }
+}

@@ -1,0 +1,75 @@
+/// What is on its way to the disk, and how far it has come.
+struct Persistence: Sendable {
+  /// The log up to here is durable. Falls when a suffix is overwritten: what was durable of it is void.
+  private(set) var durableIndex: LogIndex
+  private(set) var durableSequence: UInt64 = 0
+  /// The write that holds the newest hard state; 0 for what was on disk at the start.
+  private(set) var hardStateSequence: UInt64 = 0
+
+  private var nextSequence: UInt64 = 1
+  private var hardStateIsDirty = false
+  private var firstDirtyIndex: LogIndex?
+  private var reset: LogPosition?
+  /// Writes under way, and how far the log reached in each; lowered when a later write takes a suffix back, so that a late completion of
+  /// the old entries never counts for the new ones.
+  private var underWay: [(sequence: UInt64, through: LogIndex)] = []
+
+  init(durableIndex: LogIndex) { self.durableIndex = durableIndex }
+
+  mutating func hardStateChanged() {
+    hardStateIsDirty = true
+    hardStateSequence = nextSequence
+  }
+
+  /// Entries from `index` on are new; those that lay there before are void.
+  mutating func logChanged(from index: LogIndex) {
+    firstDirtyIndex = min(firstDirtyIndex ?? index, index)
+    durableIndex = min(durableIndex, index - 1)
+    for i in underWay.indices { underWay[i].through = min(underWay[i].through, index - 1) }
+  }
+
+  /// A snapshot took the place of the whole log.
+  mutating func logReset(to position: LogPosition) {
+    logChanged(from: 1)
+    firstDirtyIndex = nil
+    reset = position
+  }
+
+  /// The write that brings the disk up to date, if it is not.
+  mutating func takeWrite(hardState: HardState, log: MemoryLog, commit: LogIndex) -> LogWrite? {
+    guard hardStateIsDirty || firstDirtyIndex != nil || reset != nil else { return nil }
+    let write = LogWrite(
+      sequence: nextSequence, hardState: hardStateIsDirty ? hardState : nil, reset: reset,
+      entries: firstDirtyIndex.map { log.suffix(from: $0) } ?? [], commit: commit)
+    underWay.append((nextSequence, log.lastIndex))
+    nextSequence += 1
+    hardStateIsDirty = false
+    firstDirtyIndex = nil
+    reset = nil
+    return write
+  }
+
+  mutating func written(through sequence: UInt64) {
+    durableSequence = max(durableSequence, min(sequence, nextSequence - 1))
+    let done = underWay.firstIndex { $0.sequence > sequence } ?? underWay.count
+    for write in underWay[..<done] { durableIndex = max(durableIndex, write.through) }
+    underWay.removeSubrange(..<done)
+  }
+
+  var hardStateIsDurable: Bool { hardStateSequence <= durableSequence }
+}
+
+extension Raft {
+  mutating func write(into effects: inout Effects) {
+    if let write = persistence.takeWrite(hardState: hardState, log: log, commit: commitIndex) { effects.writes.append(write) }
+  }
+
+  mutating func written(through sequence: UInt64, now: Instant, into effects: inout Effects) {
+    persistence.written(through: sequence)
+    switch role {
+    case .candidate: if persistence.hardStateIsDurable { countVote(of: id, granted: true, now: now) }
+    case .leader: advanceCommitIndex()
+    case .follower, .preCandidate: acknowledge(into: &effects)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import ByteCoding
+import Raft
+
+/// What one node sends another, whole: it says by itself which cluster and which nodes it is between, so that connections carry no state.
+///
+/// Bytes: CRC-32C of all that follows (4), format version (1), kind (1), cluster (8), sender (8), receiver (8), body.
+struct Frame: Equatable, Sendable {
+  enum Body: Equatable, Sendable {
+    case message(Message)
+    case introduction(Introduction)
+    /// The sender is of another cluster, and wants no part of this.
+    case stranger
+  }
+
+  /// Before the cluster is formed there is none.
+  let cluster: ClusterID?
+  let from: NodeID
+  /// Introductions are for whoever answers at the address.
+  let to: NodeID?
+  let body: Body
+
+  static let formatVersion: UInt8 = 1
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter(capacity: 64)
+    writer.write(UInt32(0))
+    writer.write(Self.formatVersion)
+    writer.write(kind)
+    writer.write(cluster?.rawValue ?? 0)
+    writer.write(from.rawValue)
+    writer.write(to?.rawValue ?? 0)
+    switch body {
+    case .message(let message): message.encode(into: &writer)
+    case .introduction(let introduction): introduction.encode(into: &writer)
+    case .stranger: break
+    }
+    writer.patch(CRC32C.checksum(writer.slice.dropFirst(4)), at: 0)
+    return writer.bytes
+  }
+
+  init(cluster: ClusterID?, from: NodeID, to: NodeID?, body: Body) {
+    self.cluster = cluster
+    self.from = from
+    self.to = to
+    self.body = body
+  }
+
+  init(decoding bytes: Bytes) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    guard try reader.readUInt32() == CRC32C.checksum(bytes.dropFirst(4)) else { throw MalformedBytes("frame: checksum does not match") }
+    let version = try reader.readUInt8()
+    guard version == Self.formatVersion else { throw MalformedBytes("frame: version \(version), this node speaks \(Self.formatVersion)") }
+    let kind = try reader.readUInt8()
+    let cluster = try reader.readUInt64()
+    let from = NodeID(try reader.readUInt64())
+    let to = NodeID(try reader.readUInt64())
+    guard from.rawValue != 0 else { throw MalformedBytes("frame: no sender") }
+    let body: Body
+    switch kind {
+    case 1: body = .introduction(try Introduction(from: &reader))
+    case 2: body = .stranger
+    default: body = .message(try Message(kind: kind, from: from, to: to, reader: &reader))
+    }
+    try reader.expectEnd()
+    self.init(
+      cluster: cluster == 0 ? nil : ClusterID(cluster), from: from, to: to.rawValue == 0 ? nil : to, body: body)
+  }
+
+  private var kind: UInt8 {
+    switch body {
+    case .introduction: 1
+    case .stranger: 2
+    case .message(let message): message.kind
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// What a data directory holds, opened and verified: all that a replica needs to begin.
+public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
+  public let identity: IdentityRecord
+  public var log: LogFiles<Storage>
+  public var snapshots: SnapshotFiles<Machine, Storage>
+  /// What the log holds beyond `snapshot`; `nil` as long as the node belongs to no cluster.
+  public private(set) var recovered: Recovered?
+  public private(set) var snapshot: SnapshotDescriptor?
+  /// The snapshot's state, or an empty one.
+  public private(set) var machine = Machine()
+  /// What was found wrong and put right.
+  public private(set) var repairs: [String] = []
+
+  /// Reads identity, log and newest snapshot. In an empty directory the node is born, as `newborn`: a random name that is never used again.
+  ///
+  /// Throws `.damaged` and `.foreign` if the files cannot be trusted, and changes nothing then; `.refused` if the snapshot means nothing to
+  /// `Machine`.
+  public init(opening disk: Storage, name: String, newborn: NodeID) throws(StorageError) {
+    if let identity = try DataDirectory.load(disk).identity {
+      self.identity = identity
+    } else {
+      identity = IdentityRecord(node: newborn, name: name, phase: .undecided)
+      try DataDirectory.write(identity, to: disk)
+    }
+    log = LogFiles(disk: disk, identity: identity)
+    snapshots = SnapshotFiles(disk: disk, identity: identity)
+    guard let cluster = identity.cluster else { return }
+    try recover(disk, StorageIdentity(node: identity.node, cluster: cluster))
+  }
+
+  private mutating func recover(_ disk: Storage, _ owner: StorageIdentity) throws(StorageError) {
+    var (log, found) = try WriteAheadLog.open(disk, identity: owner)
+    repairs += found.repairs
+    let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found)
+    repairs += newest.repairs
+    if let reader = newest.snapshot {
+      defer { reader.close() }
+      snapshot = reader.descriptor
+      machine = try Machine(restoring: reader)
+    }
+    let reconciled = try found.reconciled(with: snapshot)
+    try log.adopt(reconciled)
+    self.log.adopt(log)
+    recovered = reconciled
+  }
+}
+
+extension StateMachine {
+  /// The state that a snapshot holds; every block is verified on the way.
+  init<Storage>(restoring reader: SnapshotReader<Storage>) throws(StorageError) {
+    self.init()
+    for number in 0..<reader.blockCount {
+      let block = try reader.block(number)
+      do {
+        try restore(block[...])
+      } catch {
+        throw .refused(what: "snapshot \(reader.descriptor.position.index) of another application or release: \(error)")
+      }
+    }
+  }
+}
+
+/// The log and the identity of one node: does what a turn's effects ask of them. Calls block until the disk has answered.
+public struct LogFiles<Storage: Disk> {
+  private let disk: Storage
+  private var identity: IdentityRecord
+  private var log: WriteAheadLog<Storage>?
+
+  init(disk: Storage, identity: IdentityRecord) {
+    self.disk = disk
+    self.identity = identity
+  }
+
+  mutating func adopt(_ log: WriteAheadLog<Storage>) { self.log = log }
+
+  /// Bytes that the log takes on the disk.
+  public var bytesOnDisk: Int { log?.bytesOnDisk ?? 0 }
+
+  /// Durable when it returns.
+  public mutating func save(_ record: IdentityRecord) throws(StorageError) {
+    identity = record
+    // A member's log must be there before the record says that it is a member.
+    if case .formed = record.phase { try openIfNeeded() }
+    try DataDirectory.write(record, to: disk)
+  }
+
+  /// One write of all these, in the page cache when it returns. `.full` changed nothing: it may be tried again.
+  public mutating func append(_ writes: [LogWrite]) throws(StorageError) {
+    try openIfNeeded()
+    try log?.append(writes)
+  }
+
+  /// Everything appended is durable when it returns.
+  public mutating func sync() throws(StorageError) { try log?.sync() }
+
+  public mutating func cut(through index: LogIndex) throws(StorageError) { try log?.cut(through: index) }
+
+  public mutating func close() {
+    log?.close()
+    log = nil
+  }
+
+  private mutating func openIfNeeded() throws(StorageError) {
+    guard log == nil else { return }
+    guard let cluster = identity.cluster else { throw .refused(what: "an entry before the node belongs to a cluster") }
+    log = try WriteAheadLog.open(disk, identity: StorageIdentity(node: identity.node, cluster: cluster)).0
+  }
+}
+
+extension NodeStorage: Sendable where Storage: Sendable {}
+extension LogFiles: Sendable where Storage: Sendable {}

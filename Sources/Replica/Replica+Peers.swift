@@ -1,0 +1,138 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// Frames in and out, and the forming of the cluster.
+extension Replica {
+  /// How often a node that waits for its cluster to form shows itself.
+  private static var introductionInterval: Nanoseconds { .milliseconds(200) }
+  /// Most messages that wait for the disk. Beyond, the oldest are dropped: as the network may drop them, consensus can do without.
+  private static var maximumWithheld: Int { 4096 }
+
+  mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    guard !isStopped else { return }
+    let frame: Frame
+    do {
+      frame = try Frame(decoding: bytes)
+    } catch {
+      return refuse(error.description, now: now, into: &effects)
+    }
+    guard frame.from != identity.node else { return }
+    switch frame.body {
+    case .introduction(let introduction):
+      receive(introduction, from: frame.from, connection: connection, now: now, into: &effects)
+    case .stranger:
+      refuse("node \(frame.from) belongs to another cluster: check its address in this cluster's configuration", now: now, into: &effects)
+    case .message(let message):
+      guard let cluster = identity.cluster, raft != nil else { return }
+      guard frame.cluster == cluster else {
+        let answer = Frame(cluster: cluster, from: identity.node, to: frame.from, body: .stranger)
+        effects.frames.append((.connection(connection), answer.encoded()))
+        return refuse(
+          "frame of another cluster (\(frame.cluster?.description ?? "none")) from node \(frame.from)", now: now, into: &effects)
+      }
+      guard message.to == identity.node else {
+        return refuse("frame for node \(message.to), which this node is not", now: now, into: &effects)
+      }
+      raft?.step(.message(message), now: now, into: &consensus)
+    }
+  }
+
+  /// One line a second at most: what a stranger sends must not fill the log.
+  private mutating func refuse(_ what: String, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    if let last = lastRefusalNotice, now - last < .milliseconds(1000) { return }
+    lastRefusalNotice = now
+    effects.notices.append(.refusedFrame(what))
+  }
+
+  /// Sends what may leave by now: the term that a message names, and the vote in it, are durable before anybody hears of them.
+  mutating func releaseMessages(into effects: inout ReplicaEffects<Machine>) {
+    guard let raft, let cluster = identity.cluster, !withheld.isEmpty else { return }
+    var kept: [Outbound] = []
+    for outbound in withheld {
+      guard outbound.after <= durableSequence else {
+        kept.append(outbound)
+        continue
+      }
+      guard let address = raft.configuration.member(outbound.message.to)?.peerAddress else { continue }
+      let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
+      effects.frames.append((.address(address), frame.encoded()))
+    }
+    withheld = Array(kept.suffix(Self.maximumWithheld))
+  }
+
+  // MARK: Formation
+
+  private mutating func receive(
+    _ introduction: Introduction, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>
+  ) {
+    if formation == nil {
+      // Whoever asks is told who is a member: a latecomer goes on from there, a stranger learns that it is one.
+      if case .formed = introduction.phase { return }
+      if let configuration = identity.phase.configuration {
+        effects.frames.append((.connection(connection), introductionFrame(.formed(configuration))))
+      }
+      return
+    }
+    guard let step = formation?.receive(introduction, from: peer) else { return }
+    take(step, now: now, into: &effects)
+  }
+
+  private mutating func take(_ step: Formation.Step, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    switch step {
+    case .wait: break
+    case .promise(let configuration):
+      // Until it is durable the promise is not spoken of.
+      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .promised(configuration))
+      effects.identity = identity
+    case .form(let configuration):
+      formation = nil
+      raft = Raft(bootstrapping: configuration, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
+      effects.notices.append(.formed(configuration.digest))
+    case .refused(let text):
+      effects.notices.append(.refusedByCluster(text))
+    }
+  }
+
+  mutating func identitySaved(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    guard case .promised(let configuration) = identity.phase, let step = formation?.promised(configuration) else { return }
+    nextIntroduction = now
+    take(step, now: now, into: &effects)
+  }
+
+  mutating func introduce(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    nextIntroduction = now + Self.introductionInterval
+    if let step = formation?.next() { take(step, now: now, into: &effects) }
+    guard let formation else { return }
+    for peer in contact.initialCluster where peer.name != contact.name {
+      effects.frames.append((.address(peer.peerAddress), introductionFrame(formation.introduction.phase)))
+    }
+    effects.notices.append(.waitingForMembers(formation.awaited))
+  }
+
+  /// The log exists from its first durable write on; from then on its absence is a loss.
+  mutating func written(through sequence: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    durableSequence = max(durableSequence, sequence)
+    raft?.step(.written(through: sequence), now: now, into: &consensus)
+    if raft != nil, case .promised(let configuration) = identity.phase {
+      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .formed(configuration))
+      effects.identity = identity
+    }
+  }
+
+  private func introductionFrame(_ phase: Introduction.Phase) -> [UInt8] {
+    let introduction = Introduction(
+      name: contact.name, peerAddress: contact.peerAddress, clientAddress: contact.clientAddress,
+      names: contact.initialCluster.map(\.name).sorted(), phase: phase)
+    return Frame(cluster: identity.cluster, from: identity.node, to: nil, body: .introduction(introduction)).encoded()
+  }
+}
+
+extension IdentityRecord.Phase {
+  var configuration: Configuration? {
+    switch self {
+    case .undecided: nil
+    case .promised(let configuration), .formed(let configuration): configuration
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Raft
+
+/// Linearizable reads on their way: all that wait at the end of a turn share one round.
+struct Reads: Sendable {
+  private struct Round {
+    let id: ReadID
+    let requests: [RequestID]
+    let asked: Instant
+    let retryAt: Instant
+    /// What must be applied before they are answered, once a quorum has confirmed it.
+    var index: LogIndex?
+  }
+
+  private(set) var waiting: [RequestID] = []
+  private var rounds: [Round] = []
+  private var nextID: ReadID = 0
+
+  init() {}
+
+  /// When a round that nobody answered is asked again.
+  var deadline: Instant { rounds.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
+
+  mutating func add(_ id: RequestID) { waiting.append(id) }
+
+  /// Takes all that wait into a new round. `fresh` is used for the first one: an id must not be one of an earlier process's.
+  mutating func startRound(fresh: UInt64, now: Instant, retryAfter: Nanoseconds) -> ReadID {
+    nextID = nextID == 0 ? fresh : nextID &+ 1
+    rounds.append(Round(id: nextID, requests: waiting, asked: now, retryAt: now + retryAfter))
+    waiting.removeAll()
+    return nextID
+  }
+
+  mutating func confirm(_ id: ReadID, index: LogIndex) {
+    guard let round = rounds.firstIndex(where: { $0.id == id && $0.index == nil }) else { return }
+    rounds[round].index = index
+  }
+
+  /// The requests that may be answered now that `applied` is.
+  mutating func takeReady(applied: LogIndex) -> [RequestID] {
+    guard rounds.contains(where: { $0.index ?? .max <= applied }) else { return [] }
+    let ready = rounds.filter { $0.index ?? .max <= applied }.flatMap(\.requests)
+    rounds.removeAll { $0.index ?? .max <= applied }
+    return ready
+  }
+
+  /// Rounds without an answer are asked anew, under another id: the message may be lost, or the leader gone.
+  mutating func retryUnconfirmed(now: Instant) {
+    let stale = rounds.filter { $0.index == nil && $0.retryAt <= now }
+    guard !stale.isEmpty else { return }
+    waiting.insert(contentsOf: stale.flatMap(\.requests), at: 0)
+    rounds.removeAll { $0.index == nil && $0.retryAt <= now }
+  }
+
+  mutating func forget(_ isAnswered: (RequestID) -> Bool) {
+    waiting.removeAll(where: isAnswered)
+    rounds.removeAll { $0.requests.allSatisfy(isAnswered) }
+  }
+
+  mutating func removeAll() {
+    waiting.removeAll()
+    rounds.removeAll()
+  }
+}
+
+extension Replica {
+  mutating func read(
+    _ id: RequestID, _ consistency: Consistency, deadline: Instant, now: Instant, into effects: inout ReplicaEffects<Machine>
+  ) {
+    if consistency == .serializable, raft != nil, !isStopped {
+      let staleness = raft?.silence(now: now) ?? .max
+      return effects.replies.append(.view(id, machine.view, staleness: staleness))
+    }
+    if let error = admissionError(bytes: 0) { return effects.replies.append(.failed(id, error)) }
+    pending.add(id, PendingRequests.Item(state: .read, bytes: 0, deadline: deadline))
+    reads.add(id)
+  }
+
+  mutating func dispatchReads(now: Instant) {
+    guard let raft, raft.leader != nil, !reads.waiting.isEmpty else { return }
+    let id = reads.startRound(fresh: random.next(), now: now, retryAfter: settings.raft.electionTimeout)
+    self.raft?.step(.read(id), now: now, into: &consensus)
+  }
+
+  mutating func answerReads(into effects: inout ReplicaEffects<Machine>) {
+    let ready = reads.takeReady(applied: appliedIndex)
+    guard !ready.isEmpty else { return }
+    let view = machine.view
+    for id in ready where pending.take(id) != nil { effects.replies.append(.view(id, view, staleness: nil)) }
+  }
+
+  /// Tells what changed, and asks again what a leader that is gone will not answer.
+  mutating func report(into effects: inout ReplicaEffects<Machine>) {
+    guard let raft, (raft.role, raft.leader, raft.term) != reported else { return }
+    let (oldRole, oldLeader, oldTerm) = reported
+    reported = (raft.role, raft.leader, raft.term)
+    if oldRole == .leader, raft.role != .leader {
+      effects.notices.append(.lostLeadership(oldTerm, raft.term > oldTerm ? "a newer term began" : "no majority answers"))
+    }
+    guard (raft.leader, raft.term) != (oldLeader, oldTerm), let leader = raft.leader else { return }
+    effects.notices.append(leader == raft.id ? .becameLeader(raft.term) : .follows(leader, raft.term))
+    forwarding.release()
+    reads.retryUnconfirmed(now: .never)
+    hasWork = hasWork || !queue.isEmpty || !reads.waiting.isEmpty
+  }
+}

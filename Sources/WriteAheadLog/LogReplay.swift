@@ -1,0 +1,120 @@
+import ByteCoding
+import Raft
+
+/// Reads the segments from the oldest to the newest, and does again what their batches did.
+struct LogReplay {
+  private(set) var shape: LogShape
+  private(set) var entries: [Entry] = []
+  private(set) var commit: LogIndex
+  /// Number of the next batch, and the chain before it.
+  private(set) var nextBatch: UInt64
+  private(set) var chain: Chain
+  private(set) var tail: Tail
+
+  /// The end of the newest segment: what may be in the page cache only, and has to be made durable.
+  struct Tail {
+    /// First sector of the last batch; the header's, when there is none.
+    var lastWrite: Int
+    /// First sector after it.
+    var end: Int
+    /// First sector after a torn batch that follows; `end`, when there is none.
+    var tornEnd: Int
+  }
+
+  /// Begins with the oldest segment.
+  init(_ image: SegmentImage, identity: StorageIdentity, isNewest: Bool) throws(StorageError) {
+    let header = try image.header(for: identity)
+    shape = LogShape(first: Segment(number: header.segment, base: header.base, size: image.size))
+    commit = header.commit
+    nextBatch = header.firstBatch
+    chain = header.chain
+    tail = Tail(lastWrite: 0, end: 1, tornEnd: 1)
+    try read(image, isNewest: isNewest)
+  }
+
+  /// Goes on with the next one.
+  mutating func add(_ image: SegmentImage, identity: StorageIdentity, isNewest: Bool) throws(StorageError) {
+    let header = try image.header(for: identity)
+    guard header.segment == shape.current.number &+ 1 else {
+      let missing = NumberedName.make(Segment.prefix, shape.current.number &+ 1)
+      throw .damaged(file: missing, offset: 0, what: "the file is missing between \(shape.current.name) and \(image.name)")
+    }
+    guard header.firstBatch == nextBatch, header.chain == chain else {
+      throw image.damage(at: 0, "it follows batch \(header.firstBatch &- 1), but \(shape.current.name) ends with batch \(nextBatch &- 1)")
+    }
+    guard header.base == shape.last else {
+      throw image.damage(at: 0, "it follows entry \(header.base.index), but \(shape.current.name) ends with entry \(shape.last.index)")
+    }
+    shape.add(Segment(number: header.segment, base: header.base, size: image.size))
+    commit = max(commit, header.commit)
+    tail = Tail(lastWrite: 0, end: 1, tornEnd: 1)
+    try read(image, isNewest: isNewest)
+  }
+
+  /// Drops what a removal of old segments has left, when the power went in the middle of it: segments from which no log can be read.
+  /// Returns their names.
+  mutating func dropUnreadable() throws(StorageError) -> [String] {
+    guard let first = shape.firstReadable else {
+      throw .damaged(file: shape.segments[0].name, offset: 0, what: "segments before it are missing")
+    }
+    let names = shape.segments[..<first].map(\.name)
+    let before = shape.start.index
+    for _ in 0..<first { shape.removeOldest() }
+    entries.removeFirst(min(entries.count, Int(clamping: shape.start.index - before)))
+    return names
+  }
+
+  private mutating func read(_ image: SegmentImage, isNewest: Bool) throws(StorageError) {
+    while true {
+      switch try image.next(at: tail.end, batch: nextBatch, chain: chain) {
+      case .batch(let sectors, let chain):
+        try replay(image, sectors: sectors)
+        self.chain = chain
+        nextBatch += 1
+        tail = Tail(lastWrite: tail.end, end: tail.end + sectors, tornEnd: tail.end + sectors)
+      case .torn(let end):
+        guard isNewest else { throw image.damage(at: tail.end, "batch \(nextBatch) is not complete, but a later segment follows") }
+        tail.tornEnd = end
+        return
+      case .end:
+        return
+      }
+    }
+  }
+
+  private mutating func replay(_ image: SegmentImage, sectors: Int) throws(StorageError) {
+    let payload = image.payload(at: tail.end, sectors: sectors)
+    var effect = BatchEffect()
+    do throws(MalformedBytes) {
+      var reader = ByteReader(payload[...])
+      let length = Int(try reader.readUInt32())
+      guard try reader.readUInt32() == chain.value else { throw MalformedBytes("batch \(nextBatch): it follows another batch") }
+      commit = max(commit, try reader.readUInt64())
+      guard Sector.count(forPayload: BatchBuilder.headerSize + length) == sectors else {
+        throw MalformedBytes("batch \(nextBatch): length")
+      }
+      var records = ByteReader(try reader.read(count: length))
+      while !records.isAtEnd {
+        switch try BatchRecord(from: &records) {
+        case .reset(let position):
+          entries.removeAll()
+          effect.reset(to: position)
+        case .entry(let entry):
+          try append(entry, following: effect)
+          effect.append(entry.position)
+        }
+      }
+    } catch {
+      throw image.damage(at: tail.end, error.description)
+    }
+    shape.apply(effect)
+  }
+
+  /// Adds an entry; those at and behind its index are void.
+  private mutating func append(_ entry: Entry, following effect: BatchEffect) throws(MalformedBytes) {
+    let last = effect.last ?? effect.reset ?? shape.last
+    guard entry.index <= last.index &+ 1 else { throw MalformedBytes("entry \(entry.index): it follows entry \(last.index)") }
+    entries.removeLast(min(entries.count, Int(clamping: last.index - (entry.index - 1))))
+    entries.append(entry)
+  }
+}

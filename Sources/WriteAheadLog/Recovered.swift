@@ -1,0 +1,59 @@
+import Raft
+
+/// What `WriteAheadLog.open` found: durable, all of it.
+public struct Recovered: Sendable {
+  public var hardState: HardState
+  /// The position before the first entry kept.
+  public var start: LogPosition
+  /// Contiguous, from `start.index + 1` on.
+  public var entries: [Entry]
+  /// An index that is certainly committed; what is really committed may be more.
+  public var commit: LogIndex
+  /// What was found wrong and put right, for the operator.
+  public var repairs: [String]
+
+  public init(hardState: HardState, start: LogPosition, entries: [Entry], commit: LogIndex, repairs: [String] = []) {
+    self.hardState = hardState
+    self.start = start
+    self.entries = entries
+    self.commit = commit
+    self.repairs = repairs
+  }
+
+  /// The end of the log.
+  public var last: LogPosition { entries.last?.position ?? start }
+
+  /// The log as it goes on from a durable snapshot; nil means that there is none.
+  ///
+  /// If the log reaches the snapshot's position and agrees there, the entries behind it stay. If it is shorter or differs, nothing of it
+  /// stays (Raft paper, section 7): then `last` differs from the log's, and `WriteAheadLog.adopt` must be called before any append.
+  /// Throws `.damaged` if entries between the snapshot and the log are missing.
+  public func reconciled(with snapshot: SnapshotDescriptor?) throws(StorageError) -> Recovered {
+    let position = snapshot?.position ?? .zero
+    guard start.index <= position.index else {
+      throw .damaged(
+        file: Segment.prefix, offset: 0,
+        what: "the log begins after entry \(start.index), but the state known ends with entry \(position.index)")
+    }
+    var result = self
+    result.start = position
+    result.commit = max(commit, position.index)
+    let covered = position.index - start.index
+    if covered <= UInt64(entries.count), (covered == 0 ? start : entries[Int(covered) - 1].position) == position {
+      result.entries.removeFirst(Int(covered))
+    } else {
+      result.entries = []
+      result.commit = position.index
+    }
+    return result
+  }
+}
+
+extension WriteAheadLog {
+  /// Brings the files in line with `reconciled`: if the snapshot took the place of the whole log, the log says so, durably.
+  public mutating func adopt(_ reconciled: Recovered) throws(StorageError) {
+    guard reconciled.last != shape.last else { return }
+    try append([LogWrite(sequence: 0, reset: reconciled.last, commit: reconciled.commit)])
+    try sync()
+  }
+}

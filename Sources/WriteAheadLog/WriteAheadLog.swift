@@ -1,0 +1,161 @@
+import ByteCoding
+import Raft
+
+/// A node's log and hard state on one disk.
+///
+/// `append` and `sync` are apart, so that all that waits shares one sync. The rule behind the format: a batch is written only when the one
+/// before is durable, always to sectors that are known to be zero; so recovery can tell a batch that was torn from one that is damaged.
+/// `Docs/Formats.md` gives every byte.
+///
+/// After a failed write or sync the log is poisoned: what is durable is not known any more, and asking again would prove nothing (Rebello
+/// et al., "Can Applications Recover from fsync Failures?", ATC 2020). Every later call throws `.poisoned`; `open` finds out what is there.
+public struct WriteAheadLog<D: Disk> {
+  let disk: D
+  let identity: StorageIdentity
+  let options: LogOptions
+  var vote: VoteFile<D>
+  /// The newest segment's file, and the first sector in it that was never written.
+  var file: D.File
+  var nextSector: Int
+  var nextBatch: UInt64
+  var chain: Chain
+  var shape: LogShape
+  /// The newest commit index that was heard of.
+  var commit: LogIndex
+  /// A batch was written that was not made durable.
+  var isDirty = false
+  private var batch = BatchBuilder()
+  private var failure: DiskError?
+
+  init(
+    _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, file: D.File, nextSector: Int, nextBatch: UInt64,
+    chain: Chain, shape: LogShape, commit: LogIndex
+  ) {
+    self.disk = disk
+    self.identity = identity
+    self.options = options
+    self.vote = vote
+    self.file = file
+    self.nextSector = nextSector
+    self.nextBatch = nextBatch
+    self.chain = chain
+    self.shape = shape
+    self.commit = commit
+  }
+
+  /// Writes, in order. A new hard state is durable when this returns, the rest after the next `sync`. The caller should give all that waits
+  /// in one call: a call first makes durable what earlier ones wrote, and what exceeds `LogOptions.batchSize` is synced on the way.
+  ///
+  /// Throws `.refused`, with nothing written, if entries are not contiguous, begin at or before a snapshot's position, or are too large.
+  /// Throws `.full` if there is no room: part of `writes` may have been written, and the same call may be made again.
+  public mutating func append(_ writes: [LogWrite]) throws(StorageError) {
+    try guarded { log throws(StorageError) in
+      try log.check(writes)
+      if let hardState = writes.last(where: { $0.hardState != nil })?.hardState, hardState != log.vote.hardState {
+        try log.vote.update(log.disk, to: hardState)
+      }
+      defer { log.batch.removeAll() }
+      for write in writes {
+        log.commit = max(log.commit, write.commit)
+        if let position = write.reset { log.batch.append(reset: position) }
+        for entry in write.entries {
+          if log.batch.recordBytes + entry.record.count > log.options.batchSize { try log.writeBatch() }
+          log.batch.append(entry)
+        }
+      }
+      try log.writeBatch()
+    }
+  }
+
+  /// Makes durable all that was appended, with one sync.
+  public mutating func sync() throws(StorageError) {
+    try guarded { log throws(StorageError) in try log.makeDurable() }
+  }
+
+  /// Removes the oldest segments, as far as all their entries are at or before `index`: the caller has them in a durable snapshot.
+  public mutating func cut(through index: LogIndex) throws(StorageError) {
+    try guarded { log throws(StorageError) in
+      try log.makeDurable()
+      // One after the other, from the oldest: whatever survives a loss of power has no gap.
+      for _ in 0..<log.shape.removable(through: index) {
+        let name = log.shape.segments[0].name
+        try onDisk { () throws(DiskError) in
+          try log.disk.remove(name)
+          try log.disk.syncDirectory()
+        }
+        log.shape.removeOldest()
+      }
+    }
+  }
+
+  /// Closes the files. The log must not be used afterwards; what was not synced may not be durable.
+  public func close() {
+    vote.close(disk)
+    disk.close(file)
+  }
+
+  /// Index of the last entry, written or replaced by a snapshot.
+  public var lastIndex: LogIndex { shape.last.index }
+  /// Position before the first entry that the log keeps.
+  public var start: LogPosition { shape.start }
+  /// The newest hard state, durable.
+  public var hardState: HardState { vote.hardState }
+  /// Files that hold the log.
+  public var segmentCount: Int { shape.segments.count }
+  /// Bytes of these files.
+  public var bytesOnDisk: Int { shape.segments.reduce(0) { $0 + $1.size } }
+  /// What failed, once nothing more can be written.
+  public var poison: DiskError? { failure }
+
+  /// Runs one call, unless an earlier one failed; if this one does, it is the last.
+  private mutating func guarded(_ call: (inout WriteAheadLog) throws(StorageError) -> Void) throws(StorageError) {
+    if let failure { throw .poisoned(by: failure) }
+    do {
+      try call(&self)
+    } catch {
+      if case .disk(let failure) = error { self.failure = failure }
+      throw error
+    }
+  }
+
+  private func check(_ writes: [LogWrite]) throws(StorageError) {
+    var start = shape.start.index
+    var last = shape.last.index
+    for write in writes {
+      if let position = write.reset {
+        start = position.index
+        last = position.index
+      }
+      for entry in write.entries {
+        guard entry.index > start, entry.index <= last &+ 1 else {
+          throw .refused(what: "entry \(entry.index) cannot follow a log that begins after \(start) and ends with \(last)")
+        }
+        guard entry.term > 0, entry.record.count <= Entry.headerSize + Entry.maximumPayloadSize else {
+          throw .refused(what: "entry \(entry.index) has term \(entry.term) and \(entry.record.count) bytes")
+        }
+        last = entry.index
+      }
+    }
+  }
+
+  private mutating func makeDurable() throws(StorageError) {
+    guard isDirty else { return }
+    try onDisk { () throws(DiskError) in try disk.sync(file) }
+    isDirty = false
+  }
+
+  private mutating func writeBatch() throws(StorageError) {
+    guard !batch.isEmpty else { return }
+    try makeDurable()
+    try reserve(sectors: batch.sectors)
+    chain = batch.seal(batch: nextBatch, segment: shape.current.number, first: nextSector, chain: chain, commit: commit)
+    isDirty = true
+    try onDisk { () throws(DiskError) in try disk.write(file, offset: nextSector * Sector.size, batch.bytes) }
+    nextSector += batch.sectors
+    nextBatch += 1
+    shape.apply(batch.effect)
+    batch.removeAll()
+  }
+}
+
+extension WriteAheadLog: Sendable where D: Sendable {}

@@ -1,0 +1,51 @@
+/// Who may import what. A directory without a row, and a row without a directory, are findings: so a new target is a decision.
+enum ImportTable {
+  /// What the simulator exercises: the standard library and each other, nothing else.
+  static let pure: [String: Set<String>] = [
+    "Sources/ByteCoding": [],
+    "Sources/Raft": ["ByteCoding"],
+    "Sources/WriteAheadLog": ["ByteCoding", "Raft"],
+    "Sources/Replica": ["ByteCoding", "Raft", "WriteAheadLog"],
+    "Sources/KeyValue": ["ByteCoding", "Replica"],
+    "Sources/Links": ["ByteCoding", "KeyValue"],
+    "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica"],
+  ]
+
+  private static let pureModules: Set<String> = ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "Simulation"]
+
+  /// Where threads, sockets, clocks and files are, and the tests.
+  static let impure: [String: Set<String>] = [
+    "Sources/Server": ["ArgumentParser"],
+    "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
+    "Tests/HouseTests": ["Testing", "Foundation"],
+    "Tests/RaftTests": pureModules.union(["Testing"]),
+    "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
+    "Tests/ReplicaTests": pureModules.union(["Testing"]),
+    "Tests/KeyValueTests": pureModules.union(["Testing"]),
+    "Tests/LinksTests": pureModules.union(["Testing"]),
+  ]
+
+  static let all = pure.merging(impure) { pureRow, _ in pureRow }
+}
+
+enum ImportRules {
+  private static let kinds: Set<String> = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var", "actor"]
+
+  static func imports(_ source: SwiftSource) -> [Finding] {
+    let allowed = ImportTable.all[source.directory] ?? []
+    return source.tokens.indices.compactMap { index in
+      guard source.tokens[index].text == "import" else { return nil }
+      let rest = source.tokens[(index + 1)...]
+      guard let module = rest.first(where: { !kinds.contains($0.text) }), !allowed.contains(module.text) else { return nil }
+      return source.finding(.imports, line: module.line, "\(source.directory) may not import \(module.text)")
+    }
+  }
+
+  /// `directories`: those that hold the targets' Swift files, as `Sources/Raft`.
+  static func table(directories: Set<String>) -> [Finding] {
+    let rows = Set(ImportTable.all.keys)
+    let missing = directories.subtracting(rows).map { ($0, "has no row in ImportTable") }
+    let stale = rows.subtracting(directories).map { ($0, "has a row in ImportTable but no Swift file") }
+    return (missing + stale).sorted { $0.0 < $1.0 }.map { Finding(rule: .importTable, path: $0, line: 0, message: $1) }
+  }
+}
