@@ -8,7 +8,7 @@ import Testing
 
 typealias KeyValueNode = Node<KeyValueMachine>
 
-let quiet = Logger(label: "test")
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
