@@ -58,7 +58,7 @@ let package = Package(
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
-    .testTarget(name: "ReplicaTests", dependencies: ["Replica", "Simulation"]),
+    .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
     .testTarget(name: "LinksTests", dependencies: ["Links"]),
     .testTarget(

@@ -78,12 +78,15 @@ extension KeyValueView {
   }
 
   private mutating func put(_ request: PutRequest) -> Response {
-    let previous = tree.item(for: request.key[...])
-    let value = request.ignoreValue ? previous?.value ?? [] : request.value
-    tree.insert(
-      Item(
-        key: request.key[...], value: value[...], createRevision: previous?.createRevision ?? revision + 1, modRevision: revision + 1,
-        version: (previous?.version ?? 0) + 1))
+    let revision = revision + 1
+    var previous: Item?
+    tree.update(request.key[...]) { found in
+      previous = found
+      let value = request.ignoreValue ? found?.value ?? [] : request.value
+      return Item(
+        key: request.key[...], value: value[...], createRevision: found?.createRevision ?? revision, modRevision: revision,
+        version: (found?.version ?? 0) + 1)
+    }
     return .put(previous: request.previous ? previous?.pair() : nil)
   }
 

@@ -87,20 +87,20 @@ extension OrderedTree {
     // MARK: Changing, on a node that is unique
 
     /// Whether the key is new. The node may be overfull afterwards; that is for its holder to mend.
-    func insert(_ item: Item, key: UnsafeRawBufferPointer) -> Bool {
+    func update(_ key: UnsafeRawBufferPointer, _ make: (Item?) -> Item) -> Bool {
       if isLeaf {
         let (index, found) = find(key)
         if found {
-          items[index] = item
+          items[index] = make(items[index])
           return false
         }
-        items.insert(item, at: index)
+        items.insert(make(nil), at: index)
         count += 1
         return true
       }
       let index = childIndex(for: key)
       Node.makeUnique(&children[index])
-      guard children[index].insert(item, key: key) else { return false }
+      guard children[index].update(key, make) else { return false }
       count += 1
       if children[index].isOverfull { splitChild(index) }
       return true

@@ -40,10 +40,10 @@ struct OrderedTree: Sendable {
     }
   }
 
-  /// Puts an item in, in place of the one with the same key.
-  mutating func insert(_ item: Item) {
+  /// Puts an item in, made from the one with this key that it replaces. One way down the tree does for both.
+  mutating func update(_ key: Bytes, _ make: (Item?) -> Item) {
     Node.makeUnique(&root)
-    item.withKey { key in _ = root.insert(item, key: key) }
+    _ = key.withUnsafeBytes { key in root.update(key, make) }
     if root.isOverfull { root = Node(splitting: root) }
   }
 

@@ -13,7 +13,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
   /// While the cluster has not formed.
   var formation: Formation?
   /// Once it has.
-  var raft: Raft?
+  public internal(set) var raft: Raft?
   var consensus = Effects()
   var random: PseudoRandom
 

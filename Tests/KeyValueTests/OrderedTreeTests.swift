@@ -163,6 +163,8 @@ private struct SortedArray {
 }
 
 extension OrderedTree {
+  fileprivate mutating func insert(_ item: Item) { update(item.key[...]) { _ in item } }
+
   fileprivate var depth: Int {
     var node = root
     var depth = 1
