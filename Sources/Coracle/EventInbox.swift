@@ -20,6 +20,9 @@ final class EventInbox<Machine: StateMachine>: Sendable {
     receiver.withLockedValue { $0 = receive }
   }
 
+  /// Nobody looks any more; what is posted is dropped.
+  func close() { receiver.withLockedValue { $0 = nil } }
+
   func post(_ event: ReplicaEvent<Machine>) {
     let isFirst = waiting.withLockedValue {
       $0.append(event)

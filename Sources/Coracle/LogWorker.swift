@@ -93,6 +93,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
         inbox.isAwake = false
         return nil
       }
+      metrics.logQueueBytes.record(0)
       defer { inbox = Inbox(isAwake: true, isClosed: inbox.isClosed) }
       return inbox
     }

@@ -35,13 +35,19 @@ struct NodeStart<Machine: StateMachine> {
   }
 
   func run() async throws(StartError) -> (NIOLoopBound<ReplicaDriver<Machine>>, HostPort) {
-    let (disk, files) = try await open()
+    var (disk, files) = try await open()
     for repair in files.repairs { logger.warning("repaired on opening", metadata: ["repair": "\(repair)"]) }
-    let (transport, address) = try await listen()
-    let replica = try makeReplica(files, address)
-    let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
-    logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
-    return (driver, address)
+    do throws(StartError) {
+      let (transport, address) = try await listen()
+      let replica = try makeReplica(files, address)
+      let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
+      logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
+      return (driver, address)
+    } catch {
+      files.log.close()
+      disk.unlock()
+      throw error
+    }
   }
 
   private func open() async throws(StartError) -> (PosixDisk, Files) {
@@ -59,10 +65,11 @@ struct NodeStart<Machine: StateMachine> {
   private static func open(_ path: String, _ name: String) -> Result<(PosixDisk, Files), StartError> {
     do {
       let disk = try PosixDisk(path: path)
-      let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
-      guard files.identity.name == name else {
-        return .failure(.wrongName(configured: name, found: files.identity.name, directory: path))
+      // Before anything in it is touched.
+      if let found = try DataDirectory.load(disk).identity?.name, found != name {
+        return .failure(.wrongName(configured: name, found: found, directory: path))
       }
+      let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
       return .success((disk, files))
     } catch let error as PosixDiskError {
       return .failure(.dataDirectory(error))
@@ -112,6 +119,7 @@ struct NodeStart<Machine: StateMachine> {
       replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
       snapshots: snapshots, metrics: metrics, logger: logger, published: published
     ) { [ended, disk = parts.disk] failure in
+      inbox.close()
       disk.unlock()
       ended.open(failure)
     }

@@ -6,8 +6,8 @@ final class PeerLink {
   enum State {
     /// No connection, and none wanted: the next frame dials.
     case idle
-    /// Frames wait for the connection, up to `PeerTransport.Limits.heldBytes`.
-    case dialling(held: [[UInt8]], bytes: Int)
+    /// Frames are held until the connection is there, up to `PeerTransport.Limits.heldBytes`.
+    case dialling
     case connected(PeerConnection, since: NIODeadline)
     /// The last attempt failed: frames are dropped until then.
     case waiting(until: NIODeadline)
@@ -22,11 +22,13 @@ final class PeerLink {
   /// Failures since the last connection: the first one is worth a line in the log.
   private(set) var failures = 0
   private var backoff: Backoff
-  private let heldBytes: Int
+  private var held: [[UInt8]] = []
+  private var heldBytes = 0
+  private let maximumHeldBytes: Int
 
-  init(address: String, heldBytes: Int, seed: UInt64, now: NIODeadline) {
+  init(address: String, maximumHeldBytes: Int, seed: UInt64, now: NIODeadline) {
     self.address = address
-    self.heldBytes = heldBytes
+    self.maximumHeldBytes = maximumHeldBytes
     backoff = Backoff(seed: seed)
     lastUse = now
   }
@@ -36,25 +38,36 @@ final class PeerLink {
     switch state {
     case .connected(let connection, _):
       return connection.write(frame) ? .sent : .drop(.backlog)
-    case .dialling(var held, let bytes):
-      guard bytes + frame.count <= heldBytes else { return .drop(.notConnected) }
-      held.append(frame)
-      state = .dialling(held: held, bytes: bytes + frame.count)
-      return .held
+    case .dialling:
+      return hold(frame) ? .held : .drop(.notConnected)
     case .waiting(let until) where now < until:
       return .drop(.notConnected)
     case .idle, .waiting:
-      let fits = frame.count <= heldBytes
-      state = .dialling(held: fits ? [frame] : [], bytes: fits ? frame.count : 0)
+      state = .dialling
+      // A frame that is too large to wait wakes the way for its successor.
+      _ = hold(frame)
       return .dial
     }
   }
 
+  private func hold(_ frame: [UInt8]) -> Bool {
+    guard heldBytes + frame.count <= maximumHeldBytes else { return false }
+    held.append(frame)
+    heldBytes += frame.count
+    return true
+  }
+
+  private func releaseHeld() -> [[UInt8]] {
+    defer {
+      held = []
+      heldBytes = 0
+    }
+    return held
+  }
+
   /// The connection is there; what was held goes first.
   func connected(_ connection: PeerConnection, now: NIODeadline) {
-    if case .dialling(let held, _) = state {
-      for frame in held { _ = connection.write(frame) }
-    }
+    for frame in releaseHeld() { _ = connection.write(frame) }
     failures = 0
     state = .connected(connection, since: now)
   }
@@ -62,6 +75,7 @@ final class PeerLink {
   /// The attempt failed, or the connection ended. One that lasted was no failure, and starts the backoff anew.
   func disconnected(now: NIODeadline) {
     if case .connected(_, let since) = state, now - since >= .nanoseconds(Backoff.longest) { backoff.reset() }
+    _ = releaseHeld()
     failures += 1
     state = .waiting(until: now + .nanoseconds(backoff.next()))
   }

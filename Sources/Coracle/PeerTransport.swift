@@ -120,7 +120,7 @@ final class PeerTransport {
   private func link(to address: String) -> PeerLink? {
     if let link = links[address] { return link }
     guard links.count < limits.links else { return nil }
-    let link = PeerLink(address: address, heldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
+    let link = PeerLink(address: address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
     links[address] = link
     return link
   }

@@ -221,6 +221,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     timer?.task.cancel()
     timer = nil
     for request in Array(completions.keys) { fail(request, RequestError(.stopped, outcome: .unknown)) }
+    transport.receive = { _, _ in }
     transport.close()
     log.close { [snapshots, onStopped] in
       snapshots.close { onStopped(failure) }

@@ -104,4 +104,23 @@ import Testing
       await alone.shutdown()
     }
   }
+
+  @Test func memberWithoutItsDataIsRefusedWithAReason() async throws {
+    try await withTemporaryDirectory { path in
+      let cluster = try await Cluster(in: path)
+      var nodes: [KeyValueNode] = []
+      for index in 0..<3 { nodes.append(try await cluster.start(index)) }
+      for node in nodes { try await insist(KeyValueStore(node), node.configuration.name) }
+      await nodes[2].shutdown()
+      try removeDirectory(path + "/c")
+      let newborn = try await cluster.start(2)
+      let error = await #expect(throws: NodeError.self) { try await newborn.run() }
+      guard case .refusedByCluster(let text) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(text.contains("old data directory"))
+      for node in nodes { await node.shutdown() }
+    }
+  }
 }

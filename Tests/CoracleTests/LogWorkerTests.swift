@@ -124,4 +124,36 @@ import WriteAheadLog
       #expect(try bench.recovered()?.last.index == 1)
     }
   }
+
+  @Test func fullDiskIsWaitedFor() async throws {
+    try await withTemporaryDirectory { path in
+      let bench = try Bench(in: path)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      #expect(try await bench.has(.written(through: 1)))
+      bench.disk.failure.withLockedValue { $0 = .full }
+      // More than was filled with zeros beforehand, so that it needs room.
+      let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(bench.reports.withLockedValue { $0.count } == 2)
+      bench.disk.failure.withLockedValue { $0 = nil }
+      #expect(try await bench.has(.written(through: 2)))
+      try await bench.stop()
+      #expect(try bench.recovered()?.last.index == 2)
+    }
+  }
+
+  @Test func fullDiskDoesNotKeepTheNodeFromStopping() async throws {
+    try await withTemporaryDirectory { path in
+      let bench = try Bench(in: path)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      #expect(try await bench.has(.written(through: 1)))
+      bench.disk.failure.withLockedValue { $0 = .full }
+      let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)
+      try await bench.stop()
+      bench.disk.failure.withLockedValue { $0 = nil }
+      #expect(try bench.recovered()?.last.index == 1)
+    }
+  }
 }

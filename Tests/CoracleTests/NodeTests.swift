@@ -149,4 +149,31 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       await node.shutdown()
     }
   }
+
+  @Test func lostDiskEndsTheNodeWithAReason() async throws {
+    try await withTemporaryDirectory { path in
+      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let store = KeyValueStore(node)
+      try await store.put(bytes("k"), bytes("v"))
+      try removeDirectory(path + "/a")
+      // The open segment goes on; a new one cannot be made.
+      let end = Task { try await node.run() }
+      let large = [UInt8](repeating: 0, count: 1 << 20)
+      var refusal: StoreError?
+      for _ in 0..<20 where refusal == nil {
+        do throws(StoreError) { try await store.put(bytes("k"), large) } catch { refusal = error }
+      }
+      guard case .request(let error) = refusal, case .storage = error.reason else {
+        Issue.record("\(String(describing: refusal))")
+        return
+      }
+      #expect(error.outcome == .unknown)
+      let failure = await #expect(throws: NodeError.self) { try await end.value }
+      guard case .storage = failure else {
+        Issue.record("\(String(describing: failure))")
+        return
+      }
+      #expect(node.status.role == .stopped)
+    }
+  }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct PeerLinkTests {
   @Test func dialsOnceAndHoldsUpToItsBound() {
-    let link = PeerLink(address: "a:1", heldBytes: 10, seed: 1, now: .now())
+    let link = PeerLink(address: "a:1", maximumHeldBytes: 10, seed: 1, now: .now())
     let now = NIODeadline.now()
     #expect(link.send([UInt8](repeating: 0, count: 6), now: now) == .dial)
     #expect(link.send([UInt8](repeating: 0, count: 4), now: now) == .held)
@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test func waitsLongerAfterEachFailure() {
-    let link = PeerLink(address: "a:1", heldBytes: 10, seed: 1, now: .now())
+    let link = PeerLink(address: "a:1", maximumHeldBytes: 10, seed: 1, now: .now())
     var now = NIODeadline.now()
     #expect(link.send([0], now: now) == .dial)
     for _ in 0..<10 {

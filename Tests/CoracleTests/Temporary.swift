@@ -35,3 +35,7 @@ func eventually(
   }
   return try await condition()
 }
+
+func removeDirectory(_ path: String) throws {
+  try FileManager.default.removeItem(atPath: path)
+}
