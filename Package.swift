@@ -32,6 +32,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -56,7 +58,20 @@ let package = Package(
         "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
       ]),
-    .executableTarget(name: "Server", dependencies: [server("ArgumentParser", "swift-argument-parser")]),
+    .target(
+      name: "EtcdAPI",
+      dependencies: [
+        "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"),
+        server("NIOExtras", "swift-nio-extras"),
+      ]),
+    .executableTarget(
+      name: "Server",
+      dependencies: [
+        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", server("ArgumentParser", "swift-argument-parser"),
+        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
+      ]),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
@@ -71,6 +86,12 @@ let package = Package(
         "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"), server("HummingbirdTesting", "hummingbird"),
       ]),
     .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
+    .testTarget(
+      name: "EtcdAPITests",
+      dependencies: [
+        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+      ]),
+    .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
   ],
   swiftLanguageModes: [.v6]
 )
