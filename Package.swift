@@ -1,11 +1,13 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What needs third-party packages is built with this trait only.
-let server = TargetDependencyCondition.when(traits: ["Server"])
-
 /// Warnings are errors where the environment says so, as `.ci/run` does: not for whoever builds this with a later compiler.
 let house: [SwiftSetting] = Context.environment["CORACLE_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+/// Third-party packages are for what runs on threads, sockets and disks: whoever depends on the core alone resolves none of them.
+func server(_ product: String, _ package: String) -> Target.Dependency {
+  .product(name: product, package: package, condition: .when(traits: ["Server"]))
+}
 
 let package = Package(
   name: "coracle",
@@ -17,18 +19,22 @@ let package = Package(
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
+    .library(name: "Coracle", targets: ["Coracle"]),
     .executable(name: "coracle", targets: ["Server"]),
   ],
   traits: [
     .default(enabledTraits: ["Server"]),
-    .trait(name: "Server", description: "The coracle command and the link service. Without it no third-party package is resolved."),
+    .trait(name: "Server", description: "Threads, sockets, disks and the coracle command. Without it no third-party package is resolved."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
-    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
     .target(name: "ByteCoding"),
@@ -38,20 +44,34 @@ let package = Package(
     .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
     .target(
-      name: "ShortLinks",
+      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
+    .target(
+      name: "Coracle",
       dependencies: [
-        "KeyValue", "Links",
-        .product(name: "Hummingbird", package: "hummingbird", condition: server),
-        .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
-        .product(name: "NIOCore", package: "swift-nio", condition: server),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: server),
-        .product(name: "Logging", package: "swift-log", condition: server),
+        "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
+        server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
     .target(
-      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
+      name: "ShortLinks",
+      dependencies: [
+        "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"),
+        server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
+      ]),
+    .target(
+      name: "EtcdAPI",
+      dependencies: [
+        "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"),
+        server("NIOExtras", "swift-nio-extras"),
+      ]),
     .executableTarget(
       name: "Server",
-      dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser", condition: server)]),
+      dependencies: [
+        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", server("ArgumentParser", "swift-argument-parser"),
+        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
+      ]),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
@@ -63,10 +83,15 @@ let package = Package(
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "LocalStore",
-        .product(name: "Hummingbird", package: "hummingbird", condition: server),
-        .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
+        "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"), server("HummingbirdTesting", "hummingbird"),
       ]),
+    .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
+    .testTarget(
+      name: "EtcdAPITests",
+      dependencies: [
+        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+      ]),
+    .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
   ],
   swiftLanguageModes: [.v6]
 )

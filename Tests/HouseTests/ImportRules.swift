@@ -15,7 +15,14 @@ enum ImportTable {
 
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
-    "Sources/Server": ["ArgumentParser"],
+    "Sources/EtcdAPI": [
+      "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
+      "FoundationEssentials",
+    ],
+    "Sources/Server": [
+      "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient", "Foundation",
+      "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+    ],
     "Sources/ShortLinks": [
       "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "ServiceLifecycle",
       "Synchronization",
@@ -26,6 +33,8 @@ enum ImportTable {
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
+    "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
+    "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/ShortLinksTests": [

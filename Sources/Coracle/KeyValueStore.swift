@@ -1,0 +1,113 @@
+import KeyValue
+import Replica
+
+/// A request that was not answered, or that the store refused.
+public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The node could not have it done, or cannot say whether it was; the error says which, and so whether a retry is safe.
+  case request(RequestError)
+  /// It cannot be done: nothing was changed, and the same request fails again.
+  case keyValue(KeyValueError)
+
+  public var description: String {
+    switch self {
+    case .request(let error): error.description
+    case .keyValue(let error): "the store refuses the request: \(error)"
+    }
+  }
+}
+
+/// The key-value store on one node, in types: a convenience over `Node<KeyValueMachine>`. A value that may be copied and used anywhere.
+public struct KeyValueStore: Sendable {
+  public let node: Node<KeyValueMachine>
+
+  public init(_ node: Node<KeyValueMachine>) {
+    self.node = node
+  }
+
+  /// Has any request done. One that changes nothing goes by a view, as fresh as `consistency` says; others go through the log, and
+  /// `consistency` does not matter.
+  public func perform(
+    _ request: Request, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> Answer {
+    do {
+      try request.validate()
+    } catch {
+      throw .keyValue(error)
+    }
+    let result: Result<Answer, KeyValueError>
+    do {
+      result =
+        request.isReadOnly
+        ? try await node.read(consistency, timeout: timeout).view.answer(request)
+        : try await node.propose(request.encoded(), timeout: timeout)
+    } catch {
+      throw .request(error)
+    }
+    switch result {
+    case .success(let answer): return answer
+    case .failure(let error): throw .keyValue(error)
+    }
+  }
+
+  /// The pair under a key; `nil` if there is none.
+  public func get(
+    _ key: Key, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> KeyValuePair? {
+    try await range(RangeRequest(range: KeyRange(start: key, end: nil)), consistency: consistency, timeout: timeout).pairs.first
+  }
+
+  /// The pairs of a range, and how many there are.
+  public func range(
+    _ request: RangeRequest, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> RangeResponse {
+    guard case .range(let response) = try await perform(.range(request), consistency: consistency, timeout: timeout).response else {
+      throw Self.mismatch
+    }
+    return response
+  }
+
+  /// Writes a value; gives the revision that did it, and is the key's `modRevision` from now on.
+  @discardableResult
+  public func put(_ key: Key, _ value: Value, timeout: Duration = .seconds(5)) async throws(StoreError) -> Revision {
+    try await perform(.put(PutRequest(key: key, value: value)), timeout: timeout).revision
+  }
+
+  /// Removes one key; whether it was there.
+  @discardableResult
+  public func delete(_ key: Key, timeout: Duration = .seconds(5)) async throws(StoreError) -> Bool {
+    try await delete(KeyRange(start: key, end: nil), timeout: timeout) > 0
+  }
+
+  /// Removes a range; how many keys there were.
+  @discardableResult
+  public func delete(_ range: KeyRange, timeout: Duration = .seconds(5)) async throws(StoreError) -> Int64 {
+    guard case .delete(let count, _) = try await perform(.delete(DeleteRequest(range: range)), timeout: timeout).response else {
+      throw Self.mismatch
+    }
+    return count
+  }
+
+  /// Does one of two lists of requests, depending on what is there, as one change. A transaction that only reads goes by a view.
+  public func transaction(
+    _ request: TransactionRequest, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> (succeeded: Bool, responses: [Response], revision: Revision) {
+    let answer = try await perform(.transaction(request), consistency: consistency, timeout: timeout)
+    guard case .transaction(let succeeded, let responses) = answer.response else { throw Self.mismatch }
+    return (succeeded, responses, answer.revision)
+  }
+
+  /// Writes a value if the key's last change is still the one that the caller saw; 0 if the caller saw none. `nil` if it is not: nothing was
+  /// changed then. Otherwise the revision that did it.
+  @discardableResult
+  public func compareAndSet(
+    _ key: Key, expected modRevision: Revision, _ value: Value, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> Revision? {
+    let unchanged = Comparison(range: KeyRange(start: key, end: nil), relation: .equal, operand: .modRevision(modRevision))
+    let request = TransactionRequest(comparisons: [unchanged], success: [.put(PutRequest(key: key, value: value))])
+    let result = try await transaction(request, timeout: timeout)
+    return result.succeeded ? result.revision : nil
+  }
+
+  /// Every request has its kind of response; another one comes only from a faulty release.
+  private static let mismatch = StoreError.keyValue(.malformed("the response is not of the request's kind"))
+}

@@ -1,0 +1,91 @@
+import Raft
+import Replica
+
+/// What an operator decides about one node.
+public struct NodeConfiguration: Sendable {
+  /// A member of the cluster at its birth.
+  public struct InitialMember: Sendable, Hashable {
+    public var name: String
+    public var peerAddress: HostPort
+
+    public init(name: String, peerAddress: HostPort) {
+      self.name = name
+      self.peerAddress = peerAddress
+    }
+  }
+
+  /// Most bytes of a name.
+  public static let maximumNameSize = 64
+
+  /// Unique in the cluster; the same for the whole life of the data directory.
+  public var name: String
+  /// Made if it is missing; its parent must be there. One running node has it for itself.
+  public var dataDirectory: String
+  /// Where to listen for peers.
+  public var peerAddress: HostPort
+  /// Where peers reach this node, if that is another address: behind NAT, or when listening on all addresses. `nil`: where it listens.
+  public var advertisedPeerAddress: HostPort?
+  /// Where clients reach this node; told to whoever asks for the members. Empty if there is no such place.
+  public var advertisedClientAddress = ""
+  /// All members of the cluster at its birth, this one among them: the same list on each. Only looked at until the cluster has formed.
+  /// Empty: a cluster of this node alone.
+  public var initialCluster: [InitialMember] = []
+  /// Peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine; anywhere else whoever reaches
+  /// the port can read and change everything, so it must be asked for.
+  public var allowsPlainTextBeyondLoopback = false
+  public var settings = ReplicaSettings()
+
+  public init(name: String, dataDirectory: String, peerAddress: HostPort) {
+    self.name = name
+    self.dataDirectory = dataDirectory
+    self.peerAddress = peerAddress
+  }
+
+  /// Throws `StartError.configuration` if the parts do not fit together.
+  func validate() throws(StartError) {
+    try Self.validate(name: name)
+    guard !dataDirectory.isEmpty else { throw .configuration("the data directory must be given") }
+    guard peerAddress.isLoopback || allowsPlainTextBeyondLoopback else {
+      throw .configuration(
+        "peers would talk in plain text on \(peerAddress), which others may reach: "
+          + "listen on a loopback address, or allow plain text if the network is trusted")
+    }
+    guard advertisedPeerAddress != nil || !peerAddress.isUnspecified else {
+      throw .configuration(
+        "\(peerAddress) stands for all addresses of this machine: say at which one peers reach it (advertised peer address)")
+    }
+    if let advertised = advertisedPeerAddress, advertised.isUnspecified || advertised.port == 0 {
+      throw .configuration("peers cannot reach \(advertised): advertise an address and a port of this machine")
+    }
+    try validateInitialCluster()
+  }
+
+  private func validateInitialCluster() throws(StartError) {
+    guard !initialCluster.isEmpty else { return }
+    guard initialCluster.count <= Configuration.maximumMembers else {
+      throw .configuration("the initial cluster has \(initialCluster.count) members, at most \(Configuration.maximumMembers) are allowed")
+    }
+    for member in initialCluster { try Self.validate(name: member.name) }
+    guard Set(initialCluster.map(\.name)).count == initialCluster.count else {
+      throw .configuration("a name occurs twice in the initial cluster")
+    }
+    guard Set(initialCluster.map(\.peerAddress)).count == initialCluster.count else {
+      throw .configuration("an address occurs twice in the initial cluster")
+    }
+    guard let own = initialCluster.first(where: { $0.name == name }) else {
+      throw .configuration(
+        "the initial cluster must contain this node, \(name): it has \(initialCluster.map(\.name).joined(separator: ", "))")
+    }
+    let advertised = advertisedPeerAddress ?? peerAddress
+    guard own.peerAddress == advertised else {
+      throw .configuration("the initial cluster says that \(name) is at \(own.peerAddress), but this node advertises \(advertised)")
+    }
+  }
+
+  private static func validate(name: String) throws(StartError) {
+    guard (1...maximumNameSize).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x2c && $0 != 0x3d })
+    else {
+      throw .configuration("a name has 1 to \(maximumNameSize) printable ASCII characters, without space, comma and equals sign")
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import ByteCoding
+import WriteAheadLog
+
+/// Why a node did not start. Nothing was left running; start it again once the cause is gone.
+public enum StartError: Error, Sendable, CustomStringConvertible {
+  /// What was asked for does not make sense; the text says what to change.
+  case configuration(String)
+  case dataDirectory(PosixDiskError)
+  case storage(StorageError)
+  /// The data directory is another node's.
+  case wrongName(configured: String, found: String, directory: String)
+  /// What the log holds cannot be that of a node, although its bytes are as they were written.
+  case recovery(MalformedBytes)
+  case addressInUse(HostPort)
+  /// The address cannot be listened on, for another reason, in the system's words.
+  case listen(HostPort, reason: String)
+
+  public var description: String {
+    switch self {
+    case .configuration(let text): text
+    case .dataDirectory(let error): error.description
+    case .storage(let error): error.description
+    case .wrongName(let configured, let found, let directory):
+      "the data directory \(directory) is of node \(found), and this is node \(configured): use its own directory, or the name it has"
+    case .recovery(let error):
+      "the log cannot be replayed: \(error). Was the data written by another release?"
+    case .addressInUse(let address):
+      "\(address) is in use by another program: stop that one, or choose another port"
+    case .listen(let address, let reason):
+      "cannot listen on \(address): \(reason)"
+    }
+  }
+}
+
+/// Why a node that ran has stopped by itself.
+public enum NodeError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The disk failed. What was acknowledged is safe; the text says what to do.
+  case storage(String)
+  /// The cluster does not take this node, and a restart will not change that; the text says what to do.
+  case refusedByCluster(String)
+
+  public var description: String {
+    switch self {
+    case .storage(let text): "the node stopped because its storage failed: \(text)"
+    case .refusedByCluster(let text): "the node stopped because it cannot take part in the cluster: \(text)"
+    }
+  }
+}

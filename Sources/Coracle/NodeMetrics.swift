@@ -1,0 +1,58 @@
+import Metrics
+
+/// Why a frame to a peer was not sent.
+enum DropReason: String, CaseIterable {
+  case notConnected = "not_connected"
+  /// The other side takes less than is sent.
+  case backlog
+  case tooLarge = "too_large"
+  case tooManyPeers = "too_many_peers"
+}
+
+/// Why this node closed a connection to a peer.
+enum CloseReason: String, CaseIterable {
+  case oversizeFrame = "oversize_frame"
+  case stalled, idle
+  case tooManyConnections = "too_many_connections"
+  case failed
+}
+
+/// The runtime's own measurements: made once, updated without a look-up.
+struct NodeMetrics: Sendable {
+  let turns: Counter
+  let elections: Counter
+  let leader: Gauge
+  let pendingRequests: Gauge
+  let pendingBytes: Gauge
+  /// Refused at the door, before the replica saw them.
+  let refused: Counter
+  /// Log writes that shared one sync.
+  let writesPerSync: Recorder
+  let syncDuration: Timer
+  /// Bytes that wait for the log's thread.
+  let logQueueBytes: Gauge
+  private let drops: [DropReason: Counter]
+  private let closes: [CloseReason: Counter]
+
+  init(node: String) {
+    let dimensions = [("node", node)]
+    turns = Counter(label: "coracle_turns_total", dimensions: dimensions)
+    elections = Counter(label: "coracle_elections_won_total", dimensions: dimensions)
+    leader = Gauge(label: "coracle_is_leader", dimensions: dimensions)
+    pendingRequests = Gauge(label: "coracle_pending_requests", dimensions: dimensions)
+    pendingBytes = Gauge(label: "coracle_pending_bytes", dimensions: dimensions)
+    refused = Counter(label: "coracle_requests_refused_total", dimensions: dimensions)
+    writesPerSync = Recorder(label: "coracle_log_writes_per_sync", dimensions: dimensions)
+    syncDuration = Timer(label: "coracle_log_sync_seconds", dimensions: dimensions)
+    logQueueBytes = Gauge(label: "coracle_log_queue_bytes", dimensions: dimensions)
+    drops = DropReason.allCases.reduce(into: [:]) { table, reason in
+      table[reason] = Counter(label: "coracle_peer_frames_dropped_total", dimensions: dimensions + [("reason", reason.rawValue)])
+    }
+    closes = CloseReason.allCases.reduce(into: [:]) { table, reason in
+      table[reason] = Counter(label: "coracle_peer_connections_closed_total", dimensions: dimensions + [("reason", reason.rawValue)])
+    }
+  }
+
+  func dropped(_ reason: DropReason) { drops[reason]?.increment() }
+  func closed(_ reason: CloseReason) { closes[reason]?.increment() }
+}

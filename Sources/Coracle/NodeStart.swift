@@ -1,0 +1,146 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Raft
+import Replica
+import WriteAheadLog
+
+/// The steps from a configuration to a replica that runs.
+struct NodeStart<Machine: StateMachine> {
+  private typealias Files = NodeStorage<Machine, PosixDisk>
+
+  private struct Parts: Sendable {
+    let disk: PosixDisk
+    let files: Files
+    let transport: NIOLoopBound<PeerTransport>
+    let replica: Replica<Machine>
+  }
+
+  let eventLoop: any EventLoop
+  let published: NIOLockedValueBox<ReplicaStatus>
+  let ended = Latch<NodeError?>()
+  let metrics: NodeMetrics
+  private let configuration: NodeConfiguration
+  private let threads: NodeThreads
+  private let logger: Logger
+
+  init(_ configuration: NodeConfiguration, threads: NodeThreads, logger: Logger) {
+    self.configuration = configuration
+    self.threads = threads
+    self.logger = logger
+    eventLoop = threads.eventLoop
+    metrics = NodeMetrics(node: configuration.name)
+    published = NIOLockedValueBox(ReplicaStatus(node: NodeID(0), name: configuration.name))
+  }
+
+  func run() async throws(StartError) -> (NIOLoopBound<ReplicaDriver<Machine>>, HostPort) {
+    var (disk, files) = try await open()
+    for repair in files.repairs { logger.warning("repaired on opening", metadata: ["repair": "\(repair)"]) }
+    do throws(StartError) {
+      let (transport, address) = try await listen()
+      let replica = try makeReplica(files, address)
+      let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
+      logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
+      return (driver, address)
+    } catch {
+      files.log.close()
+      disk.unlock()
+      throw error
+    }
+  }
+
+  private func open() async throws(StartError) -> (PosixDisk, Files) {
+    let (path, name) = (configuration.dataDirectory, configuration.name)
+    let opened: Result<(PosixDisk, Files), StartError>
+    do {
+      opened = try await threads.log.runIfActive { Self.open(path, name) }
+    } catch {
+      throw .configuration("the node was stopped while it started")
+    }
+    return try opened.get()
+  }
+
+  /// Blocks for as long as it takes to read the newest snapshot and the log.
+  private static func open(_ path: String, _ name: String) -> Result<(PosixDisk, Files), StartError> {
+    do {
+      let disk = try PosixDisk(path: path)
+      // Before anything in it is touched.
+      if let found = try DataDirectory.load(disk).identity?.name, found != name {
+        return .failure(.wrongName(configured: name, found: found, directory: path))
+      }
+      let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
+      return .success((disk, files))
+    } catch let error as PosixDiskError {
+      return .failure(.dataDirectory(error))
+    } catch let error as StorageError {
+      return .failure(.storage(error))
+    } catch {
+      return .failure(.configuration("\(error)"))
+    }
+  }
+
+  private func listen() async throws(StartError) -> (NIOLoopBound<PeerTransport>, HostPort) {
+    let (address, eventLoop, metrics, logger) = (configuration.peerAddress, eventLoop, metrics, logger)
+    do {
+      return try await eventLoop.flatSubmit {
+        let transport = PeerTransport(eventLoop: eventLoop, metrics: metrics, logger: logger)
+        let bound = NIOLoopBound(transport, eventLoop: eventLoop)
+        return transport.bind(to: address).map { (bound, $0) }
+      }.get()
+    } catch let error as IOError where error.errnoCode == EADDRINUSE {
+      throw .addressInUse(address)
+    } catch {
+      throw .listen(address, reason: "\(error)")
+    }
+  }
+
+  private func startDriver(_ parts: Parts) async -> NIOLoopBound<ReplicaDriver<Machine>> {
+    await withCheckedContinuation { continuation in
+      eventLoop.execute {
+        let driver = makeDriver(parts)
+        driver.start()
+        continuation.resume(returning: NIOLoopBound(driver, eventLoop: eventLoop))
+      }
+    }
+  }
+
+  private func makeDriver(_ parts: Parts) -> ReplicaDriver<Machine> {
+    let inbox = EventInbox<Machine>(eventLoop: eventLoop)
+    let log = LogWorker(files: parts.files.log, thread: threads.log, metrics: metrics, logger: logger) { report in
+      switch report {
+      case .identitySaved: inbox.post(.identitySaved)
+      case .written(let sequence): inbox.post(.written(through: sequence))
+      case .failed(let text): inbox.post(.storageFailed(text))
+      }
+    }
+    let snapshots = SnapshotWorker(files: parts.files.snapshots, thread: threads.snapshots, report: inbox.post)
+    let driver = ReplicaDriver(
+      replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
+      snapshots: snapshots, metrics: metrics, logger: logger, published: published
+    ) { [ended, disk = parts.disk] failure in
+      inbox.close()
+      disk.unlock()
+      ended.open(failure)
+    }
+    let bound = NIOLoopBound(driver, eventLoop: eventLoop)
+    inbox.onEvents { events in
+      for event in events { bound.value.report(event) }
+    }
+    return driver
+  }
+
+  private func makeReplica(_ files: Files, _ address: HostPort) throws(StartError) -> Replica<Machine> {
+    let contact = Contact(
+      name: configuration.name, peerAddress: (configuration.advertisedPeerAddress ?? address).description,
+      clientAddress: configuration.advertisedClientAddress,
+      initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) })
+    do {
+      return try Replica(
+        identity: files.identity, contact: contact, recovered: files.recovered, snapshot: files.snapshot, machine: files.machine,
+        settings: configuration.settings, seed: .random(in: .min ... .max), now: ReplicaDriver<Machine>.now)
+    } catch {
+      throw .recovery(error)
+    }
+  }
+}

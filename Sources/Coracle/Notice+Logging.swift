@@ -1,0 +1,41 @@
+import Logging
+import Replica
+
+/// How a notice looks in the log.
+extension Notice {
+  var level: Logger.Level {
+    switch self {
+    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled: .notice
+    case .waitingForMembers, .snapshotTaken: .info
+    case .refusedFrame: .warning
+    case .refusedByCluster: .critical
+    }
+  }
+
+  var text: String {
+    switch self {
+    case .waitingForMembers: "waiting for the other members of the first configuration"
+    case .formed: "the cluster has formed"
+    case .becameLeader: "became leader"
+    case .lostLeadership: "is leader no more"
+    case .follows: "follows a leader"
+    case .snapshotTaken: "took a snapshot"
+    case .snapshotInstalled: "installed the leader's snapshot"
+    case .refusedFrame: "refused a frame"
+    case .refusedByCluster(let text): text
+    }
+  }
+
+  var metadata: Logger.Metadata {
+    switch self {
+    case .waitingForMembers(let names): ["members": .array(names.map { .string($0) })]
+    case .formed(let cluster): ["cluster": "\(cluster)"]
+    case .becameLeader(let term): ["term": "\(term)"]
+    case .lostLeadership(let term, let why): ["term": "\(term)", "reason": "\(why)"]
+    case .follows(let leader, let term): ["leader": "\(leader)", "term": "\(term)"]
+    case .snapshotTaken(let index), .snapshotInstalled(let index): ["index": "\(index)"]
+    case .refusedFrame(let why): ["reason": "\(why)"]
+    case .refusedByCluster: [:]
+    }
+  }
+}

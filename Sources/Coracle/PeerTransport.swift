@@ -1,0 +1,230 @@
+import ByteCoding
+import Logging
+import NIOCore
+import NIOPosix
+import Replica
+
+/// Carries frames between peers over TCP. It promises nothing: a frame that cannot go now is dropped and counted, since the replica sends
+/// again what matters.
+///
+/// Confined to one event loop.
+final class PeerTransport {
+  /// Bounds of all that a peer, or whoever claims to be one, can make this node hold.
+  struct Limits {
+    /// Bytes of one frame.
+    var frameSize = Frame.maximumSize
+    /// Connections that others opened; one more is closed at once.
+    var inboundConnections = 256
+    /// Addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
+    var links = 64
+    /// Bytes that wait in one connection for the other side to take them.
+    var bufferedBytes = 16 << 20
+    /// Bytes that wait for one connection to be made.
+    var heldBytes = 1 << 20
+    var connectTime = TimeAmount.seconds(3)
+    /// A connection that takes no byte for this long is closed.
+    var stallTime = TimeAmount.seconds(5)
+    /// So is one over which nothing went.
+    var idleTime = TimeAmount.seconds(60)
+    /// How often both are looked for.
+    var sweepInterval = TimeAmount.seconds(1)
+  }
+
+  private let eventLoop: any EventLoop
+  private let limits: Limits
+  private let metrics: NodeMetrics
+  private let logger: Logger
+  /// Called for each frame that comes in, with the connection to answer on.
+  var receive: (Bytes, UInt64) -> Void = { _, _ in }
+
+  private var listener: (any Channel)?
+  private var connections: [UInt64: PeerConnection] = [:]
+  private var inboundCount = 0
+  private var links: [String: PeerLink] = [:]
+  private var outbound: [UInt64: PeerLink] = [:]
+  private var lastConnection: UInt64 = 0
+  private var unflushed: [PeerConnection] = []
+  private var sweeper: RepeatedTask?
+  private var isClosed = false
+
+  init(eventLoop: any EventLoop, limits: Limits = Limits(), metrics: NodeMetrics, logger: Logger) {
+    self.eventLoop = eventLoop
+    self.limits = limits
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  // MARK: Opening and closing
+
+  /// Binds the address; connections are accepted from `start` on. Gives the address with the port that the system chose for port 0.
+  func bind(to address: HostPort) -> EventLoopFuture<HostPort> {
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    return ServerBootstrap(group: eventLoop)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(.backlog, value: 64)
+      .serverChannelOption(.autoRead, value: false)
+      .childChannelOption(.socketOption(.so_keepalive), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.writeBufferWaterMark, value: waterMark)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try this.value.accept(channel) }
+      }
+      .bind(host: address.host, port: address.port)
+      .map { channel in
+        this.value.listener = channel
+        return address.with(port: channel.localAddress?.port ?? address.port)
+      }
+  }
+
+  func start() {
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    sweeper = eventLoop.scheduleRepeatedTask(initialDelay: limits.sweepInterval, delay: limits.sweepInterval) { _ in this.value.sweep() }
+    try? listener?.syncOptions?.setOption(.autoRead, value: true)
+    listener?.read()
+  }
+
+  func close() {
+    isClosed = true
+    sweeper?.cancel()
+    listener?.close(promise: nil)
+    for connection in connections.values { connection.close() }
+  }
+
+  // MARK: Sending
+
+  func send(_ frame: [UInt8], to destination: Destination) {
+    guard !isClosed else { return metrics.dropped(.notConnected) }
+    guard frame.count <= limits.frameSize else { return metrics.dropped(.tooLarge) }
+    switch destination {
+    case .connection(let id):
+      guard let connection = connections[id] else { return metrics.dropped(.notConnected) }
+      if !connection.write(frame) { metrics.dropped(.backlog) }
+    case .address(let address):
+      guard let link = link(to: address) else { return metrics.dropped(.tooManyPeers) }
+      switch link.send(frame, now: .now()) {
+      case .sent, .held: break
+      case .dial: dial(link)
+      case .drop(let reason): metrics.dropped(reason)
+      }
+    }
+  }
+
+  /// Hands to the system what was sent since the last time: once per turn, one system call per connection.
+  func flush() {
+    for connection in unflushed { connection.flush() }
+    unflushed.removeAll(keepingCapacity: true)
+  }
+
+  func flushLater(_ connection: PeerConnection) { unflushed.append(connection) }
+
+  private func link(to address: String) -> PeerLink? {
+    if let link = links[address] { return link }
+    guard links.count < limits.links else { return nil }
+    let link = PeerLink(address: address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
+    links[address] = link
+    return link
+  }
+
+  // MARK: Connections
+
+  private var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+    .init(low: limits.bufferedBytes / 2, high: limits.bufferedBytes)
+  }
+
+  /// Resolves the name anew each time: a peer may have moved.
+  private func dial(_ link: PeerLink) {
+    let address: HostPort
+    do {
+      address = try HostPort(link.address)
+    } catch {
+      return disconnected(link, error)
+    }
+    let this = NIOLoopBound((transport: self, link: link), eventLoop: eventLoop)
+    ClientBootstrap(group: eventLoop)
+      .connectTimeout(limits.connectTime)
+      .channelOption(.socketOption(.so_keepalive), value: 1)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.writeBufferWaterMark, value: waterMark)
+      .connect(host: address.host, port: address.port)
+      .whenComplete { result in
+        let (transport, link) = this.value
+        do {
+          let channel = try result.get()
+          let connection = try transport.adopt(channel)
+          transport.outbound[connection.id] = link
+          transport.logger.debug("connected to peer", metadata: ["address": "\(link.address)"])
+          link.connected(connection, now: .now())
+          transport.flush()
+        } catch {
+          transport.disconnected(link, error)
+        }
+      }
+  }
+
+  private func accept(_ channel: any Channel) throws {
+    guard inboundCount < limits.inboundConnections else {
+      metrics.closed(.tooManyConnections)
+      throw ChannelError.operationUnsupported
+    }
+    _ = try adopt(channel)
+    inboundCount += 1
+  }
+
+  private func adopt(_ channel: any Channel) throws -> PeerConnection {
+    guard !isClosed else {
+      channel.close(promise: nil)
+      throw ChannelError.ioOnClosedChannel
+    }
+    SocketTimeouts.limitUnacknowledgedTime(of: channel, to: limits.stallTime)
+    lastConnection += 1
+    let connection = PeerConnection(id: lastConnection, transport: self)
+    try channel.pipeline.syncOperations.addHandlers(
+      ByteToMessageHandler(FrameDecoder(maximumSize: limits.frameSize)), connection)
+    connections[connection.id] = connection
+    return connection
+  }
+
+  func received(_ frame: Bytes, on connection: PeerConnection) {
+    receive(frame, connection.id)
+  }
+
+  func failed(_ error: any Error, on connection: PeerConnection) {
+    metrics.closed(error is OversizeFrame ? .oversizeFrame : .failed)
+    logger.debug("peer connection failed", metadata: ["error": "\(error)"])
+  }
+
+  func closed(_ connection: PeerConnection) {
+    guard connections.removeValue(forKey: connection.id) != nil else { return }
+    if let link = outbound.removeValue(forKey: connection.id) {
+      disconnected(link, ChannelError.eof)
+    } else {
+      inboundCount -= 1
+    }
+  }
+
+  private func disconnected(_ link: PeerLink, _ error: any Error) {
+    link.disconnected(now: .now())
+    if link.failures == 1, !isClosed {
+      logger.info("peer cannot be reached, trying on", metadata: ["address": "\(link.address)", "error": "\(error)"])
+    }
+  }
+
+  /// Closes what is stuck or unused, and forgets addresses that are not sent to any more.
+  private func sweep() {
+    let now = NIODeadline.now()
+    for connection in connections.values {
+      if let since = connection.stalledSince(now), now - since >= limits.stallTime {
+        metrics.closed(.stalled)
+        connection.close()
+      } else if now - connection.lastUse >= limits.idleTime {
+        metrics.closed(.idle)
+        connection.close()
+      }
+    }
+    links = links.filter { _, link in
+      if case .connected = link.state { return true }
+      if case .dialling = link.state { return true }
+      return now - link.lastUse < limits.idleTime
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import ByteCoding
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Raft
+import Replica
+import WriteAheadLog
+
+/// Turns a replica's effects into work, and what comes of it into events. It decides nothing.
+///
+/// Confined to one event loop, whose ticks are the replica's turns: everything that arrives in one tick is stepped at once, and ends in one
+/// log batch, one write per peer connection and one run of answers.
+final class ReplicaDriver<Machine: StateMachine> {
+  typealias OnOutput = (Result<Machine.Output, RequestError>) -> Void
+  typealias OnView = (Result<FreshView<Machine.View>, RequestError>) -> Void
+
+  private enum Completion {
+    case proposal(OnOutput)
+    case read(OnView)
+  }
+
+  private let eventLoop: any EventLoop
+  private var replica: Replica<Machine>
+  private let transport: PeerTransport
+  private let log: LogWorker<PosixDisk>
+  private let snapshots: SnapshotWorker<Machine, PosixDisk>
+  private let metrics: NodeMetrics
+  private let logger: Logger
+  private let published: NIOLockedValueBox<ReplicaStatus>
+  /// Called once, on any thread, when all files are closed and the directory may be used again.
+  private let onStopped: @Sendable (NodeError?) -> Void
+
+  /// Filled by events, and carried out at the end of the turn; two, since an answer may bring the next event.
+  private var effects = ReplicaEffects<Machine>()
+  private var running = ReplicaEffects<Machine>()
+  private var isTurnScheduled = false
+  private var isStopped = false
+  private var timer: (task: Scheduled<Void>, at: Instant)?
+  private var completions: [RequestID: Completion] = [:]
+  private var lastRequest: RequestID
+  private var cluster: ClusterID?
+
+  init(
+    replica: Replica<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
+    snapshots: SnapshotWorker<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
+    onStopped: @escaping @Sendable (NodeError?) -> Void
+  ) {
+    self.replica = replica
+    self.cluster = cluster
+    self.eventLoop = eventLoop
+    self.transport = transport
+    self.log = log
+    self.snapshots = snapshots
+    self.metrics = metrics
+    self.logger = logger
+    self.published = published
+    self.onStopped = onStopped
+    // An answer to a request of an earlier process must not be taken for one of this.
+    lastRequest = .random(in: .min ... .max)
+  }
+
+  static var now: Instant { Instant(NIODeadline.now()) }
+
+  // MARK: Events
+
+  func start() {
+    transport.receive = { [unowned self] frame, connection in step(.frame(frame, connection: connection)) }
+    transport.start()
+    publish()
+    beginTurn()
+  }
+
+  func propose(_ command: Bytes, deadline: Instant, _ completion: @escaping OnOutput) -> RequestID {
+    guard !isStopped else {
+      completion(.failure(RequestError(.stopped, outcome: .notDone)))
+      return 0
+    }
+    let request = enter(.proposal(completion))
+    step(.propose(request, command: command, deadline: deadline))
+    return request
+  }
+
+  func read(_ consistency: Consistency, deadline: Instant, _ completion: @escaping OnView) -> RequestID {
+    guard !isStopped else {
+      completion(.failure(RequestError(.stopped, outcome: .notDone)))
+      return 0
+    }
+    let request = enter(.read(completion))
+    step(.read(request, consistency, deadline: deadline))
+    return request
+  }
+
+  /// Nobody waits for the answer any more. The request itself goes on.
+  func abandon(_ request: RequestID) {
+    fail(request, RequestError(.deadlineExceeded, outcome: .unknown))
+  }
+
+  func report(_ event: ReplicaEvent<Machine>) {
+    step(event)
+    if case .storageFailed(let text) = event { fail(.storage(text)) }
+  }
+
+  private func enter(_ completion: Completion) -> RequestID {
+    lastRequest &+= 1
+    completions[lastRequest] = completion
+    return lastRequest
+  }
+
+  private func step(_ event: ReplicaEvent<Machine>) {
+    guard !isStopped else { return }
+    replica.step(event, now: Self.now, into: &effects)
+    beginTurn()
+  }
+
+  // MARK: Turns
+
+  /// The turn ends when the loop has run everything that was ready at its beginning.
+  private func beginTurn() {
+    guard !isTurnScheduled else { return }
+    isTurnScheduled = true
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute { this.value.endTurn() }
+  }
+
+  private func endTurn() {
+    isTurnScheduled = false
+    guard !isStopped else { return }
+    replica.endTurn(now: Self.now, into: &effects)
+    swap(&effects, &running)
+    carryOut()
+    running.removeAll()
+    publish()
+    setTimer()
+  }
+
+  /// The log's thread starts first and works while the frames go out: a leader's entries are on their way to the followers before they are
+  /// on its own disk.
+  private func carryOut() {
+    if let record = running.identity { cluster = record.cluster }
+    if running.identity != nil || !running.writes.isEmpty || running.cut != nil {
+      log.submit(identity: running.identity, writes: running.writes, cut: running.cut)
+    }
+    for (destination, frame) in running.frames { transport.send(frame, to: destination) }
+    transport.flush()
+    for reply in running.replies { answer(reply) }
+    if let cluster {
+      for work in running.snapshots { snapshots.submit(work, cluster: cluster) }
+    }
+    for notice in running.notices { take(notice) }
+  }
+
+  private func publish() {
+    let status = replica.status
+    published.withLockedValue { $0 = status }
+    metrics.turns.increment()
+    metrics.pendingRequests.record(status.pendingRequests)
+    metrics.pendingBytes.record(status.pendingBytes)
+    metrics.leader.record(status.role == .leader ? 1 : 0)
+  }
+
+  /// A timer that is set for an earlier moment is left alone: under load the deadline moves with every turn.
+  private func setTimer() {
+    let deadline = replica.deadline
+    if let timer, timer.at <= deadline { return }
+    timer?.task.cancel()
+    timer = nil
+    guard deadline != .never else { return }
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    timer = (eventLoop.scheduleTask(deadline: NIODeadline(deadline)) { this.value.timerFired() }, deadline)
+  }
+
+  private func timerFired() {
+    timer = nil
+    if Self.now >= replica.deadline { step(.tick) } else { setTimer() }
+  }
+
+  // MARK: Answers
+
+  private func answer(_ reply: Reply<Machine>) {
+    switch reply {
+    case .applied(let request, let output):
+      if case .proposal(let done) = completions.removeValue(forKey: request) { done(.success(output)) }
+    case .view(let request, let view, let staleness):
+      if case .read(let done) = completions.removeValue(forKey: request) {
+        done(.success(FreshView(view: view, staleness: staleness.map { .nanoseconds($0) })))
+      }
+    case .failed(let request, let error):
+      fail(request, error)
+    }
+  }
+
+  private func fail(_ request: RequestID, _ error: RequestError) {
+    switch completions.removeValue(forKey: request) {
+    case .proposal(let done): done(.failure(error))
+    case .read(let done): done(.failure(error))
+    case nil: break
+    }
+  }
+
+  private func take(_ notice: Notice) {
+    if case .becameLeader = notice { metrics.elections.increment() }
+    logger.log(level: notice.level, "\(notice.text)", metadata: notice.metadata)
+    if case .refusedByCluster(let text) = notice { fail(.refusedByCluster(text)) }
+  }
+
+  // MARK: Stopping
+
+  /// The node cannot go on; not at once, since a turn may be under way.
+  private func fail(_ error: NodeError) {
+    logger.critical("\(error)")
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute { this.value.stop(because: error) }
+  }
+
+  /// Answers what waits, ends the last turn, makes the log durable and closes files and connections. Only the first call counts.
+  func stop(because failure: NodeError?) {
+    guard !isStopped else { return }
+    step(.stop)
+    endTurn()
+    isStopped = true
+    timer?.task.cancel()
+    timer = nil
+    for request in Array(completions.keys) { fail(request, RequestError(.stopped, outcome: .unknown)) }
+    transport.receive = { _, _ in }
+    transport.close()
+    log.close { [snapshots, onStopped] in
+      snapshots.close { onStopped(failure) }
+    }
+  }
+}
+
+extension Instant {
+  init(_ deadline: NIODeadline) { self.init(nanoseconds: Int64(deadline.uptimeNanoseconds)) }
+}
+
+extension NIODeadline {
+  init(_ instant: Instant) { self = .uptimeNanoseconds(UInt64(max(0, instant.nanoseconds))) }
+}

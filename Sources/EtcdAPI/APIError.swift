@@ -1,0 +1,91 @@
+import KeyValue
+import Replica
+
+/// The kinds of error that gRPC knows, and what they are in HTTP (as the gRPC gateway maps them).
+package enum StatusCode: Int32, Sendable {
+  case invalidArgument = 3
+  case notFound = 5
+  case resourceExhausted = 8
+  case outOfRange = 11
+  case unimplemented = 12
+  case internalError = 13
+  case unavailable = 14
+
+  package var httpStatus: Int {
+    switch self {
+    case .invalidArgument, .outOfRange: 400
+    case .notFound: 404
+    case .resourceExhausted: 429
+    case .internalError: 500
+    case .unimplemented: 501
+    case .unavailable: 503
+    }
+  }
+}
+
+/// An error as a client sees it: etcd's kind and text, which clients match, and what etcd does not say.
+struct APIError: Error, Hashable {
+  var code: StatusCode
+  var message: String
+  /// What is known of the request's effect, when the error does not say so by itself.
+  var outcome: RequestError.Outcome?
+  /// What happened, for people.
+  var detail: String?
+
+  init(_ code: StatusCode, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  func write(to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.field("error", text: message)
+      writer.field("code", unquoted: code.rawValue)
+      writer.field("message", text: message)
+      if let outcome { writer.field("outcome", text: outcome == .unknown ? "unknown" : "not done") }
+      if let detail { writer.field("detail", text: detail) }
+    }
+  }
+}
+
+/// The one list of errors (etcd: `api/v3rpc/rpctypes/error.go`).
+extension APIError {
+  init(_ error: ServiceError) {
+    switch error {
+    case .request(let error): self.init(error)
+    case .keyValue(let error): self.init(error)
+    }
+  }
+
+  init(_ error: KeyValueError) {
+    switch error {
+    case .emptyKey: self.init(.invalidArgument, "etcdserver: key is not provided")
+    case .keyNotFound: self.init(.invalidArgument, "etcdserver: key not found")
+    case .valueProvided: self.init(.invalidArgument, "etcdserver: value is provided")
+    case .duplicateKey: self.init(.invalidArgument, "etcdserver: duplicate key given in txn request")
+    case .tooManyOperations: self.init(.invalidArgument, "etcdserver: too many operations in txn request")
+    case .tooLarge: self = .tooLarge
+    case .compacted: self.init(.outOfRange, "etcdserver: mvcc: required revision has been compacted")
+    case .futureRevision: self.init(.outOfRange, "etcdserver: mvcc: required revision is a future revision")
+    case .malformed(let what): self.init(.internalError, "coracle: a node of another version proposed this: \(what)")
+    }
+  }
+
+  init(_ error: RequestError) {
+    switch error.reason {
+    case .noLeader: self.init(.unavailable, "etcdserver: no leader")
+    case .deadlineExceeded: self.init(.unavailable, "etcdserver: request timed out")
+    case .busy: self.init(.resourceExhausted, "etcdserver: too many requests")
+    case .tooLarge: self = .tooLarge
+    case .superseded: self.init(.unavailable, "etcdserver: leader changed")
+    case .stopped: self.init(.unavailable, "etcdserver: server stopped")
+    case .storage: self.init(.unavailable, "etcdserver: unhealthy cluster")
+    }
+    outcome = error.outcome
+    detail = error.description
+  }
+
+  static let tooLarge = APIError(.invalidArgument, "etcdserver: request is too large")
+  static let leaseNotFound = APIError(.notFound, "etcdserver: requested lease not found")
+  static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
+}

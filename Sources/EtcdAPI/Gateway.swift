@@ -1,0 +1,169 @@
+import KeyValue
+import Replica
+
+/// What the gateway looks at in an HTTP request.
+struct GatewayRequest {
+  var method: String
+  /// Path and query, as they came.
+  var target: String
+  /// The header field `Grpc-Timeout`.
+  var timeout: String?
+  var body: [UInt8] = []
+}
+
+/// What goes back.
+struct GatewayResponse: Sendable {
+  enum Content: Sendable { case json, text }
+
+  var status: Int
+  var content: Content
+  var body: ResponseBody
+  /// How stale an answered serializable read may be.
+  var staleness: Duration?
+  /// The methods that would have been right.
+  var allow: String?
+
+  init(status: Int, content: Content, body: ResponseBody) {
+    self.status = status
+    self.content = content
+    self.body = body
+  }
+}
+
+/// etcd's JSON gateway as a function: from a request to an answer, or to something that the store must do first.
+struct Gateway: Sendable {
+  enum Step {
+    case answer(GatewayResponse)
+    case perform(Task)
+  }
+
+  /// What the store must do, and what becomes of it.
+  struct Task: Sendable {
+    enum Purpose { case answer, status }
+
+    var request: Request
+    var consistency = Consistency.linearizable
+    var timeout: Duration
+    var purpose = Purpose.answer
+  }
+
+  let service: any KeyValueService
+  let settings: GatewaySettings
+
+  func begin(_ request: GatewayRequest) -> Step {
+    do throws(APIError) {
+      switch Route(request.target) {
+      case .unknown(let text): return .answer(.text(404, text))
+      case .information(let information):
+        guard request.method == "GET" || request.method == "HEAD" else { return .answer(.methodNotAllowed("GET, HEAD")) }
+        return .answer(answer(information))
+      case .call(let call):
+        guard request.method == "POST" else { return .answer(.methodNotAllowed("POST")) }
+        return try begin(call, request)
+      }
+    } catch {
+      return .answer(.error(error))
+    }
+  }
+
+  /// The answer to what `begin` said to perform.
+  func finish(_ purpose: Task.Purpose, _ result: Result<ServedAnswer, ServiceError>) -> GatewayResponse {
+    switch (purpose, result) {
+    case (.status, let result):
+      // Even a node that can answer no request tells its status, without the revision.
+      let revision = (try? result.get())?.answer.revision ?? 0
+      return .json { $0.status(service.status, revision: revision) }
+    case (.answer, .failure(let error)): return .error(APIError(error))
+    case (.answer, .success(let served)):
+      var body = ResponseBody.Writer(chunkBytes: settings.chunkBytes)
+      body.answer(served.answer, service.status)
+      var response = GatewayResponse(status: 200, content: .json, body: body.finish())
+      response.staleness = served.staleness
+      return response
+    }
+  }
+
+  private func begin(_ call: Route.Call, _ request: GatewayRequest) throws(APIError) -> Step {
+    let timeout = try timeout(request.timeout)
+    let body = JSONBody(bytes: request.body, maximumNesting: settings.maximumNesting)
+    switch call {
+    case .range:
+      let message = try body.decode(RangeMessage.self)
+      return .perform(Task(request: .range(try message.request()), consistency: message.consistency, timeout: timeout))
+    case .put: return .perform(Task(request: .put(try body.decode(PutMessage.self).request()), timeout: timeout))
+    case .deleteRange: return .perform(Task(request: .delete(try body.decode(DeleteRangeMessage.self).request()), timeout: timeout))
+    case .transaction:
+      let message = try body.decode(TransactionMessage.self)
+      return .perform(Task(request: .transaction(try message.request()), consistency: message.consistency, timeout: timeout))
+    case .status: return .perform(Task(request: Self.anything, consistency: .serializable, timeout: timeout, purpose: .status))
+    case .memberList: return .answer(.json { $0.memberList(service.status) })
+    }
+  }
+
+  /// The cheapest request: its answer holds the store's revision.
+  private static let anything = Request.range(RangeRequest(range: KeyRange(start: [0], end: nil), countOnly: true))
+
+  private func answer(_ information: Route.Information) -> GatewayResponse {
+    switch information {
+    case .version:
+      return .json { writer in
+        writer.object {
+          $0.field("etcdserver", text: EtcdVersion.server)
+          $0.field("etcdcluster", text: EtcdVersion.cluster)
+        }
+      }
+    case .health:
+      let isHealthy = service.status.leader != nil
+      var writer = JSONWriter()
+      writer.object {
+        $0.field("health", text: isHealthy ? "true" : "false")
+        $0.field("reason", text: isHealthy ? "" : "RAFT NO LEADER")
+      }
+      return GatewayResponse(status: isHealthy ? 200 : 503, content: .text, body: ResponseBody(writer.bytes))
+    }
+  }
+
+  private func timeout(_ text: String?) throws(APIError) -> Duration {
+    guard let text else { return settings.requestTimeout }
+    guard let timeout = Duration(grpcTimeout: text) else { throw APIError(.invalidArgument, "invalid grpc-timeout: \(text)") }
+    return min(timeout, settings.maximumRequestTimeout)
+  }
+}
+
+extension GatewayResponse {
+  static func json(_ status: Int = 200, _ write: (inout JSONWriter) -> Void) -> GatewayResponse {
+    var writer = JSONWriter()
+    write(&writer)
+    return GatewayResponse(status: status, content: .json, body: ResponseBody(writer.bytes))
+  }
+
+  static func error(_ error: APIError) -> GatewayResponse { json(error.code.httpStatus) { error.write(to: &$0) } }
+
+  static func text(_ status: Int, _ text: String) -> GatewayResponse {
+    GatewayResponse(status: status, content: .text, body: ResponseBody(Array((text + "\n").utf8)))
+  }
+
+  static func methodNotAllowed(_ methods: String) -> GatewayResponse {
+    var response = text(405, "Method Not Allowed")
+    response.allow = methods
+    return response
+  }
+}
+
+extension Duration {
+  /// gRPC over HTTP/2, `Timeout`: at most eight digits and a unit.
+  init?(grpcTimeout text: String) {
+    guard let unit = text.last, (2...9).contains(text.utf8.count), text.dropLast().allSatisfy({ $0.isASCII && $0.isNumber }),
+      let count = Int64(text.dropLast())
+    else { return nil }
+    switch unit {
+    case "H": self = .seconds(count * 3600)
+    case "M": self = .seconds(count * 60)
+    case "S": self = .seconds(count)
+    case "m": self = .milliseconds(count)
+    case "u": self = .microseconds(count)
+    case "n": self = .nanoseconds(count)
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+import NIOPosix
+
+/// The client port of a node: etcd's JSON gateway over HTTP/1.1.
+public final class GatewayServer: Sendable {
+  /// Where it listens; with port 0 asked for, the one that was given.
+  public let address: SocketAddress
+  private let channel: any Channel
+  private let quiescing: ServerQuiescingHelper
+  private let settings: GatewaySettings
+
+  private init(channel: any Channel, quiescing: ServerQuiescingHelper, settings: GatewaySettings) throws {
+    guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
+    self.address = address
+    self.channel = channel
+    self.quiescing = quiescing
+    self.settings = settings
+  }
+
+  /// Begins to listen.
+  ///
+  /// - Parameters:
+  ///   - host: A name or an address, of either family.
+  ///   - port: 0 for one that is free.
+  public static func start(
+    host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
+    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+  ) async throws -> GatewayServer {
+    let gateway = Gateway(service: service, settings: settings)
+    let quiescing = ServerQuiescingHelper(group: group)
+    let connections = ConnectionLimit(maximum: settings.maximumConnections)
+    let channel = try await ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+          try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+        }
+      }
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard connections.admit(channel) else {
+            try channel.pipeline.syncOperations.addHandler(RefusingHandler())
+            return
+          }
+          try channel.pipeline.syncOperations.addGatewayHandlers(gateway)
+        }
+      }
+      .bind(host: host, port: port).get()
+    return try GatewayServer(channel: channel, quiescing: quiescing, settings: settings)
+  }
+
+  /// Stops listening; requests under way have `shutdownTimeout` to end.
+  public func stop() async {
+    let promise = channel.eventLoop.makePromise(of: Void.self)
+    quiescing.initiateShutdown(promise: promise)
+    let limit = channel.eventLoop.scheduleTask(in: TimeAmount(settings.shutdownTimeout)) { promise.succeed() }
+    try? await promise.futureResult.get()
+    limit.cancel()
+  }
+
+  /// Returns when the port is closed, whyever.
+  public func waitUntilClosed() async { try? await channel.closeFuture.get() }
+}
+
+extension ChannelPipeline.SynchronousOperations {
+  func addGatewayHandlers(_ gateway: Gateway) throws {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = gateway.settings.maximumHeaderBytes
+    limits.maxHeaderListSize = gateway.settings.maximumHeaderBytes
+    limits.maxHeaderFieldCount = gateway.settings.maximumHeaderFields
+    try configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+    try addHandler(GatewayHandler(gateway: gateway))
+  }
+}

@@ -1,0 +1,29 @@
+/// The bounds and times of the client port.
+public struct GatewaySettings: Sendable, Hashable {
+  /// Most bytes of a request's body. Base64 makes the largest request of the store, 1.5 MiB, into 2 MiB.
+  public var maximumBodyBytes = 3 << 20
+  /// Most bytes of a request's header fields together.
+  public var maximumHeaderBytes = 16 << 10
+  /// Most header fields of a request.
+  public var maximumHeaderFields = 100
+  /// How deep arrays and objects of a body may be inside each other.
+  public var maximumNesting = 64
+  /// Most connections at a time; the next is told so and closed.
+  public var maximumConnections = 8192
+  /// How long the store may take for a request whose client does not say.
+  public var requestTimeout = Duration.seconds(5)
+  /// The longest time that a client may allow for a request.
+  public var maximumRequestTimeout = Duration.seconds(60)
+  /// How long a connection may be without a request; also, how long the head of one may take.
+  public var idleTimeout = Duration.seconds(120)
+  /// How long the body of a request may take to come.
+  public var bodyTimeout = Duration.seconds(30)
+  /// How long a client may take to accept the next part of an answer.
+  public var stallTimeout = Duration.seconds(30)
+  /// How long requests under way may take to end when the port is closed.
+  public var shutdownTimeout = Duration.seconds(5)
+  /// About how many bytes of a long answer are made and sent at a time.
+  public var chunkBytes = 64 << 10
+
+  public init() {}
+}

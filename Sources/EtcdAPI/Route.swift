@@ -1,0 +1,33 @@
+/// Where a request's path leads.
+enum Route: Equatable {
+  /// Asked with POST and a JSON body.
+  enum Call { case range, put, deleteRange, transaction, status, memberList }
+  /// Asked with GET.
+  enum Information { case version, health }
+
+  case call(Call)
+  case information(Information)
+  /// Nowhere; this text says so.
+  case unknown(String)
+
+  /// - Parameter target: A path, perhaps with a query, which is ignored.
+  init(_ target: String) {
+    let path = target.prefix { $0 != "?" }
+    for version in ["/v3/", "/v3beta/"] where path.hasPrefix(version) {
+      guard let call = Self.calls[String(path.dropFirst(version.count))] else { break }
+      self = .call(call)
+      return
+    }
+    switch path {
+    case "/version": self = .information(.version)
+    case "/health": self = .information(.health)
+    // etcd has two texts: one from its gateway and one from its HTTP server.
+    default: self = .unknown(path.hasPrefix("/v3/") || path.hasPrefix("/v3beta/") ? "Not Found" : "404 page not found")
+    }
+  }
+
+  private static let calls: [String: Call] = [
+    "kv/range": .range, "kv/put": .put, "kv/deleterange": .deleteRange, "kv/txn": .transaction, "maintenance/status": .status,
+    "cluster/member/list": .memberList,
+  ]
+}

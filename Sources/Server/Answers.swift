@@ -1,0 +1,57 @@
+import EtcdAPI
+import Foundation
+
+// What nodes answer, as far as the commands look at it.
+
+struct ErrorAnswer: Decodable {
+  var message: String
+  var outcome: String?
+  var detail: String?
+}
+
+struct RangeAnswer: Decodable {
+  struct Pair: Decodable {
+    var key: WireBytes
+    var value: WireBytes?
+  }
+
+  var kvs: [Pair]?
+  var more: Bool?
+}
+
+struct DeleteAnswer: Decodable {
+  var deleted: WireInteger<Int64>?
+}
+
+struct StatusAnswer: Decodable {
+  struct Header: Decodable {
+    var member_id: WireInteger<UInt64>?
+    var revision: WireInteger<Int64>?
+  }
+
+  var header: Header
+  var dbSize: WireInteger<Int64>?
+  var leader: WireInteger<UInt64>?
+  var raftIndex: WireInteger<UInt64>?
+  var raftTerm: WireInteger<UInt64>?
+  var raftAppliedIndex: WireInteger<UInt64>?
+}
+
+struct MembersAnswer: Decodable {
+  struct Member: Decodable {
+    var ID: WireInteger<UInt64>
+    var name: String
+  }
+
+  var members: [Member]?
+}
+
+extension Decodable {
+  init(answer bytes: [UInt8]) throws(ClientError) {
+    do {
+      self = try JSONDecoder().decode(Self.self, from: Data(bytes))
+    } catch {
+      throw .malformed(String(decoding: bytes.prefix(200), as: UTF8.self))
+    }
+  }
+}

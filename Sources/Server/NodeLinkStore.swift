@@ -1,0 +1,45 @@
+import EtcdAPI
+import KeyValue
+import Links
+import Replica
+import ShortLinks
+
+/// A node, as the link service sees it.
+struct NodeLinkStore: LinkStore {
+  let service: NodeService
+
+  /// A link is asked for by somebody who waits: an error after this time is better than none.
+  private static let timeout = Duration.seconds(5)
+
+  func perform(_ request: Request) async throws(LinkStoreError) -> Answer {
+    try await ask(request, .linearizable).answer
+  }
+
+  func read(_ request: RangeRequest, allowStale: Bool) async throws(LinkStoreError) -> StoreReading {
+    let served = try await ask(.range(request), allowStale ? .serializable : .linearizable)
+    let isStale = served.staleness.map { $0 > service.usualSilence } ?? false
+    return StoreReading(answer: served.answer, isStale: isStale)
+  }
+
+  private func ask(_ request: Request, _ consistency: Consistency) async throws(LinkStoreError) -> ServedAnswer {
+    let result = await withCheckedContinuation { continuation in
+      service.perform(request, consistency: consistency, timeout: Self.timeout) { continuation.resume(returning: $0) }
+    }
+    switch result {
+    case .success(let served): return served
+    case .failure(.keyValue(let error)): throw .refused(error)
+    case .failure(.request(let error)): throw LinkStoreError(error)
+    }
+  }
+}
+
+extension LinkStoreError {
+  init(_ error: RequestError) {
+    switch (error.outcome, error.reason) {
+    case (.unknown, _): self = .outcomeUnknown
+    case (.notDone, .busy): self = .busy
+    case (.notDone, .tooLarge): self = .refused(.tooLarge)
+    case (.notDone, _): self = .unavailable
+    }
+  }
+}

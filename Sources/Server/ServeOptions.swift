@@ -1,0 +1,97 @@
+import ArgumentParser
+import Coracle
+import Logging
+import Replica
+
+/// What `serve` takes. Without any of it: a durable node of its own, on loopback.
+struct ServeOptions: ParsableArguments {
+  static let defaultName = "default"
+
+  @Option(help: "This node's name, unique in the cluster.") var name = defaultName
+
+  @Option(help: "Where the node keeps its data; made if it is missing.") var dataDir = "coracle-data"
+
+  @Option(help: "Where to listen for clients, as host:port.") var clientAddress = "127.0.0.1:2379"
+
+  @Option(help: "Where to listen for the other nodes, as host:port.") var peerAddress = "127.0.0.1:2380"
+
+  @Option(
+    help: "All nodes of the cluster at its birth, the same on each: name=host:port,... with their peer addresses. Default: this node alone."
+  )
+  var initialCluster: String?
+
+  @Option(help: "Where clients reach this node, if that is another address than the one it listens on.") var advertiseClientAddress: String?
+
+  @Option(help: "Where the other nodes reach this one, if that is another address than the one it listens on.")
+  var advertisePeerAddress: String?
+
+  @Option(help: "Where to serve links, as host:port. Default: nowhere.") var linksAddress: String?
+
+  @Flag(help: "Talk in plain text on addresses beyond this machine, where whoever reaches them can read and change everything.")
+  var insecure = false
+
+  @Option(help: "How often the leader lets the others hear from it, in milliseconds.") var heartbeatInterval: Int64 = 50
+
+  @Option(help: "How long a node hears nothing before it asks for an election, in milliseconds; at least three heartbeat intervals.")
+  var electionTimeout: Int64 = 500
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = Logger.Level.info
+
+  @Flag(help: .hidden) var stopWithParent = false
+
+  func validate() throws { _ = try configuration() }
+
+  /// The options as a node takes them. Throws `ValidationError`, which names the option and says what to write.
+  func configuration() throws -> ServeConfiguration {
+    guard (10...10_000).contains(heartbeatInterval) else { throw ValidationError("--heartbeat-interval must be between 10 and 10000 ms") }
+    guard (3 * heartbeatInterval...60_000).contains(electionTimeout) else {
+      throw ValidationError("--election-timeout must be between three heartbeat intervals (\(3 * heartbeatInterval) ms) and 60000 ms")
+    }
+    let client = try Self.address(clientAddress, "--client-address")
+    let links = try linksAddress.map { try Self.address($0, "--links-address") }
+    let advertisedClient = try advertiseClientAddress.map { try Self.address($0, "--advertise-client-address") }
+    var node = NodeConfiguration(name: name, dataDirectory: dataDir, peerAddress: try Self.address(peerAddress, "--peer-address"))
+    for (address, option) in [(client, "--client-address"), (node.peerAddress, "--peer-address"), (links, "--links-address")] {
+      guard let address, !address.isLoopback, !insecure else { continue }
+      throw ValidationError("\(option) \(address) is open to other machines, in plain text: say --insecure if they are trusted")
+    }
+    guard advertisedClient != nil || !client.isUnspecified else {
+      throw ValidationError("--client-address \(client) is every address of this machine: say one with --advertise-client-address")
+    }
+    node.advertisedPeerAddress = try advertisePeerAddress.map { try Self.address($0, "--advertise-peer-address") }
+    node.advertisedClientAddress = (advertisedClient ?? client).description
+    node.initialCluster = try initialCluster.map { try Self.members($0) } ?? []
+    node.allowsPlainTextBeyondLoopback = insecure
+    node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
+    node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
+    return ServeConfiguration(node: node, client: client, links: links, logLevel: logLevel)
+  }
+
+  private static func address(_ text: String, _ option: String) throws -> HostPort {
+    do {
+      return try HostPort(text)
+    } catch {
+      throw ValidationError("\(option): \(error)")
+    }
+  }
+
+  private static func members(_ text: String) throws -> [NodeConfiguration.InitialMember] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard sides.count == 2, !sides[0].isEmpty else {
+        throw ValidationError("--initial-cluster: \"\(part)\" is no member: write name=host:port, separated by commas")
+      }
+      return .init(name: String(sides[0]), peerAddress: try address(String(sides[1]), "--initial-cluster"))
+    }
+  }
+}
+
+/// A node with its ports.
+struct ServeConfiguration {
+  var node: NodeConfiguration
+  var client: HostPort
+  var links: HostPort?
+  var logLevel: Logger.Level
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

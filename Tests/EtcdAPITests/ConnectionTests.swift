@@ -1,0 +1,188 @@
+import KeyValue
+import NIOCore
+import Testing
+
+@testable import EtcdAPI
+
+/// The port as clients meet it: over sockets.
+@Suite struct ConnectionTests {
+  private let service = ModelService()
+
+  private func withPort(
+    _ change: (inout GatewaySettings) -> Void = { _ in }, _ body: (Int) async throws -> Void
+  ) async throws {
+    var settings = GatewaySettings()
+    settings.shutdownTimeout = .milliseconds(500)
+    change(&settings)
+    let server = try await GatewayServer.start(host: "127.0.0.1", port: 0, service: service, settings: settings)
+    let outcome: Result<Void, any Error>
+    do { outcome = .success(try await body(server.address.port ?? 0)) } catch { outcome = .failure(error) }
+    await server.stop()
+    try outcome.get()
+  }
+
+  @Test func keepsTheConnection() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.post("/v3/kv/put", #"{"key":"YQ==","value":"Yg=="}"#)
+      try await client.wait(answers: 1)
+      try await client.post("/v3/kv/range", #"{"key":"YQ=="}"#)
+      let text = try await client.wait(answers: 2)
+      #expect(text.contains("Content-Type: application/json\r\n"))
+      #expect(text.contains(#""kvs":[{"key":"YQ==""#))
+      #expect(client.isOpen)
+      await client.close()
+    }
+  }
+
+  @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      var text = ""
+      for number in 0..<100 {
+        let body = #"{"key":"YQ==","value":"","prev_kv":false,"n":\#(number)}"#
+        text += "POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+      }
+      try await client.send(text)
+      let answers = try await client.wait(answers: 100)
+      let revisions = answers.matches(of: /"revision":"(\d+)"/).compactMap { Int($0.1) }
+      #expect(revisions == Array(2...101))
+      await client.close()
+    }
+  }
+
+  @Test func aRequestWaitsForTheOneBeforeIt() async throws {
+    service.behave { $0.holds = true }
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.post("/v3/kv/put", #"{"key":"YQ=="}"#)
+      try await client.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+      try await client.wait { _ in service.heldCount == 1 }
+      try await Task.sleep(for: .milliseconds(50))
+      #expect(client.receivedCount == 0)
+      service.release()
+      let text = try await client.wait(answers: 2)
+      let put = try #require(text.firstRange(of: "revision"))
+      let version = try #require(text.firstRange(of: "etcdserver"))
+      #expect(put.lowerBound < version.lowerBound)
+      await client.close()
+    }
+  }
+
+  @Test func healthDoesNotQueueBehindWork() async throws {
+    service.behave { $0.holds = true }
+    try await withPort { port in
+      let busy = try await RawClient(port: port)
+      try await busy.post("/v3/kv/put", #"{"key":"YQ=="}"#)
+      try await busy.wait { _ in service.heldCount == 1 }
+      let client = try await RawClient(port: port)
+      try await client.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+      #expect(try await client.wait(answers: 1).hasPrefix("HTTP/1.1 200 OK"))
+      service.release()
+      await busy.close()
+      await client.close()
+    }
+  }
+
+  @Test func headHasNoBody() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.send("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
+      let text = try await client.wait { $0.received.hasSuffix("\r\n\r\n") }
+      #expect(text.contains("Content-Length: 29\r\n"))
+      await client.close()
+    }
+  }
+
+  @Test func bodiesAreBounded() async throws {
+    try await withPort({ $0.maximumBodyBytes = 1000 }) { port in
+      let declared = try await RawClient(port: port)
+      try await declared.post("/v3/kv/put", String(repeating: " ", count: 1001))
+      let text = try await declared.wait { !$0.isOpen }
+      #expect(text.hasPrefix("HTTP/1.1 413 "))
+      #expect(text.contains("etcdserver: request is too large"))
+
+      let chunked = try await RawClient(port: port)
+      try await chunked.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+      for _ in 0..<11 { try await chunked.send("64\r\n\(String(repeating: " ", count: 100))\r\n") }
+      try await chunked.send("0\r\n\r\n")
+      #expect(try await chunked.wait { !$0.isOpen }.hasPrefix("HTTP/1.1 413 "))
+
+      let asking = try await RawClient(port: port)
+      try await asking.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n")
+      #expect(try await asking.wait { !$0.isOpen }.hasPrefix("HTTP/1.1 413 "))
+
+      let fitting = try await RawClient(port: port)
+      try await fitting.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n")
+      try await fitting.wait { $0.received.hasPrefix("HTTP/1.1 100 Continue\r\n") }
+      try await fitting.send(#"{"key":"YQ=="}"#)
+      #expect(try await fitting.wait(answers: 2).contains("HTTP/1.1 200 OK"))
+      await fitting.close()
+    }
+  }
+
+  @Test("What is no HTTP is refused", arguments: ["\u{0}\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"])
+  func noHTTP(text: String) async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.send(text)
+      try await client.wait { !$0.isOpen }
+      #expect(client.received.isEmpty || client.received.hasPrefix("HTTP/1.1 400 "))
+    }
+  }
+
+  @Test func headersAreBounded() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try? await client.send("GET /health HTTP/1.1\r\nX: \(String(repeating: "a", count: 100_000))\r\n\r\n")
+      try await client.wait { !$0.isOpen }
+      #expect(!client.received.contains("200 OK"))
+    }
+  }
+
+  @Test(
+    "Who says nothing, or not enough, is let go",
+    arguments: ["", "POST /v3/kv/put HT", "POST /v3/kv/put HTTP/1.1\r\nContent-Length: 5\r\n\r\n{"])
+  func slowSenders(text: String) async throws {
+    try await withPort({
+      $0.idleTimeout = .milliseconds(200)
+      $0.bodyTimeout = .milliseconds(200)
+    }) { port in
+      let client = try await RawClient(port: port)
+      if !text.isEmpty { try await client.send(text) }
+      try await client.wait { !$0.isOpen }
+    }
+  }
+
+  @Test func connectionsAreCounted() async throws {
+    try await withPort({ $0.maximumConnections = 1 }) { port in
+      let first = try await RawClient(port: port)
+      try await first.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+      try await first.wait(answers: 1)
+      let second = try await RawClient(port: port)
+      let text = try await second.wait { !$0.isOpen }
+      #expect(text.hasPrefix("HTTP/1.1 503 ") && text.hasSuffix("too many connections\n"))
+      await first.close()
+      // The port notices in its own time that there is room again.
+      for _ in 0..<100 {
+        let next = try await RawClient(port: port)
+        try? await next.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        let answer = try await next.wait { $0.received.contains("\r\n\r\n") || !$0.isOpen }
+        await next.close()
+        if answer.hasPrefix("HTTP/1.1 200 ") { return }
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      Issue.record("no connection was admitted after one was closed")
+    }
+  }
+
+  @Test func staleAnswersHaveAHeaderField() async throws {
+    service.behave { $0.staleness = .milliseconds(1500) }
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.post("/v3/kv/range", #"{"key":"YQ==","serializable":true}"#)
+      #expect(try await client.wait(answers: 1).contains("Coracle-Staleness-Milliseconds: 1500\r\n"))
+      await client.close()
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import KeyValue
+import Replica
+import Testing
+
+@testable import EtcdAPI
+
+@Suite struct ErrorTests {
+  private let service = ModelService()
+  private var gateway: Gateway { Gateway(service: service, settings: GatewaySettings()) }
+
+  private func answer(_ error: RequestError) throws -> GatewayResponse {
+    service.behave { $0.failure = .request(error) }
+    return try #require(gateway.answer("/v3/kv/put", #"{"key":"YQ=="}"#))
+  }
+
+  @Test func aWriteThatTimedOutSaysThatItsOutcomeIsUnknown() throws {
+    let response = try answer(RequestError(.deadlineExceeded, outcome: .unknown))
+    #expect(response.status == 503)
+    #expect(
+      response.text.hasPrefix(
+        #"{"error":"etcdserver: request timed out","code":14,"message":"etcdserver: request timed out","outcome":"unknown","detail":""#))
+  }
+
+  @Test func whatWasNotDoneSaysSo() throws {
+    let response = try answer(RequestError(.noLeader, outcome: .notDone))
+    #expect(response.status == 503)
+    #expect(response.text.contains(#""error":"etcdserver: no leader","code":14,"#))
+    #expect(response.text.contains(#""outcome":"not done""#))
+  }
+
+  @Test func busyIsTooManyRequests() throws {
+    let response = try answer(RequestError(.busy, outcome: .notDone))
+    #expect(response.status == 429)
+    #expect(response.text.contains(#""error":"etcdserver: too many requests","code":8,"#))
+  }
+
+  @Test func tooLarge() throws {
+    let response = try answer(RequestError(.tooLarge(size: 9, limit: 8), outcome: .notDone))
+    #expect(response.status == 400)
+    #expect(response.text.contains(#""error":"etcdserver: request is too large","code":3,"#))
+  }
+
+  @Test func everyKindOfErrorIsAnErrorToClients() {
+    let reasons: [RequestError.Reason] = [
+      .noLeader, .deadlineExceeded, .busy, .tooLarge(size: 1, limit: 0), .superseded, .stopped, .storage("a \"quoted\"\n text"),
+    ]
+    for reason in reasons {
+      #expect(GatewayResponse.error(APIError(RequestError(reason, outcome: .unknown))).status >= 400)
+    }
+    let errors: [KeyValueError] = [
+      .emptyKey, .keyNotFound, .valueProvided, .duplicateKey, .tooManyOperations, .tooLarge, .compacted, .futureRevision, .malformed("x"),
+    ]
+    for error in errors { #expect(GatewayResponse.error(APIError(error)).status >= 400) }
+  }
+
+  @Test func textsAreEscaped() {
+    var writer = JSONWriter()
+    writer.object { $0.field("a", text: "\"\\\n\u{1f}é") }
+    #expect(String(decoding: writer.bytes, as: UTF8.self) == #"{"a":"\"\\\u000a\u001fé"}"#)
+  }
+
+  @Test func healthNeedsALeader() throws {
+    let request = GatewayRequest(method: "GET", target: "/health?serializable=true")
+    let healthy = try #require(gateway.answer(request))
+    #expect(healthy.status == 200)
+    #expect(healthy.text == #"{"health":"true","reason":""}"#)
+    service.behave { $0.hasLeader = false }
+    let ill = try #require(gateway.answer(request))
+    #expect(ill.status == 503)
+    #expect(ill.text == #"{"health":"false","reason":"RAFT NO LEADER"}"#)
+  }
+
+  @Test func statusIsToldWhateverFails() throws {
+    service.behave { $0.failure = .request(RequestError(.busy, outcome: .notDone)) }
+    let response = try #require(gateway.answer("/v3/maintenance/status", "{}"))
+    #expect(response.status == 200)
+    #expect(response.text.contains(#""raftIndex":"17""#))
+  }
+
+  @Test func timeoutsAreTheClientsWithinBounds() throws {
+    for text in ["250m", "3S", "99999999H"] { _ = gateway.answer("/v3/kv/put", #"{"key":"YQ=="}"#, timeout: text) }
+    _ = gateway.answer("/v3/kv/put", #"{"key":"YQ=="}"#)
+    #expect(service.timeouts == [.milliseconds(250), .seconds(3), .seconds(60), .seconds(5)])
+  }
+
+  @Test("Timeouts that are none", arguments: ["", "5", "S", "-5S", "5s", "123456789S", "1.5S", "٣S"]) func badTimeouts(text: String) throws
+  {
+    let response = try #require(gateway.answer("/v3/kv/put", #"{"key":"YQ=="}"#, timeout: text))
+    #expect(response.status == 400)
+    #expect(response.text.contains("invalid grpc-timeout: \(text)"))
+  }
+
+  @Test func staleReadsSaySo() throws {
+    service.behave { $0.staleness = .milliseconds(1500) }
+    let response = try #require(gateway.answer("/v3/kv/range", #"{"key":"YQ==","serializable":true}"#))
+    #expect(response.staleness == .milliseconds(1500))
+    #expect(service.consistencies == [.serializable])
+  }
+}

@@ -1,0 +1,84 @@
+import ByteCoding
+import EtcdAPI
+import KeyValue
+import Raft
+import Replica
+import Synchronization
+
+/// A cluster of one that answers at once: the real state machine, without a log.
+final class ModelService: KeyValueService {
+  struct Behaviour: Sendable {
+    var hasLeader = true
+    /// Answer everything with this.
+    var failure: ServiceError?
+    var staleness: Duration?
+    /// Keep the requests waiting until `release`.
+    var holds = false
+  }
+
+  private struct State {
+    var machine = KeyValueMachine()
+    var behaviour = Behaviour()
+    var index: LogIndex = 0
+    var held: [@Sendable () -> Void] = []
+    var timeouts: [Duration] = []
+    var consistencies: [Consistency] = []
+  }
+
+  private let state = Mutex(State())
+
+  static let node = NodeID(10_276_657_743_932_975_437)
+  static let cluster = ClusterID(14_841_639_068_965_178_418)
+
+  func behave(_ change: (inout Behaviour) -> Void) { state.withLock { change(&$0.behaviour) } }
+  var timeouts: [Duration] { state.withLock { $0.timeouts } }
+  var consistencies: [Consistency] { state.withLock { $0.consistencies } }
+  var heldCount: Int { state.withLock { $0.held.count } }
+
+  func release() {
+    let held = state.withLock { state in
+      defer { state.held = [] }
+      return state.held
+    }
+    for answer in held { answer() }
+  }
+
+  func perform(
+    _ request: Request, consistency: Consistency, timeout: Duration,
+    completion: @escaping @Sendable (Result<ServedAnswer, ServiceError>) -> Void
+  ) {
+    let result = state.withLock { state -> Result<ServedAnswer, ServiceError>? in
+      state.timeouts.append(timeout)
+      state.consistencies.append(consistency)
+      if let failure = state.behaviour.failure { return .failure(failure) }
+      let result = Self.apply(request, &state)
+      guard state.behaviour.holds else { return result }
+      state.held.append { completion(result) }
+      return nil
+    }
+    if let result { completion(result) }
+  }
+
+  private static func apply(_ request: Request, _ state: inout State) -> Result<ServedAnswer, ServiceError> {
+    do throws(KeyValueError) {
+      try request.validate()
+    } catch {
+      return .failure(.keyValue(error))
+    }
+    state.index += 1
+    let command = Command(index: state.index, term: 2, payload: request.encoded()[...])
+    return switch state.machine.apply([command])[0] {
+    case .success(let answer): .success(ServedAnswer(answer, staleness: state.behaviour.staleness))
+    case .failure(let error): .failure(.keyValue(error))
+    }
+  }
+
+  var status: ServiceStatus {
+    state.withLock { state in
+      ServiceStatus(
+        node: Self.node, cluster: Self.cluster, leader: state.behaviour.hasLeader ? Self.node : nil, term: 2,
+        commitIndex: 17, appliedIndex: 17, databaseSize: 20_480,
+        members: [Member(id: Self.node, name: "default", peerAddress: "localhost:2380", clientAddress: "localhost:2379")])
+    }
+  }
+}
