@@ -17,19 +17,22 @@ let package = Package(
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "Coracle", targets: ["Coracle"]),
+    .library(name: "ShortLinks", targets: ["ShortLinks"]),
     .executable(name: "coracle", targets: ["Server"]),
   ],
   traits: [
     .default(enabledTraits: ["Server"]),
     .trait(
-      name: "Server", description: "Threads, sockets, disks and the coracle command. Without it no third-party package is resolved."),
+      name: "Server",
+      description: "Threads, sockets and disks, the link service and the command. Without it no third-party package is resolved."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "ByteCoding"),
@@ -38,6 +41,16 @@ let package = Package(
     .target(name: "Replica", dependencies: ["ByteCoding", "Raft", "WriteAheadLog"]),
     .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
+    .target(
+      name: "ShortLinks",
+      dependencies: [
+        "KeyValue", "Links",
+        .product(name: "Hummingbird", package: "hummingbird", condition: server),
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
+        .product(name: "NIOCore", package: "swift-nio", condition: server),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: server),
+        .product(name: "Logging", package: "swift-log", condition: server),
+      ]),
     .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
     .target(
@@ -60,10 +73,20 @@ let package = Package(
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
-    .testTarget(name: "LinksTests", dependencies: ["Links"]),
+    .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
+    .testTarget(name: "LinksTests", dependencies: ["Links", "LocalStore"]),
+    .testTarget(
+      name: "ShortLinksTests",
+      dependencies: [
+        "KeyValue", "Links", "ShortLinks", "LocalStore",
+        .product(name: "Hummingbird", package: "hummingbird", condition: server),
+        .product(name: "HummingbirdTesting", package: "hummingbird", condition: server),
+      ]),
     .testTarget(
       name: "CoracleTests",
-      dependencies: ["Coracle", .product(name: "NIOEmbedded", package: "swift-nio", condition: server)]),
+      dependencies: [
+        "Coracle", "KeyValue", .product(name: "NIOEmbedded", package: "swift-nio", condition: server),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -15,6 +15,7 @@ extension OrderedTree {
     private(set) var count: Int
     /// In ascending order. A leaf's only.
     private(set) var items: [Item]
+    private var heads: Heads
     /// Between two children each: above every key on its left, and not above any on its right. Keys that were in the tree, or beginnings of
     /// such: what is deleted need not be taken out here.
     private(set) var separators: [Key]
@@ -23,6 +24,7 @@ extension OrderedTree {
     init(items: [Item]) {
       count = items.count
       self.items = items
+      heads = Heads(of: items)
       separators = []
       children = []
     }
@@ -30,6 +32,7 @@ extension OrderedTree {
     init(separators: [Key], children: [Node]) {
       count = children.reduce(0) { $0 + $1.count }
       items = []
+      heads = Heads(of: [])
       self.separators = separators
       self.children = children
     }
@@ -43,6 +46,7 @@ extension OrderedTree {
     private init(copying node: Node) {
       count = node.count
       items = node.items
+      heads = node.heads
       separators = node.separators
       children = node.children
     }
@@ -61,15 +65,7 @@ extension OrderedTree {
 
     /// In a leaf: where the key is, or would be.
     func find(_ key: UnsafeRawBufferPointer) -> (index: Int, found: Bool) {
-      var low = 0
-      var high = items.count
-      while low < high {
-        let middle = (low + high) / 2
-        let order = items[middle].withKey { ByteOrder.compare($0, key) }
-        if order == 0 { return (middle, true) }
-        if order < 0 { low = middle + 1 } else { high = middle }
-      }
-      return (low, false)
+      heads.find(key, in: items)
     }
 
     /// In an inner node: below which child the key is, or would be.
@@ -95,6 +91,7 @@ extension OrderedTree {
           return false
         }
         items.insert(make(nil), at: index)
+        heads.insert(at: index, of: items)
         count += 1
         return true
       }
@@ -112,6 +109,7 @@ extension OrderedTree {
         let (index, found) = find(key)
         guard found else { return nil }
         count -= 1
+        heads.remove(at: index)
         return items.remove(at: index)
       }
       let index = childIndex(for: key)
@@ -131,6 +129,7 @@ extension OrderedTree {
         right = Node(items: Array(items[middle...]))
         separator = Node.separator(between: items[middle - 1], and: items[middle])
         items.removeSubrange(middle...)
+        heads = Heads(of: items)
       } else {
         right = Node(separators: Array(separators[middle...]), children: Array(children[middle...]))
         separator = separators[middle - 1]
@@ -146,6 +145,7 @@ extension OrderedTree {
       count += right.count
       if isLeaf {
         items.append(contentsOf: right.items)
+        heads = Heads(of: items)
       } else {
         separators.append(separator)
         separators.append(contentsOf: right.separators)

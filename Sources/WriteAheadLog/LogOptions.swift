@@ -1,6 +1,6 @@
 /// Sizes of the log's files and writes, in bytes. Out of range values are brought into range.
 public struct LogOptions: Sendable {
-  /// A segment that has reached this is not written any more: 8 KiB to 64 MiB. Only a batch that alone is larger makes a segment larger.
+  /// A segment that has reached this is not written any more: 4 KiB to 64 MiB. Only a batch that alone is larger makes a segment larger.
   public let segmentSize: Int
   /// How far ahead of the records a segment is filled with zeros: 4 KiB to 1 MiB. The first step is all the disk that an empty log takes.
   public let fillStep: Int
@@ -8,7 +8,7 @@ public struct LogOptions: Sendable {
   public let batchSize: Int
 
   public init(segmentSize: Int = 4 << 20, fillStep: Int = 256 << 10, batchSize: Int = 8 << 20) {
-    self.segmentSize = Self.wholePages(min(max(segmentSize, 8 << 10), 64 << 20))
+    self.segmentSize = Self.wholePages(min(max(segmentSize, 4 << 10), 64 << 20))
     self.fillStep = Self.wholePages(min(max(fillStep, 4 << 10), 1 << 20))
     self.batchSize = min(max(batchSize, 1), 16 << 20)
   }

@@ -70,7 +70,7 @@ struct LogReplay {
       case .batch(let sectors, let chain):
         try replay(image, sectors: sectors)
         self.chain = chain
-        nextBatch += 1
+        nextBatch &+= 1
         tail = Tail(lastWrite: tail.end, end: tail.end + sectors, tornEnd: tail.end + sectors)
       case .torn(let end):
         guard isNewest else { throw image.damage(at: tail.end, "batch \(nextBatch) is not complete, but a later segment follows") }

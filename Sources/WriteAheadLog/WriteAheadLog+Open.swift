@@ -9,6 +9,8 @@ extension WriteAheadLog {
   public static func open(
     _ disk: D, identity: StorageIdentity, options: LogOptions = .init()
   ) throws(StorageError) -> (WriteAheadLog, Recovered) {
+    // The last process may have ended before its directory was synced: names first, since what follows relies on them.
+    try onDisk { () throws(DiskError) in try disk.syncDirectory() }
     let names = try onDisk { () throws(DiskError) in try disk.list() }
     let record = try IdentityRecord.read(disk, names: names)
     try record?.check(is: identity)
@@ -80,7 +82,6 @@ extension WriteAheadLog {
         try disk.syncDirectory()
       }
     }
-    try onDisk { () throws(DiskError) in try disk.syncDirectory() }
     let log = WriteAheadLog(
       disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, nextBatch: replay.nextBatch, chain: replay.chain,
       shape: replay.shape, commit: replay.commit)

@@ -16,13 +16,21 @@ enum ImportTable {
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
     "Sources/Server": ["ArgumentParser"],
+    "Sources/ShortLinks": [
+      "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "ServiceLifecycle",
+      "Synchronization",
+    ],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RaftTests": pureModules.union(["Testing"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
-    "Tests/LinksTests": pureModules.union(["Testing"]),
+    "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
+    "Tests/LocalStore": ["KeyValue", "Replica"],
+    "Tests/ShortLinksTests": [
+      "Testing", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "ShortLinks", "Synchronization",
+    ],
   ]
 
   static let all = pure.merging(impure) { pureRow, _ in pureRow }

@@ -5,7 +5,7 @@ import WriteAheadLog
 
 let me = StorageIdentity(node: NodeID(0xa1), cluster: ClusterID(0xc1))
 /// The smallest files there can be, so that a few entries fill several.
-let small = LogOptions(segmentSize: 8 << 10, fillStep: 4 << 10, batchSize: 3000)
+let small = LogOptions(segmentSize: 4 << 10, fillStep: 4 << 10, batchSize: 1500)
 
 typealias Log = WriteAheadLog<SimulatedDisk>
 

@@ -1,0 +1,62 @@
+import Hummingbird
+import HummingbirdCore
+import KeyValue
+import Links
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// The link service: a web application over a key-value store.
+///
+/// It has no notion of users: whoever reaches `/_links` may change links. Put a proxy that knows the users in front of the paths that begin
+/// with an underscore, or let only your own network reach them.
+public struct LinkServer<Store: LinkStore>: Sendable {
+  private let configuration: LinkServerConfiguration
+  private let service: LinkService<Store>
+  private let flusher: VisitFlusher<Store>
+
+  public init(store: Store, configuration: LinkServerConfiguration) {
+    self.configuration = configuration
+    let keys = LinkKeys(prefix: configuration.keyPrefix)
+    service = LinkService(store: store, links: Links(keys: keys), nowSeconds: configuration.nowSeconds, random: configuration.random)
+    flusher = VisitFlusher(
+      store: store, counter: VisitCounter(owner: configuration.owner, process: configuration.random(), keys: keys),
+      interval: configuration.flushInterval, logger: configuration.logger)
+  }
+
+  /// The server, with the service that flushes visits. At a graceful stop the server ends first and the visits are flushed then: so run it
+  /// in a service group above the store's services, which end later still.
+  public func application() -> some ApplicationProtocol {
+    let routes = Routes(
+      service: service, flusher: flusher, recent: RecentLinks(service: service), maximumImportBytes: configuration.maximumImportBytes)
+    return Application(
+      router: routes.router(),
+      server: .http1(configuration: .init(idleTimeout: TimeAmount(configuration.idleTimeout))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.host, port: configuration.port),
+        availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
+      services: [flusher],
+      logger: configuration.logger)
+  }
+}
+
+public struct LinkServerConfiguration: Sendable {
+  /// Who counts visits on this node: the same number after each restart, another one on each node.
+  public var owner: CounterOwner
+  public var host = "127.0.0.1"
+  public var port = 8080
+  /// What the service's keys in the store begin with.
+  public var keyPrefix = "shortlinks/"
+  /// A visit is counted at most about this much later.
+  public var flushInterval: Duration = .milliseconds(500)
+  public var maximumConnections = 4096
+  /// A connection on which nothing happens for so long is closed.
+  public var idleTimeout: Duration = .seconds(30)
+  /// Bytes of one import; it is read as it comes, and never held.
+  public var maximumImportBytes = 64 << 20
+  public var logger = Logger(label: "shortlinks")
+  public var nowSeconds: @Sendable () -> UInt64 = { SystemClock.secondsSince1970 }
+  public var random: @Sendable () -> UInt64 = { .random(in: .min ... .max) }
+
+  public init(owner: CounterOwner) { self.owner = owner }
+}

@@ -1,0 +1,145 @@
+import KeyValue
+import Links
+
+/// What the service does with links, without HTTP.
+struct LinkService<Store: LinkStore>: Sendable {
+  /// Attempts to find a random slug that is free. With a million links, eight failures in a row come once in 10⁵⁰ creates: then the
+  /// generator is at fault.
+  static var randomSlugAttempts: Int { 8 }
+  /// Attempts to edit a link that others edit at the same time.
+  static var editAttempts: Int { 4 }
+
+  let store: Store
+  let links: Links
+  let nowSeconds: @Sendable () -> UInt64
+  let random: @Sendable () -> UInt64
+
+  enum Created: Sendable {
+    case new(StoredLink)
+    /// The very link was there already; so a create whose outcome was unknown can be repeated.
+    case same(StoredLink)
+  }
+
+  /// Makes a link under a slug of the caller's choice.
+  func create(_ slug: Slug, _ target: Target) async throws(ServiceError) -> Created {
+    switch try await apply(links.create(slug, Link(target: target, createdSeconds: nowSeconds())), slug: slug) {
+    case .created(let link): return .new(link)
+    case .exists(let link) where link.link.target == target: return .same(link)
+    case .exists: throw .link(.taken(slug))
+    }
+  }
+
+  /// Makes a link under a random slug.
+  func create(_ target: Target) async throws(ServiceError) -> Created {
+    for _ in 0..<Self.randomSlugAttempts {
+      let slug = Slug(random: random())
+      let link = Link(target: target, createdSeconds: nowSeconds())
+      if case .created(let stored) = try await apply(links.create(slug, link), slug: slug) { return .new(stored) }
+    }
+    throw .noFreeSlug
+  }
+
+  /// Makes the link of a row of an import.
+  func create(_ row: LinkRow) async throws(ServiceError) -> ImportSummary.Outcome {
+    .init(of: row, try await apply(links.create(row.slug, row.link(nowSeconds: nowSeconds())), slug: row.slug))
+  }
+
+  /// - Parameter revision: the revision that the link must have; `nil` for whatever it has.
+  func edit(_ slug: Slug, _ target: Target, revision: Int64?) async throws(ServiceError) -> StoredLink {
+    var current = try await read(links.get(slug), allowStale: false).outcome
+    for _ in 0..<Self.editAttempts {
+      guard let link = current else { throw .link(.missing(slug)) }
+      if let revision, link.modRevision != revision { throw .link(.changed(slug)) }
+      switch try await apply(links.edit(link, target: target), slug: slug) {
+      case .edited(let edited): return edited
+      case .changed(let now): current = now
+      }
+    }
+    throw .link(.changed(slug))
+  }
+
+  /// - Parameter revision: the revision that the link must have; `nil` for whatever it has.
+  func delete(_ slug: Slug, revision: Int64?) async throws(ServiceError) {
+    switch try await apply(links.delete(slug, revision: revision), slug: slug) {
+    case .deleted: return
+    case .missing: throw .link(.missing(slug))
+    case .changed: throw .link(.changed(slug))
+    }
+  }
+}
+
+extension LinkService {
+  /// Links with their visits, as one node sees them.
+  struct Listing: Sendable {
+    var links: [(stored: StoredLink, visits: UInt64)]
+    var damaged: [String] = []
+    var next: Slug?
+    var isStale: Bool
+  }
+
+  /// Where a link leads, from this node's own state, so that redirects go on without a quorum. Only a link that this node does not know,
+  /// while it may lag behind, is asked for: nobody is told that a link does not exist merely because this node has not heard of it.
+  func resolve(_ slug: Slug) async throws(ServiceError) -> StoredLink {
+    let (known, isStale) = try await read(links.get(slug), allowStale: true)
+    if let known { return known }
+    guard isStale, let link = try await read(links.get(slug), allowStale: false).outcome else { throw .link(.missing(slug)) }
+    return link
+  }
+
+  func show(_ slug: Slug) async throws(ServiceError) -> Listing {
+    let (link, isStale) = try await read(links.get(slug), allowStale: true)
+    guard let link else { throw isStale ? .store(.unavailable) : .link(.missing(slug)) }
+    return try await withVisits([link], isStale: isStale)
+  }
+
+  func list(after slug: Slug?, limit: Int) async throws(ServiceError) -> Listing {
+    let (page, isStale) = try await read(links.list(after: slug, limit: limit), allowStale: true)
+    var listing = try await withVisits(page.links, isStale: isStale)
+    listing.damaged = page.damaged
+    listing.next = page.next
+    return listing
+  }
+
+  /// The links made last, without their visits.
+  func recent(limit: Int) async throws(ServiceError) -> [StoredLink] {
+    try await read(links.recent(limit: limit), allowStale: true).outcome.links
+  }
+
+  private func withVisits(_ page: [StoredLink], isStale: Bool) async throws(ServiceError) -> Listing {
+    guard let first = page.first, let last = page.last else { return Listing(links: [], isStale: isStale) }
+    let (visits, visitsAreStale) = try await read(links.visits(from: first.slug, through: last.slug), allowStale: true)
+    return Listing(links: page.map { ($0, visits.count(of: $0)) }, isStale: isStale || visitsAreStale)
+  }
+
+  private func apply<Outcome>(_ change: LinkChange<Outcome>, slug: Slug) async throws(ServiceError) -> Outcome {
+    let answer: Answer
+    do {
+      answer = try await store.perform(change.request)
+    } catch .outcomeUnknown {
+      throw .outcomeUnknown(slug)
+    } catch {
+      throw .store(error)
+    }
+    return try understood { () throws(LinkError) in try change.outcome(of: answer) }
+  }
+
+  private func read<Outcome>(
+    _ query: LinkQuery<Outcome>, allowStale: Bool
+  ) async throws(ServiceError) -> (outcome: Outcome, isStale: Bool) {
+    let reading: StoreReading
+    do {
+      reading = try await store.read(query.request, allowStale: allowStale)
+    } catch {
+      throw .store(error)
+    }
+    return (try understood { () throws(LinkError) in try query.outcome(of: reading.answer) }, reading.isStale)
+  }
+
+  private func understood<Outcome>(_ interpret: () throws(LinkError) -> Outcome) throws(ServiceError) -> Outcome {
+    do {
+      return try interpret()
+    } catch {
+      throw .link(error)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Hummingbird
+import Links
+
+/// Which path does what. The service's own paths begin with an underscore, which no slug does.
+struct Routes<Store: LinkStore>: Sendable {
+  typealias Handler = @Sendable (Request, LinkRequestContext) async throws -> Response
+
+  let service: LinkService<Store>
+  let flusher: VisitFlusher<Store>
+  let recent: RecentLinks<Store>
+  let maximumImportBytes: Int
+
+  func router() -> Router<LinkRequestContext> {
+    let router = Router(context: LinkRequestContext.self, options: .autoGenerateHeadEndpoints)
+    add("/", [(.get, home)], to: router)
+    add("/_health", [(.get, health)], to: router)
+    add("/_links", [(.get, list), (.post, create)], to: router)
+    add("/_links.csv", [(.get, exportLinks), (.post, importLinks)], to: router)
+    add("/_links/{slug}", [(.get, show), (.put, edit), (.delete, delete)], to: router)
+    add("/{slug}", [(.get, redirect)], to: router)
+    return router
+  }
+
+  /// Every other method of a path that there is gets 405 and is told which ones there are (RFC 9110, section 15.5.6).
+  private func add(_ path: RouterPath, _ handlers: [(HTTPRequest.Method, Handler)], to router: Router<LinkRequestContext>) {
+    var allowed: [HTTPRequest.Method] = []
+    for (method, handler) in handlers {
+      router.on(path, method: method, use: handler)
+      allowed += method == .get ? [.get, .head] : [method]
+    }
+    let allow = allowed.map(\.rawValue).joined(separator: ", ")
+    let known: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace, .connect]
+    for method in known where !allowed.contains(method) {
+      router.on(path, method: method) { _, _ in Response(status: .methodNotAllowed, headers: [.allow: allow]) }
+    }
+  }
+
+  /// Does not pass through any queue: it says that this process answers, not that there is a quorum.
+  @Sendable private func health(_ request: Request, _ context: LinkRequestContext) throws -> Response {
+    let tally = flusher.tally
+    let visits = Health.Visits(waiting: tally.waiting, committed: tally.committed, dropped: tally.dropped)
+    var response = try Health(status: "ok", visits: visits).response(from: request, context: context)
+    response.headers[.cacheControl] = "no-store"
+    return response
+  }
+
+  static func slug(_ context: LinkRequestContext) throws(ServiceError) -> Slug {
+    do {
+      return try Slug(context.parameters.get("slug") ?? "")
+    } catch {
+      // What cannot be the name of a link is not found, whatever rule it breaks.
+      throw .request(.notFound)
+    }
+  }
+}
+
+private struct Health: ResponseEncodable {
+  struct Visits: Encodable {
+    var waiting: UInt64
+    var committed: UInt64
+    var dropped: UInt64
+  }
+
+  var status: String
+  var visits: Visits
+}

@@ -1,0 +1,22 @@
+import KeyValue
+import Replica
+
+/// A store of one node without a log: the real state machine, with the checks that a node makes before it proposes a request.
+public struct LocalStore: Sendable {
+  private var machine = KeyValueMachine()
+  private var commands: UInt64 = 0
+
+  public init() {}
+
+  public var pairs: [KeyValuePair] { Array(machine.view.pairs()) }
+
+  public mutating func perform(_ request: Request) throws(KeyValueError) -> Answer {
+    try request.validate()
+    if request.isReadOnly { return try machine.view.answer(request).get() }
+    commands += 1
+    let outputs = machine.apply([Command(index: commands, term: 1, payload: request.encoded()[...])])
+    return try outputs[0].get()
+  }
+
+  public func read(_ request: RangeRequest) throws(KeyValueError) -> Answer { try machine.view.answer(request).get() }
+}
