@@ -15,12 +15,18 @@ enum ImportTable {
 
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
+    "Sources/Coracle": pureModules.union([
+      "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+    ]),
     "Sources/Server": ["ArgumentParser"],
     "Sources/ShortLinks": [
       "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "ServiceLifecycle",
       "Synchronization",
     ],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
+    "Tests/CoracleTests": pureModules.union([
+      "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
+    ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RaftTests": pureModules.union(["Testing"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
