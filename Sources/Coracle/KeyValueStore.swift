@@ -96,8 +96,8 @@ public struct KeyValueStore: Sendable {
     return (succeeded, responses, answer.revision)
   }
 
-  /// Writes a value if the key's last change is still the one that the caller saw; 0 if the caller saw none. `nil` if it is not: nothing was
-  /// changed then. Otherwise the revision that did it.
+  /// Writes a value if the key's last change is still the one that the caller saw; 0 if the caller saw none. Gives the revision that did
+  /// it, or `nil`: then nothing was changed.
   @discardableResult
   public func compareAndSet(
     _ key: Key, expected modRevision: Revision, _ value: Value, timeout: Duration = .seconds(5)

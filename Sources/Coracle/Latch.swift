@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 
-/// Something that happens once, with a value that all who wait for it get. It needs no event loop, so it can be waited for after these ended.
+/// Something that happens once, with a value that all who wait for it get. It needs no event loop, and so outlives them.
 final class Latch<Value: Sendable>: Sendable {
   private enum State {
     case closed([CheckedContinuation<Value, Never>])

@@ -6,7 +6,7 @@ import Raft
 import Replica
 import WriteAheadLog
 
-/// Writes the log on a thread of its own, so that a disk that stalls does not stop heartbeats: all that waits becomes one write and one sync.
+/// Writes the log on a thread of its own, so that a disk that stalls does not stop heartbeats. What waits becomes one write and one sync.
 final class LogWorker<Storage: Disk & Sendable>: Sendable {
   enum Report: Equatable, Sendable {
     case identitySaved

@@ -126,6 +126,13 @@ public final class Node<Machine: StateMachine>: Service {
     _ = driver.value.read(consistency, deadline: Self.deadline(in: timeout), completion)
   }
 
+  /// How far an async request has come.
+  private enum Entry {
+    case waiting
+    case entered(RequestID)
+    case cancelled
+  }
+
   private typealias Start<Answer> =
     @Sendable (ReplicaDriver<Machine>, @escaping (Result<Answer, RequestError>) -> Void) -> RequestID
 
@@ -136,18 +143,25 @@ public final class Node<Machine: StateMachine>: Service {
       metrics.refused.increment()
       throw RequestError(.busy, outcome: .notDone)
     }
-    let entered = NIOLockedValueBox<RequestID?>(nil)
+    // Only changed on the loop, so that the end of the task comes either before the request or after it.
+    let entry = NIOLockedValueBox(Entry.waiting)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Result<Answer, RequestError>, Never>) in
         let isRunning = threads.onLoop { [driver] in
+          if case .cancelled = entry.withLockedValue({ $0 }) {
+            return continuation.resume(returning: .failure(RequestError(.deadlineExceeded, outcome: .notDone)))
+          }
           let request = start(driver.value) { continuation.resume(returning: $0) }
-          entered.withLockedValue { $0 = request }
+          entry.withLockedValue { $0 = .entered(request) }
         }
         if !isRunning { continuation.resume(returning: .failure(RequestError(.stopped, outcome: .notDone))) }
       }
     } onCancel: {
       threads.onLoop { [driver] in
-        if let request = entered.withLockedValue({ $0 }) { driver.value.abandon(request) }
+        switch entry.withLockedValue({ $0 }) {
+        case .entered(let request): driver.value.abandon(request)
+        case .waiting, .cancelled: entry.withLockedValue { $0 = .cancelled }
+        }
       }
     }
     admission.leave(bytes: bytes)

@@ -34,6 +34,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private var effects = ReplicaEffects<Machine>()
   private var running = ReplicaEffects<Machine>()
   private var isTurnScheduled = false
+  private var isFailing = false
   private var isStopped = false
   private var timer: (task: Scheduled<Void>, at: Instant)?
   private var completions: [RequestID: Completion] = [:]
@@ -198,15 +199,17 @@ final class ReplicaDriver<Machine: StateMachine> {
   }
 
   private func take(_ notice: Notice) {
+    if case .refusedByCluster(let text) = notice { return fail(.refusedByCluster(text)) }
     if case .becameLeader = notice { metrics.elections.increment() }
     logger.log(level: notice.level, "\(notice.text)", metadata: notice.metadata)
-    if case .refusedByCluster(let text) = notice { fail(.refusedByCluster(text)) }
   }
 
   // MARK: Stopping
 
   /// The node cannot go on; not at once, since a turn may be under way.
   private func fail(_ error: NodeError) {
+    guard !isFailing else { return }
+    isFailing = true
     logger.critical("\(error)")
     let this = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.execute { this.value.stop(because: error) }

@@ -6,7 +6,7 @@ import Replica
 import Testing
 
 /// Real nodes in one process, over the loopback interface.
-@Suite(.serialized) struct ClusterTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct ClusterTests {
   private struct Cluster {
     let configurations: [NodeConfiguration]
 
@@ -101,6 +101,18 @@ import Testing
       task.cancel()
       let error = await #expect(throws: RequestError.self) { try await task.value }
       #expect(error?.reason == .deadlineExceeded)
+      await alone.shutdown()
+    }
+  }
+
+  @Test func cancellingAtAnyMomentIsAnswered() async throws {
+    try await withTemporaryDirectory { path in
+      let alone = try await Cluster(in: path).start(0)
+      for _ in 0..<200 {
+        let task = Task { try await alone.propose([], timeout: .seconds(600)) }
+        task.cancel()
+        await #expect(throws: RequestError.self) { try await task.value }
+      }
       await alone.shutdown()
     }
   }

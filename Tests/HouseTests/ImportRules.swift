@@ -28,6 +28,9 @@ enum ImportTable {
       "Synchronization",
     ],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
+    "Tests/CoracleTests": pureModules.union([
+      "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
+    ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RaftTests": pureModules.union(["Testing"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
