@@ -12,7 +12,7 @@ struct Tally: StateMachine, SnapshotSource {
   mutating func apply(_ commands: [Command]) -> [UInt64?] {
     commands.map { command in
       guard command.payload.count == 1, let amount = command.payload.first else { return nil }
-      total += UInt64(amount)
+      total &+= UInt64(amount)
       return total
     }
   }
