@@ -109,8 +109,8 @@ struct Formation: Sendable {
   // MARK: What the operator reads
 
   private static func lostItsDisk(_ name: String) -> String {
-    "the cluster knows \(name) under another identity: this data directory is new, the old one was lost or is elsewhere. A member that lost "
-      + "its data cannot vote as before. Start \(name) with its old data directory; nothing was changed in the cluster."
+    "the cluster knows \(name) under another identity: this data directory is new, the old one was lost or is elsewhere. A member that "
+      + "lost its data cannot vote as before. Start \(name) with its old data directory; nothing was changed in the cluster."
   }
 
   private static func notAMember(_ name: String) -> String {
@@ -127,8 +127,8 @@ struct Formation: Sendable {
   }
 
   private static func promisedOtherwise(_ name: String) -> String {
-    "\(name) agreed to form another cluster than this node: flags or addresses changed while the cluster was being formed. Nothing was stored "
-      + "yet: stop all nodes, delete their data directories, and start them again."
+    "\(name) agreed to form another cluster than this node: flags or addresses changed while the cluster was being formed. Nothing was "
+      + "stored yet: stop all nodes, delete their data directories, and start them again."
   }
 
   private static func twoOfOneName(_ name: String) -> String {
