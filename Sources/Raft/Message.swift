@@ -2,6 +2,10 @@ import ByteCoding
 
 /// What members say to each other. Loss, duplication, delay and reordering are all harmless.
 public struct Message: Sendable, Equatable {
+  /// No term and no index of a cluster ever comes near this; a message that names a higher one is refused, so that counting on from what a
+  /// message says cannot overflow.
+  static let maximumNumber: UInt64 = 1 << 62
+
   public let from: NodeID
   public let to: NodeID
   /// The sender's term. In a pre-vote request, and in a granted answer to one, the term that the election would have.

@@ -23,12 +23,15 @@ extension Raft {
     forwarded = ForwardingLedger()
   }
 
-  /// In the current term the vote stays what it is: stepping down is no reason to vote again.
+  /// In the current term the vote stays what it is: stepping down is no reason to vote again. Nor is a newer term a reason to wait longer
+  /// for an election: that takes a leader, or a vote that was granted.
   mutating func becomeFollower(of leader: NodeID?, now: Instant) {
-    if role == .leader { leadership = Leadership() }
+    if role == .leader {
+      leadership = Leadership()
+      resetElectionTimer(now: now)
+    }
     role = .follower
     self.leader = leader
-    resetElectionTimer(now: now)
   }
 
   mutating func startPreVote(now: Instant, into effects: inout Effects) {

@@ -18,6 +18,7 @@ extension Raft {
         .heartbeatResponse(round: round, sentThrough: sentThrough, received: verifiedIndex, match: match), to: message.from, into: &effects)
     case .commit(let index): follow(commit: index)
     case .snapshotBlock(let descriptor, let number, let block, let last):
+      guard isPlausible(descriptor) else { return }
       let incoming = IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last)
       receiveBlock(incoming, into: &effects)
     default: break
@@ -59,13 +60,19 @@ extension Raft {
     return true
   }
 
-  /// Appends what the log lacks; what conflicts goes, with all that follows it. False if something committed would have to go: then the
-  /// message cannot be a leader's.
+  /// A leader's snapshot is of its term or an older one, and of a log that began with a configuration.
+  private func isPlausible(_ descriptor: SnapshotDescriptor) -> Bool {
+    descriptor.position.term <= term && descriptor.position.index <= Message.maximumNumber
+      && (1...max(descriptor.position.index, 1)).contains(descriptor.configurationIndex)
+  }
+
+  /// Appends what the log lacks; what conflicts goes, with all that follows it. False if something would have to go that is committed, or
+  /// that this very leader showed us: then the message cannot be a leader's.
   private mutating func take(_ entries: ArraySlice<Entry>) -> Bool {
     guard let conflict = entries.firstIndex(where: { log.term(at: $0.index) != $0.term }) else { return true }
     let new = entries[conflict...]
     let first = entries[conflict].index
-    guard first > commitIndex else { return false }
+    guard first > commitIndex, first > verifiedIndex else { return false }
     var added: [(LogIndex, Configuration)] = []
     for entry in new where entry.kind == .configuration {
       guard let configuration = try? Configuration(decoding: entry.payload) else { return false }

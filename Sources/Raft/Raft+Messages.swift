@@ -1,7 +1,8 @@
 /// Where messages arrive, and where terms are compared: the paper, section 5.1.
 extension Raft {
   mutating func receive(_ message: Message, now: Instant, into effects: inout Effects) {
-    guard message.to == id, message.from != id, configuration.member(message.from) != nil else { return }
+    guard message.to == id, message.from != id, configuration.member(message.from) != nil, message.term <= Message.maximumNumber
+    else { return }
     if case .preVoteRequest(let last) = message.body {
       return receivePreVoteRequest(message, last: last, now: now, into: &effects)
     }

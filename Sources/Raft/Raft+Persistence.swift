@@ -35,6 +35,14 @@ struct Persistence: Sendable {
     reset = position
   }
 
+  /// A durable snapshot covers the log up to `position`. If that was not even handed to the disk, the disk's log cannot go on behind it: it
+  /// begins anew there.
+  mutating func logCovered(through position: LogPosition, last: LogIndex) {
+    guard let first = firstDirtyIndex, first <= position.index else { return }
+    firstDirtyIndex = last > position.index ? position.index + 1 : nil
+    reset = position
+  }
+
   /// The write that brings the disk up to date, if it is not.
   mutating func takeWrite(hardState: HardState, log: MemoryLog, commit: LogIndex) -> LogWrite? {
     guard hardStateIsDirty || firstDirtyIndex != nil || reset != nil else { return nil }

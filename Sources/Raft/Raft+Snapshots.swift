@@ -6,6 +6,7 @@ extension Raft {
     guard role != .leader, position.index > commitIndex else { return }
     if log.term(at: position.index) == position.term {
       // The log agrees with the snapshot: what follows it stays.
+      persistence.logCovered(through: position, last: log.lastIndex)
       log.compact(through: position.index)
       configurations.compact(through: position.index)
     } else {
@@ -13,6 +14,7 @@ extension Raft {
       log.reset(to: position)
       configurations = ConfigurationHistory(descriptor.configuration, at: descriptor.configurationIndex)
       persistence.logReset(to: position)
+      verifiedIndex = position.index
     }
     commitIndex = position.index
     verifiedIndex = max(verifiedIndex, position.index)

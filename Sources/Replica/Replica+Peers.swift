@@ -38,11 +38,15 @@ extension Replica {
     }
   }
 
-  /// One line a second at most: what a stranger sends must not fill the log.
   private mutating func refuse(_ what: String, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    complain(.refusedFrame(what), now: now, into: &effects)
+  }
+
+  /// One line a second at most: what a stranger sends must not fill the log.
+  private mutating func complain(_ notice: Notice, now: Instant, into effects: inout ReplicaEffects<Machine>) {
     if let last = lastRefusalNotice, now - last < .milliseconds(1000) { return }
     lastRefusalNotice = now
-    effects.notices.append(.refusedFrame(what))
+    effects.notices.append(notice)
   }
 
   /// Sends what may leave by now: the term that a message names, and the vote in it, are durable before anybody hears of them.
@@ -91,7 +95,7 @@ extension Replica {
       effects.notices.append(.formed(configuration.digest))
     case .doubt(let text): refuse(text, now: now, into: &effects)
     case .refused(let text):
-      effects.notices.append(.refusedByCluster(text))
+      complain(.refusedByCluster(text), now: now, into: &effects)
     }
   }
 

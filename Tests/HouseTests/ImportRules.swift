@@ -36,7 +36,7 @@ enum ImportTable {
       "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
     ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
-    "Tests/RaftTests": pureModules.union(["Testing"]),
+    "Tests/RaftTests": pureModules.union(["Testing", "Foundation"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),

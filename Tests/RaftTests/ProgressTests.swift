@@ -1,0 +1,117 @@
+import Testing
+
+@testable import Raft
+
+/// What a leader knows of a peer: the paper, section 5.3; probing and pipelining as in the dissertation, section 10.2.1.
+@Suite struct ProgressTests {
+  let settings = Settings()
+
+  func entries(_ range: ClosedRange<LogIndex>, size: Int = 0) -> [Entry] {
+    range.map { Entry(index: $0, term: 1, kind: .command, payload: [UInt8](repeating: 0, count: size)[...]) }
+  }
+
+  func replicating(next: LogIndex) -> Progress {
+    var progress = Progress(peer: Bench.b, next: next, now: .zero)
+    _ = progress.accepted(through: next - 1)
+    return progress
+  }
+
+  func accept(_ progress: inout Progress, _ index: LogIndex) -> Bool { progress.accepted(through: index) }
+
+  @Test func aProbeIsOneMessageAtATime() {
+    var progress = Progress(peer: Bench.b, next: 10, now: .zero)
+    #expect(progress.hasRoom(settings))
+    progress.sent(entries(10...12))
+    #expect(!progress.hasRoom(settings))
+    #expect(progress.next == 10, "what a probe carried counts when it is answered")
+    // Lost: the answer to a heartbeat frees it.
+    progress.missed(sentThrough: 9, received: 0)
+    #expect(progress.hasRoom(settings))
+  }
+
+  @Test func replicatingGoesOnWithoutAnAnswerUpToTheBounds() {
+    var settings = Settings()
+    settings.maximumInflightMessages = 2
+    settings.maximumInflightBytes = 1000
+    var progress = replicating(next: 5)
+    progress.sent(entries(5...5))
+    #expect(progress.hasRoom(settings))
+    progress.sent(entries(6...6))
+    #expect(!progress.hasRoom(settings), "two messages")
+    #expect(accept(&progress, 5))
+    #expect(progress.hasRoom(settings))
+    progress.sent(entries(7...7, size: 1000))
+    #expect(accept(&progress, 6))
+    #expect(!progress.hasRoom(settings), "1000 bytes")
+    #expect(accept(&progress, 7))
+    #expect(progress.hasRoom(settings))
+  }
+
+  @Test func matchNeverMovesBackwards() {
+    var progress = replicating(next: 10)
+    #expect(progress.match == 9)
+    #expect(!accept(&progress, 4))
+    progress.rejected(previous: 5, candidate: 2)
+    #expect(progress.match == 9)
+    #expect(progress.next == 10)
+    progress.missed(sentThrough: 9, received: 3)
+    #expect(progress.match == 9)
+    #expect(progress.next == 10)
+  }
+
+  @Test func aStaleRejectionDoesNotRewind() {
+    var progress = Progress(peer: Bench.b, next: 10, now: .zero)
+    progress.sent(entries(10...10))
+    progress.rejected(previous: 9, candidate: 5)
+    #expect(progress.next == 6)
+    progress.sent(entries(6...10))
+    progress.rejected(previous: 9, candidate: 2)
+    #expect(progress.next == 6, "the answer to an older probe")
+    #expect(accept(&progress, 10))
+    progress.rejected(previous: 5, candidate: 2)
+    #expect(progress.state == .replicate)
+    #expect(progress.next == 11)
+  }
+
+  @Test func aRejectionGoesBackAtLeastOne() {
+    var progress = Progress(peer: Bench.b, next: 10, now: .zero)
+    for expected in (1...9 as ClosedRange<LogIndex>).reversed() {
+      progress.rejected(previous: progress.next - 1, candidate: .max)
+      #expect(progress.next == expected)
+    }
+    progress.rejected(previous: 0, candidate: 0)
+    #expect(progress.next == 1)
+  }
+
+  @Test func whatWasLostIsSentAgain() {
+    var progress = replicating(next: 5)
+    progress.sent(entries(5...7))
+    progress.missed(sentThrough: 7, received: 4)
+    #expect(progress.state == .probe)
+    #expect(progress.next == 5)
+    #expect(progress.hasRoom(settings))
+  }
+
+  @Test func aSnapshotEndsTheSendingUntilItIsThere() {
+    var progress = Progress(peer: Bench.b, next: 3, now: .zero)
+    progress.needsSnapshot(through: 20)
+    #expect(!progress.hasRoom(settings))
+    progress.rejected(previous: 30, candidate: 1)
+    progress.missed(sentThrough: 20, received: 0)
+    _ = progress.accepted(through: 19)
+    #expect(progress.state == .snapshot, "the log begins after 20")
+    _ = progress.accepted(through: 25)
+    #expect(progress.state == .replicate)
+    #expect(progress.next == 26)
+  }
+
+  @Test func anAbandonedSnapshotIsAskedForAnew() {
+    var progress = replicating(next: 5)
+    progress.abandonSnapshot()
+    #expect(progress.state == .replicate, "there was none")
+    progress.needsSnapshot(through: 20)
+    progress.abandonSnapshot()
+    #expect(progress.state == .probe)
+    #expect(progress.next == 5)
+  }
+}

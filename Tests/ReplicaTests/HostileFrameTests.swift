@@ -1,0 +1,116 @@
+import ByteCoding
+import KeyValue
+import Raft
+import Testing
+
+@testable import Replica
+
+/// Whatever comes over the network: a replica refuses it in one line a second, and goes on.
+@Suite struct HostileFrameTests {
+  func refusals(_ bench: ReplicaBench) -> Int {
+    bench.effects.notices.filter { if case .refusedFrame = $0 { true } else { false } }.count
+  }
+
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func garbageIsRefused(seed: UInt64) throws {
+    var random = PseudoRandom(seed: seed)
+    var bench = try ReplicaBench()
+    if seed % 2 == 0 { bench.becomeLeader() } else { bench.follow() }
+    let before = bench.replica.status
+    for frame in FrameTests.frames(5) {
+      var bytes = frame.encoded()
+      for _ in 0..<20 {
+        bytes[Int(random.below(UInt64(bytes.count)))] ^= UInt8(1 + random.below(255))
+        bench.step(.frame(bytes[...], connection: 1))
+        bench.step(.frame(bytes[..<Int(random.below(UInt64(bytes.count)))], connection: 1))
+      }
+    }
+    #expect(bench.replica.status == before)
+  }
+
+  /// Frames with a right checksum and any content, from a member and from strangers.
+  @Test(arguments: 1...10 as ClosedRange<UInt64>) func forgedMessagesNeverTrap(seed: UInt64) throws {
+    var random = PseudoRandom(seed: seed)
+    var bench = try ReplicaBench()
+    if seed % 3 == 0 { bench.becomeLeader() } else if seed % 3 == 1 { bench.follow() }
+    for _ in 0..<400 {
+      let commit = bench.replica.status.commitIndex
+      let numbers: [UInt64] = [0, 1, 2, 3, commit, commit + 1, 1 << 32, 1 << 62, .max - 1, .max]
+      let bodies = FrameTests.messages(numbers[Int(random.below(UInt64(numbers.count)))])
+      let body = bodies[Int(random.below(UInt64(bodies.count)))]
+      let term = random.below(8) == 0 ? numbers[Int(random.below(10))] : (bench.replica.raft?.term ?? 0) + random.below(2)
+      bench.receive(body, from: 2 + random.below(3), term: term)
+      #expect(bench.replica.status.commitIndex >= commit)
+      #expect(bench.replica.status.appliedIndex <= bench.replica.status.commitIndex)
+      bench.tick(after: .milliseconds(Int64(random.below(300))))
+    }
+  }
+
+  @Test func oneLineASecond() throws {
+    var bench = try ReplicaBench()
+    var lines = 0
+    for _ in 0..<3000 {
+      bench.now = bench.now + .milliseconds(1)
+      bench.step(.frame([1, 2, 3], connection: 1))
+      lines += refusals(bench)
+    }
+    #expect((3...4).contains(lines))
+  }
+
+  @Test func framesOfAnotherClusterAreAnsweredAndNotHeard() throws {
+    var bench = try ReplicaBench()
+    let message = Message(from: NodeID(2), to: NodeID(1), term: 9, body: .heartbeat(round: 1, commit: 9, sentThrough: 9))
+    for cluster in [ClusterID(77), nil] {
+      let frame = Frame(cluster: cluster, from: NodeID(2), to: NodeID(1), body: .message(message))
+      bench.step(.frame(frame.encoded()[...], connection: 5))
+      #expect(bench.replica.status.term == 1)
+      #expect(bench.effects.frames.map(\.to) == [.connection(5)])
+      let answer = try Frame(decoding: try #require(bench.effects.frames.first).frame[...])
+      #expect(answer.body == .stranger)
+      // No answer to an answer: two strangers do not talk for ever.
+      bench.step(.frame(answer.encoded()[...], connection: 5))
+      #expect(bench.effects.frames.isEmpty)
+    }
+  }
+
+  @Test func framesForAnotherNodeAreNotHeard() throws {
+    var bench = try ReplicaBench()
+    let message = Message(from: NodeID(2), to: NodeID(3), term: 9, body: .outdated)
+    bench.step(.frame(Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(3), body: .message(message)).encoded()[...], connection: 5))
+    #expect(bench.replica.status.term == 1)
+    #expect(refusals(bench) == 1)
+  }
+
+  @Test func messagesThatWaitForTheDiskAreBounded() throws {
+    var bench = try ReplicaBench()
+    // The disk does not answer any more: no turn after this one is followed by `written`.
+    let frame = { (term: Term) in
+      let message = Message(from: NodeID(2), to: NodeID(1), term: term, body: .heartbeat(round: term, commit: 0, sentThrough: 0))
+      return Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1), body: .message(message)).encoded()
+    }
+    var effects = ReplicaEffects<KeyValueMachine>()
+    for term in 2...10_000 as ClosedRange<Term> {
+      effects.removeAll()
+      bench.replica.step(.frame(frame(term)[...], connection: 1), now: .zero, into: &effects)
+      bench.replica.endTurn(now: .zero, into: &effects)
+      #expect(effects.frames.isEmpty)
+    }
+    #expect(bench.replica.withheld.count == 4096)
+    bench.replica.step(.written(through: .max), now: .zero, into: &effects)
+    bench.replica.endTurn(now: .zero, into: &effects)
+    #expect(effects.frames.count >= 4096)
+    #expect(bench.replica.withheld.isEmpty)
+  }
+
+  @Test func aFormingNodeKeepsWhatItSaysBounded() throws {
+    var bench = try ReplicaBench(forming: ["a", "b"])
+    let twin = Introduction(name: "a", peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
+    let frame = Frame(cluster: nil, from: NodeID(9), to: nil, body: .introduction(twin)).encoded()
+    var lines = 0
+    for _ in 0..<3000 {
+      bench.now = bench.now + .milliseconds(1)
+      bench.step(.frame(frame[...], connection: 1))
+      lines += bench.effects.notices.count
+    }
+    #expect(lines <= 4, "the same refusal again says nothing new")
+  }
+}

@@ -1,0 +1,189 @@
+import ByteCoding
+import KeyValue
+import Raft
+import Testing
+
+@testable import Replica
+
+/// Bounds, deadlines, and what an error promises.
+@Suite struct RequestTests {
+  static func command(_ size: Int) -> Bytes { [UInt8](repeating: 0, count: size)[...] }
+  static let soon = Instant(nanoseconds: .milliseconds(10_000))
+
+  // MARK: Bounds
+
+  @Test func aCommandMayHaveTheBoundsSizeAndNoMore() throws {
+    var settings = ReplicaSettings()
+    settings.maximumCommandSize = 100
+    var bench = try ReplicaBench(settings: settings)
+    bench.step(.propose(1, command: Self.command(100), deadline: Self.soon), .propose(2, command: Self.command(101), deadline: Self.soon))
+    #expect(bench.failures == [2: RequestError(.tooLarge(size: 101, limit: 100), outcome: .notDone)])
+  }
+
+  @Test func asManyMayWaitAsTheBoundSays() throws {
+    var settings = ReplicaSettings()
+    settings.maximumPendingRequests = 3
+    var bench = try ReplicaBench(settings: settings)
+    for id in 1...3 as ClosedRange<RequestID> {
+      bench.step(.propose(id, command: Self.command(1), deadline: Self.soon))
+      #expect(bench.failures.isEmpty)
+    }
+    bench.step(.propose(4, command: Self.command(1), deadline: Self.soon), .read(5, .linearizable, deadline: Self.soon))
+    #expect(bench.failures == [4: RequestError(.busy, outcome: .notDone), 5: RequestError(.busy, outcome: .notDone)])
+    bench.step(.read(6, .serializable, deadline: Self.soon))
+    #expect(bench.views == [6], "it waits for nobody")
+  }
+
+  @Test func bytesThatWaitAreBounded() throws {
+    var settings = ReplicaSettings()
+    settings.maximumPendingBytes = 1000
+    var bench = try ReplicaBench(settings: settings)
+    bench.step(.propose(1, command: Self.command(900), deadline: Self.soon), .propose(2, command: Self.command(101), deadline: Self.soon))
+    #expect(bench.failures == [2: RequestError(.busy, outcome: .notDone)])
+    #expect(bench.replica.status.pendingBytes <= 1000)
+    // Once it is answered there is room again.
+    bench.tick(after: .milliseconds(20_000))
+    #expect(bench.replica.status.pendingBytes == 0)
+  }
+
+  // MARK: Deadlines
+
+  @Test func whatNeverLeftWasNotDone() throws {
+    var bench = try ReplicaBench()
+    bench.step(.propose(1, command: Self.command(1), deadline: Instant(nanoseconds: .milliseconds(100))))
+    #expect(bench.replica.deadline == Instant(nanoseconds: .milliseconds(100)))
+    bench.tick(after: .milliseconds(99))
+    #expect(bench.failures.isEmpty)
+    bench.tick(after: .milliseconds(1))
+    #expect(bench.failures == [1: RequestError(.noLeader, outcome: .notDone)])
+    // The leader that comes too late gets nothing of it.
+    bench.follow()
+    #expect(!bench.sent(to: "b").contains { if case .proposals = $0 { true } else { false } })
+  }
+
+  @Test func whatWasForwardedIsUnknown() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.propose(1, command: Self.command(1), deadline: Instant(nanoseconds: .milliseconds(100))))
+    #expect(bench.sent(to: "b").contains { if case .proposals = $0 { true } else { false } })
+    bench.tick(after: .milliseconds(100))
+    #expect(bench.failures == [1: RequestError(.deadlineExceeded, outcome: .unknown)])
+  }
+
+  @Test func whatALeaderAppendedIsUnknown() throws {
+    var bench = try ReplicaBench()
+    bench.becomeLeader()
+    #expect(bench.replica.status.role == .leader)
+    bench.step(.propose(1, command: Self.command(1), deadline: bench.now + .milliseconds(100)))
+    bench.tick(after: .milliseconds(100))
+    #expect(bench.failures == [1: RequestError(.deadlineExceeded, outcome: .unknown)])
+  }
+
+  @Test func stoppingAnswersEverybodyOnce() throws {
+    var bench = try ReplicaBench()
+    bench.step(.propose(1, command: Self.command(1), deadline: Self.soon), .read(2, .linearizable, deadline: Self.soon))
+    bench.step(.stop)
+    #expect(bench.failures == [1: RequestError(.stopped, outcome: .notDone), 2: RequestError(.stopped, outcome: .notDone)])
+    bench.step(.stop, .propose(3, command: Self.command(1), deadline: Self.soon))
+    #expect(bench.failures == [3: RequestError(.stopped, outcome: .notDone)])
+    bench.tick(after: .milliseconds(60_000))
+    #expect(bench.effects.replies.isEmpty)
+  }
+
+  @Test func aFailedDiskLeavesWhatWasSentOpen() throws {
+    var bench = try ReplicaBench()
+    bench.becomeLeader()
+    bench.step(.propose(1, command: Self.command(1), deadline: Self.soon))
+    bench.step(.storageFailed("gone"))
+    #expect(bench.failures == [1: RequestError(.storage("gone"), outcome: .unknown)])
+    #expect(bench.replica.status.role == .stopped)
+    bench.receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), term: 9)
+    #expect(bench.effects.frames.isEmpty && bench.effects.writes.isEmpty)
+  }
+
+  // MARK: Reads
+
+  @Test func readsOfOneTurnShareARound() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.read(1, .linearizable, deadline: Self.soon), .read(2, .linearizable, deadline: Self.soon))
+    let rounds = bench.sent(to: "b").compactMap { if case .readRequest(let id) = $0 { id } else { nil } }
+    #expect(rounds.count == 1)
+    bench.receive(.readResponse(try #require(rounds.first), index: 1))
+    #expect(bench.views == [1, 2])
+  }
+
+  @Test func aReadThatNobodyAnswersIsAskedAgainUnderAnotherName() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.read(1, .linearizable, deadline: Self.soon))
+    func asked() -> ReadID? { bench.sent(to: "b").compactMap { if case .readRequest(let id) = $0 { id } else { nil } }.first }
+    let first = try #require(asked())
+    bench.now = bench.now + .milliseconds(400)
+    bench.follow()
+    bench.tick(after: .milliseconds(150))
+    let second = try #require(asked())
+    #expect(first != second)
+    bench.receive(.readResponse(first, index: 0))
+    #expect(bench.views.isEmpty, "the answer to a question that nobody asks any more")
+    bench.receive(.readResponse(second, index: 0))
+    #expect(bench.views == [1])
+  }
+
+  @Test func aReadMovesToTheNextLeader() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.read(1, .linearizable, deadline: Self.soon))
+    bench.receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), from: 3, term: 3)
+    if bench.sent(to: "c").allSatisfy({ if case .readRequest = $0 { false } else { true } }) { bench.tick(after: 1) }
+    #expect(bench.sent(to: "c").contains { if case .readRequest = $0 { true } else { false } })
+  }
+
+  @Test func aReadWaitsUntilItsIndexIsApplied() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.read(1, .linearizable, deadline: Self.soon))
+    let ids = bench.sent(to: "b").compactMap { if case .readRequest(let id) = $0 { id } else { nil } }
+    bench.receive(.readResponse(try #require(ids.first), index: 2))
+    #expect(bench.views.isEmpty)
+    let entry = Entry(index: 2, term: 2, kind: .noop)
+    bench.receive(.append(previous: LogPosition(index: 1, term: 1), entries: [entry], commit: 1))
+    #expect(bench.views.isEmpty)
+    bench.receive(.commit(2))
+    #expect(bench.views == [1])
+  }
+
+  @Test func aSerializableReadSaysHowStaleItMayBe() throws {
+    var bench = try ReplicaBench()
+    func staleness() -> Nanoseconds? {
+      if case .view(_, _, let staleness) = bench.effects.replies.first { staleness } else { nil }
+    }
+    bench.step(.read(1, .serializable, deadline: Self.soon))
+    #expect(staleness() == .max, "it never heard of a leader")
+    bench.follow()
+    bench.now = bench.now + .milliseconds(300)
+    bench.step(.read(2, .serializable, deadline: Self.soon))
+    #expect(staleness() == .milliseconds(300))
+  }
+
+  // MARK: Rest
+
+  /// A node without anything to do says so: a deadline in the past would make its owner run in circles.
+  @Test func aHeldQueueWithoutALeaderDoesNotKeepTheNodeAwake() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.propose(1, command: Self.command(1), deadline: Self.soon))
+    let sent = bench.sent(to: "b").compactMap { body -> (UInt64, UInt64)? in
+      if case .proposals(let stream, let sequence, _) = body { (stream, sequence) } else { nil }
+    }
+    let (stream, sequence) = try #require(sent.first)
+    bench.receive(.proposalsRefused(stream: stream, sequence: sequence))
+    // The leader is gone, and what it refused still waits.
+    bench.tick(after: .milliseconds(1100))
+    #expect(bench.replica.status.leader == nil)
+    for _ in 0..<10 {
+      #expect(bench.replica.deadline > bench.now)
+      bench.tick(after: .milliseconds(1))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import KeyValue
+import Raft
+import Replica
+import Simulation
+import Testing
+
+/// A node that was away for so long that it needs a snapshot, over a network and through crashes that get in its way.
+@Suite struct SnapshotTransferTests {
+  typealias Cluster = SimulatedCluster<KeyValueMachine>
+
+  static var settings: ReplicaSettings {
+    var settings = ReplicaSettings()
+    settings.snapshotAfterBytes = 200_000
+    settings.logKeptBytes = 1000
+    return settings
+  }
+
+  /// One follower is cut off while the others write so much that their logs are cut. Its state takes several blocks.
+  static func lagging(seed: UInt64) throws -> (cluster: Cluster, lagging: String, leader: String) {
+    let cluster = try ClusterTests.started(seed: seed, settings: settings)
+    let leader = try #require(cluster.leader)
+    let lagging = try #require(ClusterTests.names.first { $0 != leader })
+    cluster.network.isolate(lagging, from: ClusterTests.names)
+    let value = String(repeating: "v", count: 5000)
+    for i in 0..<120 {
+      let request = cluster.propose(ClusterTests.put("k\(i)", value), on: leader)
+      #expect(cluster.run(within: .milliseconds(5000)) { ClusterTests.isDone(cluster.outcome(of: request)) })
+    }
+    cluster.run(for: .milliseconds(200))
+    #expect(cluster.status(of: leader)?.snapshotIndex ?? 0 > 30)
+    return (cluster, lagging, leader)
+  }
+
+  static func hasCaughtUp(_ name: String, in cluster: Cluster) -> Bool {
+    guard let leader = cluster.leader, let mine = cluster.view(of: name)?.digest else { return false }
+    return cluster.view(of: leader)?.digest == mine && ClusterTests.value("k119", on: name, in: cluster) != nil
+  }
+
+  static func installs(_ name: String, in cluster: Cluster) -> Int {
+    cluster.notices.filter { $0.name == name && { if case .snapshotInstalled = $0 { true } else { false } }($0.notice) }.count
+  }
+
+  @Test func aSnapshotBringsALaggingFollowerBack() throws {
+    let (cluster, lagging, _) = try Self.lagging(seed: 1)
+    cluster.network.heal()
+    #expect(cluster.run(within: .milliseconds(3000)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(Self.installs(lagging, in: cluster) == 1)
+    #expect(cluster.violations.isEmpty)
+  }
+
+  @Test(arguments: 1...8 as ClosedRange<UInt64>) func throughLossAndDuplication(seed: UInt64) throws {
+    let (cluster, lagging, _) = try Self.lagging(seed: seed)
+    cluster.network.heal()
+    cluster.network.lossPerMille = 100
+    cluster.network.duplicatesPerMille = 200
+    #expect(cluster.run(within: .milliseconds(30_000)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(Self.installs(lagging, in: cluster) >= 1)
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// The receiver loses power at every stage of the transfer, and again.
+  @Test(arguments: 1...10 as ClosedRange<UInt64>) func throughRestartsOfTheReceiver(seed: UInt64) throws {
+    let (cluster, lagging, _) = try Self.lagging(seed: seed)
+    cluster.network.heal()
+    for _ in 0..<3 {
+      cluster.run(for: .milliseconds(Int64(10 * seed)))
+      cluster.losePower(lagging)
+      try cluster.start(lagging)
+    }
+    #expect(cluster.run(within: .milliseconds(10_000)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// The leader goes in the middle of the transfer; the next one begins anew.
+  @Test(arguments: 1...10 as ClosedRange<UInt64>) func throughAChangeOfLeader(seed: UInt64) throws {
+    let (cluster, lagging, leader) = try Self.lagging(seed: seed)
+    cluster.network.heal()
+    cluster.run(for: .milliseconds(Int64(60 + 8 * seed)))
+    cluster.losePower(leader)
+    #expect(cluster.run(within: .milliseconds(20_000)) { cluster.leader != nil && Self.hasCaughtUp(lagging, in: cluster) })
+    try cluster.start(leader)
+    #expect(cluster.run(within: .milliseconds(10_000)) { Self.hasCaughtUp(leader, in: cluster) })
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// New snapshots replace the one that is being sent: the transfer still comes to an end.
+  @Test(arguments: 1...4 as ClosedRange<UInt64>) func whileTheClusterGoesOnWriting(seed: UInt64) throws {
+    let (cluster, lagging, leader) = try Self.lagging(seed: seed)
+    cluster.network.heal()
+    let value = String(repeating: "w", count: 5000)
+    for i in 0..<200 {
+      _ = cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader)
+      cluster.run(for: .milliseconds(10))
+    }
+    #expect(cluster.run(within: .milliseconds(5000)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(Self.installs(lagging, in: cluster) <= 5, "snapshots must not follow each other without end")
+    #expect(cluster.violations.isEmpty)
+  }
+}
