@@ -39,6 +39,8 @@ struct EventQueue<Payload> {
     return (item.at, item.payload)
   }
 
+  mutating func removeAll() { heap.removeAll() }
+
   private func isBefore(_ a: Int, _ b: Int) -> Bool {
     (heap[a].at.nanoseconds, heap[a].number) < (heap[b].at.nanoseconds, heap[b].number)
   }

@@ -10,6 +10,8 @@ struct SafetyJudge {
   /// What each node had reached.
   private var reached: [NodeID: (term: Term, commit: LogIndex)] = [:]
 
+  mutating func report(_ violation: String) { violations.append(violation) }
+
   mutating func check(_ raft: Raft) {
     checkElectionSafety(raft)
     checkCommitted(raft)

@@ -33,10 +33,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// What a judge found wrong; empty in a correct run.
   public var violations: [String] { judge.violations }
 
+  /// More events in one virtual millisecond than any real load makes: something wakes itself without end.
+  private static var maximumEventsPerMillisecond: Int { 100_000 }
+
   private let nodes: [SimulatedNode<Machine>]
   private var queue = EventQueue<Happening>()
   private var random: PseudoRandom
   private var judge = SafetyJudge()
+  /// The millisecond that is being lived through, and how much happened in it.
+  private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
   private var lastRequest: RequestID = 0
 
@@ -127,6 +132,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   private func happen() {
     guard let (at, happening) = queue.next() else { return }
     now = at
+    keepPace()
     record(UInt64(bitPattern: at.nanoseconds))
     switch happening {
     case .frame(let bytes, let source, let destination):
@@ -140,6 +146,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
       if nodes[node].generation == generation { finishLog(node, through: through, identitySaved: identitySaved) }
     case .snapshotDone(let node, let generation):
       if nodes[node].generation == generation { finishSnapshotWork(node) }
+    }
+  }
+
+  private func keepPace() {
+    let millisecond = now.nanoseconds / .milliseconds(1)
+    pace = millisecond == pace.millisecond ? (millisecond, pace.events + 1) : (millisecond, 1)
+    if pace.events > Self.maximumEventsPerMillisecond {
+      judge.report("livelock: \(pace.events) events in one millisecond, at \(now.nanoseconds) ns")
+      queue.removeAll()
     }
   }
 

@@ -5,6 +5,8 @@ import Raft
 extension Replica {
   /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting.
   private static var applyBytesPerTurn: Int { 4 << 20 }
+  /// Answered commands are dropped from `inFlight` so many at a time, since each time looks at all.
+  private static var forgottenAtOnce: Int { 1024 }
 
   mutating func apply(into effects: inout ReplicaEffects<Machine>) {
     guard let raft, raft.commitIndex > appliedIndex else { return }
@@ -24,18 +26,8 @@ extension Replica {
     }
     snapshots.bytesApplied += entries.reduce(0) { $0 + $1.record.count }
     appliedIndex = entries.last?.index ?? appliedIndex
-    answerSuperseded(into: &effects)
+    if let term = entries.last?.term { requeue(inFlight.takeOvertaken(by: term)) }
+    if inFlight.count > 2 * pending.count + Self.forgottenAtOnce { inFlight.forget { !pending.contains($0) } }
     hasWork = hasWork || raft.commitIndex > appliedIndex
-  }
-
-  /// Where another leader's entry was committed in the place of ours, ours is gone for good.
-  private mutating func answerSuperseded(into effects: inout ReplicaEffects<Machine>) {
-    guard let first = appended.first, first.position.index <= appliedIndex else { return }
-    let settled = appended.prefix { $0.position.index <= appliedIndex }
-    appended.removeFirst(settled.count)
-    for (position, id) in settled {
-      guard let term = raft?.term(at: position.index), term != position.term, pending.take(id) != nil else { continue }
-      effects.replies.append(.failed(id, RequestError(.superseded, outcome: .notDone)))
-    }
   }
 }

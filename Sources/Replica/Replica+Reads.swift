@@ -98,7 +98,7 @@ extension Replica {
     }
     guard (raft.leader, raft.term) != (oldLeader, oldTerm), let leader = raft.leader else { return }
     effects.notices.append(leader == raft.id ? .becameLeader(raft.term) : .follows(leader, raft.term))
-    forwarding.release()
+    inFlight.hold(until: .zero)
     reads.retryUnconfirmed(now: .never)
     hasWork = hasWork || !queue.isEmpty || !reads.waiting.isEmpty
   }

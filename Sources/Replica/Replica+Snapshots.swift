@@ -183,6 +183,14 @@ extension Replica {
     snapshots.newest = descriptor
     snapshots.bytesApplied = 0
     effects.cut = index
+    loseSight(upTo: descriptor.position.term, into: &effects)
     effects.notices.append(.snapshotInstalled(index))
+  }
+
+  /// Commands that the snapshot may hold, or not: their entries were never seen here.
+  private mutating func loseSight(upTo term: Term, into effects: inout ReplicaEffects<Machine>) {
+    for item in inFlight.takeOvertaken(by: term + 1) where pending.take(item.id) != nil {
+      effects.replies.append(.failed(item.id, RequestError(.superseded, outcome: .unknown)))
+    }
   }
 }

@@ -26,9 +26,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
   var pending = PendingRequests()
   /// Commands that wait for a leader, in the order in which they came.
   var queue: [(id: RequestID, payload: Bytes)] = []
-  var forwarding: Forwarding
-  /// Where this node's own proposals stand in its log while it leads.
-  var appended: [(position: LogPosition, id: RequestID)] = []
+  var inFlight: InFlight
   var reads = Reads()
   var snapshots: Snapshots
 
@@ -55,7 +53,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
     self.identity = identity
     self.machine = machine
     random = PseudoRandom(seed: seed)
-    forwarding = Forwarding(stream: random.next())
+    inFlight = InFlight(stream: random.next())
     snapshots = Snapshots(newest: snapshot)
     nextIntroduction = now
     appliedIndex = snapshot?.position.index ?? 0
@@ -77,7 +75,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
   public var deadline: Instant {
     if isStopped { return pending.deadline }
     if hasWork { return .zero }
-    let clients = min(pending.deadline, reads.deadline, forwarding.deadline(whileQueued: !queue.isEmpty))
+    let clients = min(pending.deadline, reads.deadline)
     guard let raft else { return min(nextIntroduction, clients) }
     return min(raft.deadline, min(clients, snapshots.deadline))
   }
@@ -160,7 +158,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
     effects.writes.append(contentsOf: wanted.writes)
     withheld.append(contentsOf: wanted.messages)
     for (id, index) in wanted.readable { reads.confirm(id, index: index) }
-    for refused in wanted.refusedProposals { requeue(refused.sequence, stream: refused.stream, now: now) }
+    for refused in wanted.refusedProposals { self.refused(refused.sequence, stream: refused.stream, now: now) }
     for incoming in wanted.snapshotBlocks { receiveBlock(incoming, into: &effects) }
     for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
     for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
@@ -172,6 +170,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
     guard !isStopped else { return }
     isStopped = true
     queue.removeAll()
+    inFlight.removeAll()
     reads.removeAll()
     for (id, item) in pending.takeAll() { effects.replies.append(.failed(id, stopError(for: item.state))) }
   }

@@ -17,7 +17,7 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case busy
     /// Larger than a bound, both in bytes.
     case tooLarge(size: Int, limit: Int)
-    /// Another leader's entry took the place of the request's.
+    /// This node fell behind and took up a snapshot, which may hold what was asked for or not.
     case superseded
     /// The node is stopping, or has not been started.
     case stopped
@@ -48,7 +48,7 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
       case .deadlineExceeded: "the deadline passed"
       case .busy: "busy: too many requests wait already"
       case .tooLarge(let size, let limit): "too large: \(size) bytes, at most \(limit) are allowed"
-      case .superseded: "the leader changed"
+      case .superseded: "the node fell behind while the request was under way"
       case .stopped: "the node is stopping"
       case .storage(let text): "the node's disk failed: \(text)"
       }

@@ -90,7 +90,30 @@ import Testing
     #expect(cluster.violations.isEmpty)
   }
 
-  /// Random messages delays and losses, crashes and losses of power, all at once: what was acknowledged is there in the end, on every node.
+  /// The leader goes while commands are on their way to it, in it, or on their way back: the next one does them, each exactly once.
+  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  func commandsOutliveTheirLeader(seed: UInt64) throws {
+    let cluster = try Self.started(seed: seed)
+    cluster.run(for: .milliseconds(200))
+    let leader = try #require(cluster.leader)
+    let followers = Self.names.filter { $0 != leader }
+    var requests: [RequestID] = []
+    for i in 0..<20 {
+      requests.append(cluster.propose(Self.put("k", "\(i)"), on: followers[i % 2]))
+      cluster.run(for: .milliseconds(2))
+      if i == Int(seed % 20) { cluster.losePower(leader) }
+    }
+    #expect(cluster.run(within: .milliseconds(4000)) { requests.allSatisfy { Self.isDone(cluster.outcome(of: $0)) } })
+    for name in followers { #expect(cluster.view(of: name)?.get(Array("k".utf8))?.version == 20, "on \(name)") }
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// Seed 320 woke a node without end: a command that was refused, while there was no leader to ask again.
+  @Test(arguments: [320, 832] as [UInt64]) func pastFailuresStayFixed(seed: UInt64) throws {
+    try whatWasAcknowledgedSurvives(seed: seed)
+  }
+
+  /// Random delays and losses, crashes and losses of power, all at once: what was acknowledged is there in the end, on every node.
   @Test(arguments: 1...30 as ClosedRange<UInt64>)
   func whatWasAcknowledgedSurvives(seed: UInt64) throws {
     var settings = ReplicaSettings()
