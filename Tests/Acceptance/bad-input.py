@@ -13,7 +13,7 @@ import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Support"))
-from cluster import Cluster, Node, check, command, free_ports, request, run, step, wait_until
+from cluster import Cluster, Node, check, command, free_ports, request, run, socket_address, step, wait_until
 
 
 class Guard:
@@ -41,9 +41,8 @@ class Guard:
 
 def raw(address, data, timeout=5):
     """Sends bytes, and returns all that comes back until the other side closes or is silent for a while."""
-    host, port = address.split(":")
     received = b""
-    with socket.create_connection((host, int(port)), timeout=timeout) as sock:
+    with socket.create_connection(socket_address(address), timeout=timeout) as sock:
         try:
             sock.sendall(data)
             while (part := sock.recv(65536)):
@@ -115,7 +114,7 @@ def test_peer_port(cluster, guard):
     guard.look("a frame of the right size, with nonsense in it")
     raw(node.peer, struct.pack("<I", 16 << 20) + b"x" * (8 << 20), timeout=0.5)
     guard.look("half a frame")
-    held = [socket.create_connection(tuple(node.peer.split(":"))) for _ in range(400)]
+    held = [socket.create_connection(socket_address(node.peer)) for _ in range(400)]
     guard.look("400 connections to the peer port")
     for connection in held:
         connection.close()
@@ -126,14 +125,14 @@ class Forwarder:
 
     def __init__(self, source, destination):
         self.destination = destination
-        self.server = socket.create_server(tuple_of(source))
+        self.server = socket.create_server(socket_address(source))
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
         while True:
             try:
                 connection, _ = self.server.accept()
-                other = socket.create_connection(tuple_of(self.destination))
+                other = socket.create_connection(socket_address(self.destination))
             except OSError:
                 return
             for pair in ((connection, other), (other, connection)):
@@ -149,11 +148,6 @@ class Forwarder:
 
     def close(self):
         self.server.close()
-
-
-def tuple_of(address):
-    host, port = address.split(":")
-    return host, int(port)
 
 
 def test_other_cluster(directory, cluster, guard):
@@ -216,7 +210,8 @@ def test_addresses(directory, cluster, guard):
         refused(f"{option} beyond loopback", node, "--insecure", status=64, arguments=[option, "192.0.2.1:2379"])
         check(not node.data.exists(), f"{option}: wrong usage made a directory")
     for arguments in (
-        ["--client-address", "nonsense"], ["--election-timeout", "1"], ["--initial-cluster", "a=b=c,"], ["--peer-address", "127.0.0.1:99999"],
+        ["--client-address", "nonsense"], ["--peer-address", "127.0.0.1:99999"], ["--initial-cluster", "a=b=c,"],
+        ["--election-timeout", "1"],
     ):
         done = command("serve", "--data-dir", str(directory / "never"), *arguments)
         check(done.returncode == 64 and arguments[0] in done.stderr, f"serve {arguments}: {done.returncode} {done.stderr}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`coracle demo` starts a cluster and says what it started. Ctrl-C stops it and keeps the data. No node outlives it, even if it is killed."""
+"""`coracle demo` starts a cluster and says what it started. Ctrl-C stops it and keeps the data. No node outlives it, however it ends."""
 
 import os
 import pathlib

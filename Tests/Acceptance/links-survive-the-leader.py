@@ -15,7 +15,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Support"))
-from cluster import BROKEN, Cluster, check, request, run, step, wait_until
+from cluster import BROKEN, Cluster, check, request, run, socket_address, step, wait_until
 
 LINKS = 10_000
 VISITED = 20
@@ -39,8 +39,7 @@ class Redirects:
     """A connection over which links are followed; HEAD is answered as GET is, and not counted."""
 
     def __init__(self, node):
-        host, port = node.links.split(":")
-        self.connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        self.connection = http.client.HTTPConnection(*socket_address(node.links), timeout=10)
 
     def follow(self, slug, method="HEAD"):
         self.connection.request(method, f"/{slug}")

@@ -97,10 +97,14 @@ def free_ports(count):
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
+def socket_address(text):
+    host, port = text.split(":")
+    return host, int(port)
+
+
 def request(address, method, path, body=None, headers=None, timeout=10):
     """One HTTP request on a connection of its own. Raises one of `BROKEN` if there is no answer."""
-    host, port = address.split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
+    connection = http.client.HTTPConnection(*socket_address(address), timeout=timeout)
     try:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
@@ -302,9 +306,8 @@ def put_many(address, pairs, connections=64, window=32):
     problems = []
 
     def work(share):
-        host, port = address.split(":")
         try:
-            with socket.create_connection((host, int(port)), timeout=30) as sock, sock.makefile("rb") as answers:
+            with socket.create_connection(socket_address(address), timeout=30) as sock, sock.makefile("rb") as answers:
                 for start in range(0, len(share), window):
                     batch = share[start:start + window]
                     sock.sendall(b"".join(put_bytes(key, value) for key, value in batch))
