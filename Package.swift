@@ -13,6 +13,7 @@ let package = Package(
   name: "coracle",
   platforms: [.macOS(.v15)],
   products: [
+    .library(name: "ByteCoding", targets: ["ByteCoding"]),
     .library(name: "Raft", targets: ["Raft"]),
     .library(name: "WriteAheadLog", targets: ["WriteAheadLog"]),
     .library(name: "Replica", targets: ["Replica"]),

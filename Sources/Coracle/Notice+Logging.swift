@@ -7,7 +7,7 @@ extension Notice {
     switch self {
     case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled: .notice
     case .waitingForMembers, .snapshotTaken: .info
-    case .refusedFrame: .warning
+    case .refusedFrame, .snapshotFailed: .warning
     case .refusedByCluster: .critical
     }
   }
@@ -21,6 +21,7 @@ extension Notice {
     case .follows: "follows a leader"
     case .snapshotTaken: "took a snapshot"
     case .snapshotInstalled: "installed the leader's snapshot"
+    case .snapshotFailed: "a snapshot failed, and will be tried again"
     case .refusedFrame: "refused a frame"
     case .refusedByCluster(let text): text
     }
@@ -34,6 +35,7 @@ extension Notice {
     case .lostLeadership(let term, let why): ["term": "\(term)", "reason": "\(why)"]
     case .follows(let leader, let term): ["leader": "\(leader)", "term": "\(term)"]
     case .snapshotTaken(let index), .snapshotInstalled(let index): ["index": "\(index)"]
+    case .snapshotFailed(let index, let why): ["index": "\(index)", "reason": "\(why)"]
     case .refusedFrame(let why): ["reason": "\(why)"]
     case .refusedByCluster: [:]
     }

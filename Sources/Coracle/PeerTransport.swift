@@ -14,7 +14,7 @@ final class PeerTransport {
     /// Bytes of one frame.
     var frameSize = Frame.maximumSize
     /// Connections that others opened; one more is closed at once.
-    var inboundConnections = 256
+    var inboundConnections = 64
     /// Addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
     var links = 64
     /// Bytes that wait in one connection for the other side to take them.

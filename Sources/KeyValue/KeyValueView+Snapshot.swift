@@ -1,8 +1,8 @@
 import ByteCoding
 import Replica
 
-/// A snapshot is the pairs in order of their keys. Its first block begins with a header: format version, revision, and how many pairs follow in
-/// all blocks together. See `Docs/Formats.md`.
+/// A snapshot is the pairs in order of their keys. Its first block begins with a header: format version, revision, and how many pairs
+/// follow in all blocks together. See `Docs/Formats.md`.
 extension KeyValueView: SnapshotSource {
   public func makeBlocks() -> Blocks { Blocks(view: self) }
 

@@ -35,7 +35,8 @@ public struct KeyValueView: Sendable {
     public mutating func next() -> KeyValuePair? { items.next()?.pair() }
   }
 
-  /// A fingerprint (FNV-1a, 64 bits) of the revision and every pair, equal on nodes whose stores are equal. O(n). Not a defence against forgery.
+  /// A fingerprint (FNV-1a, 64 bits) of the revision and every pair, equal on nodes whose stores are equal. O(n). Not a defence against
+  /// forgery.
   public var digest: UInt64 {
     var digest = FNV1a()
     digest.combine(UInt64(bitPattern: revision))

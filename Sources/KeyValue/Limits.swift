@@ -9,7 +9,7 @@ public enum Limits {
   /// Transactions inside each other. Deeper ones exceed `operations` anyway: each level around another has at least one operation.
   public static let nesting = operations + 1
 
-  /// Operations and comparisons of a request in total, on all levels and in both branches; etcd leaves this open. It keeps the time that the
-  /// check for keys changed twice can take to milliseconds.
+  /// Operations and comparisons of a request in total, on all levels and in both branches; etcd leaves this open. It keeps the time that
+  /// the check for keys changed twice can take to milliseconds.
   public static let totalOperations = 4096
 }

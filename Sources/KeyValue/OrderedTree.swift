@@ -2,9 +2,9 @@ import ByteCoding
 
 /// Items in the order of their keys, in a B+tree whose nodes are copied on write.
 ///
-/// A value: a copy is O(1) and stays as it is, while the original goes on. A node that no copy holds is changed in place; otherwise a change
-/// copies the nodes on its path, O(log n) of them, each once per copy of the tree. Nodes know how many items are below them, so places in
-/// the order are found in O(log n) too.
+/// A value: a copy is O(1) and stays as it is, while the original goes on. A node that no copy holds is changed in place; otherwise a
+/// change copies the nodes on its path, O(log n) of them, each once per copy of the tree. Nodes know how many items are below them, so
+/// places in the order are found in O(log n) too.
 struct OrderedTree: Sendable {
   private(set) var root: Node
 

@@ -12,6 +12,8 @@ struct Formation: Sendable {
     /// Make this promise durable, then call `promised`.
     case promise(Configuration)
     case form(Configuration)
+    /// Something is wrong, perhaps elsewhere: the text is for the log.
+    case doubt(String)
     /// This node can take no part; the text says what to do.
     case refused(String)
   }
@@ -56,7 +58,7 @@ struct Formation: Sendable {
   mutating func receive(_ introduction: Introduction, from peer: NodeID) -> Step {
     if case .formed(let configuration) = introduction.phase { return join(configuration) }
     guard introduction.names == names, names.contains(introduction.name), introduction.name != contact.name else {
-      return introduction.name == contact.name ? .refused(Self.twoOfOneName(contact.name)) : .wait
+      return introduction.name == contact.name ? .doubt(Self.twoOfOneName(contact.name)) : .doubt(Self.otherNames(introduction.name))
     }
     let member = Member(
       id: peer, name: introduction.name, peerAddress: introduction.peerAddress, clientAddress: introduction.clientAddress)
@@ -109,8 +111,8 @@ struct Formation: Sendable {
   // MARK: What the operator reads
 
   private static func lostItsDisk(_ name: String) -> String {
-    "the cluster knows \(name) under another identity: this data directory is new, the old one was lost or is elsewhere. A member that lost "
-      + "its data cannot vote as before. Start \(name) with its old data directory; nothing was changed in the cluster."
+    "the cluster knows \(name) under another identity: this data directory is new, the old one was lost or is elsewhere. A member that "
+      + "lost its data cannot vote as before. Start \(name) with its old data directory; nothing was changed in the cluster."
   }
 
   private static func notAMember(_ name: String) -> String {
@@ -127,8 +129,12 @@ struct Formation: Sendable {
   }
 
   private static func promisedOtherwise(_ name: String) -> String {
-    "\(name) agreed to form another cluster than this node: flags or addresses changed while the cluster was being formed. Nothing was stored "
-      + "yet: stop all nodes, delete their data directories, and start them again."
+    "\(name) agreed to form another cluster than this node: flags or addresses changed while the cluster was being formed. Nothing was "
+      + "stored yet: stop all nodes, delete their data directories, and start them again."
+  }
+
+  private static func otherNames(_ name: String) -> String {
+    "\(name) was started with another --initial-cluster than this node: all members need the same"
   }
 
   private static func twoOfOneName(_ name: String) -> String {

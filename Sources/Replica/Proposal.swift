@@ -1,7 +1,8 @@
 import ByteCoding
 import Raft
 
-/// A command with the request that it belongs to, as log entries carry it: wherever it is applied, its proposer recognises it and can answer.
+/// A command with the request that it belongs to, as log entries carry it: wherever it is applied, its proposer recognises it and can
+/// answer.
 ///
 /// Bytes: proposing node (8), request (8), command.
 struct Proposal: Sendable {

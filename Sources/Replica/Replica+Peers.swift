@@ -89,6 +89,7 @@ extension Replica {
       formation = nil
       raft = Raft(bootstrapping: configuration, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
       effects.notices.append(.formed(configuration.digest))
+    case .doubt(let text): refuse(text, now: now, into: &effects)
     case .refused(let text):
       effects.notices.append(.refusedByCluster(text))
     }
@@ -107,6 +108,8 @@ extension Replica {
     for peer in contact.initialCluster where peer.name != contact.name {
       effects.frames.append((.address(peer.peerAddress), introductionFrame(formation.introduction.phase)))
     }
+    guard formation.awaited != reportedAwaited else { return }
+    reportedAwaited = formation.awaited
     effects.notices.append(.waitingForMembers(formation.awaited))
   }
 

@@ -34,6 +34,8 @@ public struct Replica<Machine: StateMachine>: Sendable {
   var withheld: [Outbound] = []
   var durableSequence: UInt64 = 0
   var nextIntroduction: Instant
+  /// Whom we said that we wait for.
+  var reportedAwaited: [String] = []
   var lastRefusalNotice: Instant?
   /// What was last said of role and leader.
   var reported: (role: Raft.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
@@ -118,7 +120,9 @@ public struct Replica<Machine: StateMachine>: Sendable {
     case .snapshotStored(let descriptor, let number, let last):
       blockStored(descriptor, number: number, last: last, into: &effects)
     case .restored(let descriptor, let machine): install(descriptor, machine, now: now, into: &effects)
-    case .snapshotFailed(let descriptor, _): snapshotFailed(descriptor, now: now)
+    case .snapshotFailed(let descriptor, let text):
+      effects.notices.append(.snapshotFailed(descriptor.position.index, text))
+      snapshotFailed(descriptor, now: now)
     case .storageFailed(let text):
       storageFailure = text
       stop(into: &effects)

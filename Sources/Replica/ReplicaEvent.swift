@@ -102,6 +102,8 @@ public enum Notice: Hashable, Sendable {
   case follows(NodeID, Term)
   case snapshotTaken(LogIndex)
   case snapshotInstalled(LogIndex)
+  /// Taking, sending or receiving a snapshot failed; it will be tried again. As long as none succeeds, the log grows.
+  case snapshotFailed(LogIndex, String)
   /// A frame was refused: malformed, of another cluster or version, or from a stranger.
   case refusedFrame(String)
   /// The node cannot take part, and a restart will not change that; the operator must do what the text says.

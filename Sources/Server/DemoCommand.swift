@@ -35,15 +35,14 @@ struct DemoCommand: AsyncParsableCommand {
       throw ExitStatus.failed
     }
     describe(cluster)
+    let announcement = Task { await announceLeader(cluster) }
     await withTaskGroup(of: Void.self) { group in
       group.addTask { for await _ in signals { break } }
       group.addTask { [nodes] in await Self.report(ends, of: nodes, program) }
-      group.addTask { await self.announceLeader(cluster) }
-      // The announcement ends by itself; the end of either of the other two is the end of the demo.
-      _ = await group.next()
       _ = await group.next()
       group.cancelAll()
     }
+    announcement.cancel()
     Output.line("stopping")
     await stop(cluster)
   }

@@ -24,7 +24,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .full(let error):
       "\(error). Nothing was written: free some space, then try again."
     case .damaged(let file, let offset, let what):
-      "\(file) is damaged at byte \(offset): \(what). Nothing was cut: restore the file from a copy, or replace this node by a new, empty one."
+      "\(file) is damaged at byte \(offset): \(what). Nothing was cut: bring back these very bytes (an older copy would not do: the node "
+        + "would forget what it promised), or leave this node out; the others go on while they are a majority."
     case .foreign(let file, let what):
       "\(file) is not this node's: \(what). Point the node at its own data directory."
     case .unsupportedVersion(let file, let version):

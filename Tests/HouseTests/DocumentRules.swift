@@ -3,8 +3,10 @@ enum DocumentRules {
   static let topLevelNames: Set<String> = [
     "Package.swift", "Sources", "Tests", "Simulator", "Docs", "README.md", "LICENSE", ".ci", ".gitignore", ".swift-format",
   ]
-  /// Made by tools, and not committed.
-  static let ignoredNames: Set<String> = [".build", ".git", ".swiftpm", "Package.resolved", ".DS_Store", "__pycache__"]
+  /// Made by tools, and by the `coracle` command where nothing else is said; not committed.
+  static let ignoredNames: Set<String> = [
+    ".build", ".git", ".swiftpm", "Package.resolved", ".DS_Store", "__pycache__", "coracle-data", "coracle-demo",
+  ]
 
   static func topLevel(names: Set<String>) -> [Finding] {
     names.subtracting(topLevelNames).subtracting(ignoredNames).sorted().filter { !$0.hasSuffix(".xcodeproj") }.map {

@@ -15,6 +15,9 @@ enum ImportTable {
 
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
+    "Sources/Coracle": pureModules.union([
+      "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+    ]),
     "Sources/EtcdAPI": [
       "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
       "FoundationEssentials",

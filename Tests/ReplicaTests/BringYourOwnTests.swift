@@ -1,0 +1,65 @@
+import ByteCoding
+import Replica
+import Simulation
+import Testing
+
+/// A state machine as a user would write one: `README.md` and `Docs/Simulation.md` quote this file.
+struct Tally: StateMachine, SnapshotSource {
+  typealias View = Tally
+  private(set) var total: UInt64 = 0
+
+  /// A command is one byte, which is added; the answer is the sum, or `nil` for a command that is none.
+  mutating func apply(_ commands: [Command]) -> [UInt64?] {
+    commands.map { command in
+      guard command.payload.count == 1, let amount = command.payload.first else { return nil }
+      total &+= UInt64(amount)
+      return total
+    }
+  }
+
+  func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator {
+    var writer = ByteWriter()
+    writer.write(total)
+    return CollectionOfOne(writer.bytes).makeIterator()
+  }
+
+  mutating func restore(_ block: Bytes) throws(MalformedBytes) {
+    var reader = ByteReader(block)
+    total = try reader.readUInt64()
+    try reader.expectEnd()
+  }
+}
+
+@Suite struct BringYourOwnTests {
+  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  func theTallySurvivesAndCountsNothingTwice(seed: UInt64) throws {
+    let cluster = SimulatedCluster<Tally>(names: ["a", "b", "c"], seed: seed)
+    cluster.network.duplicatesPerMille = 200
+    try cluster.startAll()
+    #expect(cluster.run(within: .milliseconds(10_000)) { cluster.leader != nil })
+
+    let request = cluster.propose([3], on: "b")
+    #expect(cluster.run(within: .milliseconds(2000)) { cluster.outcome(of: request) != nil })
+    guard case .applied(3?) = cluster.outcome(of: request) else {
+      Issue.record("not applied: \(String(describing: cluster.outcome(of: request)))")
+      return
+    }
+
+    for name in cluster.names { cluster.losePower(name) }
+    try cluster.startAll()
+    let isThere = cluster.run(within: .milliseconds(10_000)) { cluster.names.allSatisfy { cluster.view(of: $0)?.total == 3 } }
+    #expect(isThere)
+    #expect(cluster.violations.isEmpty)
+  }
+
+  @Test func bytesThatMeanNothingAreAnswered() throws {
+    let cluster = SimulatedCluster<Tally>(names: ["only"], seed: 1)
+    try cluster.startAll()
+    let request = cluster.propose([1, 2], on: "only")
+    #expect(cluster.run(within: .milliseconds(1000)) { cluster.outcome(of: request) != nil })
+    guard case .applied(nil) = cluster.outcome(of: request) else {
+      Issue.record("a command of two bytes was counted")
+      return
+    }
+  }
+}
