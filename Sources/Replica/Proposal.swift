@@ -12,7 +12,7 @@ package struct Proposal: Sendable {
   package let request: RequestID
   package let command: Bytes
 
-  init(origin: NodeID, request: RequestID, command: Bytes) {
+  package init(origin: NodeID, request: RequestID, command: Bytes) {
     self.origin = origin
     self.request = request
     self.command = command
@@ -25,7 +25,7 @@ package struct Proposal: Sendable {
     command = try reader.read(count: reader.remaining)
   }
 
-  func encoded() -> Bytes {
+  package func encoded() -> Bytes {
     var writer = ByteWriter(capacity: Self.headerSize + command.count)
     writer.write(origin.rawValue)
     writer.write(request)

@@ -30,7 +30,7 @@ import WriteAheadLog
         if case .promised(let first) = identity.phase { Issue.record("a second promise after \(first)") }
         saving = configuration
       case .form(let configuration): formed = formed ?? configuration
-      case .refused(let text): refusals.append(text)
+      case .refused(let text), .doubt(let text): refusals.append(text)
       }
     }
 
