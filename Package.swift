@@ -22,6 +22,7 @@ let package = Package(
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
     .library(name: "Coracle", targets: ["Coracle"]),
     .executable(name: "coracle", targets: ["Server"]),
+    .executable(name: "simulate", targets: ["simulate"]),
   ],
   traits: [
     .default(enabledTraits: ["Server"]),
@@ -45,7 +46,7 @@ let package = Package(
     .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
     .target(
-      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica"], path: "Simulator/Simulation"),
+      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue"], path: "Simulator/Simulation"),
     .target(
       name: "Coracle",
       dependencies: [
@@ -73,10 +74,13 @@ let package = Package(
         server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),
+    .executableTarget(
+      name: "simulate", dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Raft", "Replica"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),

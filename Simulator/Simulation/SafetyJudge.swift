@@ -10,11 +10,15 @@ struct SafetyJudge {
   /// What each node had reached.
   private var reached: [NodeID: (term: Term, commit: LogIndex)] = [:]
 
+  /// A process that starts knows what was durable, which may be less than what the last one knew.
+  mutating func restarted(_ node: NodeID) { reached[node] = nil }
+
   mutating func report(_ violation: String) { violations.append(violation) }
 
-  mutating func check(_ raft: Raft) {
+  /// Gives the entries that no node had committed before.
+  mutating func check(_ raft: Raft) -> [Entry] {
     checkElectionSafety(raft)
-    checkCommitted(raft)
+    return checkCommitted(raft)
   }
 
   /// At most one leader in a term.
@@ -27,7 +31,8 @@ struct SafetyJudge {
   }
 
   /// What one node committed, no node ever has otherwise (state machine safety; leader completeness follows for whoever commits again).
-  private mutating func checkCommitted(_ raft: Raft) {
+  private mutating func checkCommitted(_ raft: Raft) -> [Entry] {
+    var news: [Entry] = []
     let before = reached[raft.id] ?? (0, 0)
     if raft.term < before.term { violations.append("term of \(raft.id) went back from \(before.term) to \(raft.term)") }
     var index = before.commit
@@ -36,12 +41,14 @@ struct SafetyJudge {
       // What came by snapshot is checked by the state that it leads to.
       guard let entry = raft.committedEntries(from: index, limit: 1).first else { continue }
       let checksum = CRC32C.checksum(entry.record)
-      if let other = committed[index], other != checksum {
-        violations.append("state machine safety: \(raft.id) committed another entry at index \(index)")
+      guard let other = committed[index] else {
+        committed[index] = checksum
+        news.append(entry)
+        continue
       }
-      committed[index] = checksum
+      if other != checksum { violations.append("state machine safety: \(raft.id) committed another entry at index \(index)") }
     }
-    // A restarted node may know less than before: it learns it again, and is checked again.
     reached[raft.id] = (raft.term, raft.commitIndex)
+    return news
   }
 }

@@ -28,8 +28,13 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public private(set) var now = Instant.zero
   /// Changes with every event: two runs that have the same are the same run.
   public private(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// Events so far.
+  public private(set) var eventCount = 0
   /// What the nodes said, in order.
   public private(set) var notices: [(name: String, notice: Notice)] = []
+  /// Called for each answer, and for each entry when the first node commits it.
+  public var onOutcome: ((RequestID, Outcome) -> Void)?
+  public var onCommit: ((Entry) -> Void)?
   /// What a judge found wrong; empty in a correct run.
   public var violations: [String] { judge.violations }
 
@@ -38,6 +43,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
 
   private let nodes: [SimulatedNode<Machine>]
   private var queue = EventQueue<Happening>()
+  /// What came for processes that are frozen, in order.
+  private var held: [(node: Int, happening: Happening)] = []
   private var random: PseudoRandom
   private var judge = SafetyJudge()
   /// The millisecond that is being lived through, and how much happened in it.
@@ -62,6 +69,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public func start(_ name: String) throws {
     let node = index(name)
     try nodes[node].start(newborn: NodeID(random.next() | 1), settings: settings, seed: random.next(), now: now)
+    if let id = nodes[node].process?.replica.status.node { judge.restarted(id) }
     endTurn(of: node)
   }
 
@@ -81,6 +89,18 @@ public final class SimulatedCluster<Machine: StateMachine> {
     disk(of: name).losePower(using: &random)
   }
 
+  /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
+  public func pause(_ name: String) { nodes[index(name)].isPaused = true }
+
+  /// The process goes on, and finds at once all that came meanwhile.
+  public func resume(_ name: String) {
+    let node = index(name)
+    nodes[node].isPaused = false
+    for (_, happening) in held.filter({ $0.node == node }) { queue.plan(happening, at: now) }
+    held.removeAll { $0.node == node }
+  }
+
+  public func isPaused(_ name: String) -> Bool { nodes[index(name)].isPaused }
   public func isRunning(_ name: String) -> Bool { nodes[index(name)].process != nil }
   public func disk(of name: String) -> SimulatedDisk { nodes[index(name)].disk }
   public func status(of name: String) -> ReplicaStatus? { nodes[index(name)].process?.replica.status }
@@ -100,6 +120,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public func read(_ consistency: Consistency, on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
     submit(on: name) { .read($0, consistency, deadline: now + timeout) }
   }
+
+  /// The name that the next request gets.
+  public var nextRequest: RequestID { lastRequest + 1 }
 
   /// The end of a request; `nil` while it is under way, and for good if the node that took it has gone.
   public func outcome(of request: RequestID) -> Outcome? { outcomes[request] }
@@ -134,6 +157,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
     now = at
     keepPace()
     record(UInt64(bitPattern: at.nanoseconds))
+    eventCount += 1
+    guard !nodes[happening.node].isPaused else { return held.append((happening.node, happening)) }
     switch happening {
     case .frame(let bytes, let source, let destination):
       record(UInt64(CRC32C.checksum(bytes)))
@@ -178,7 +203,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
         return effects
       })
     else { return }
-    if let raft = nodes[node].process?.replica.raft { judge.check(raft) }
+    if let raft = nodes[node].process?.replica.raft {
+      for entry in judge.check(raft) { onCommit?(entry) }
+    }
     carryOut(effects, of: node)
     planTick(of: node)
   }
@@ -210,11 +237,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
   }
 
   private func settle(_ reply: Reply<Machine>) {
-    switch reply {
-    case .applied(let id, let output): outcomes[id] = .applied(output)
-    case .view(let id, let view, let staleness): outcomes[id] = .view(view, staleness: staleness)
-    case .failed(let id, let error): outcomes[id] = .failed(error)
-    }
+    let (id, outcome): (RequestID, Outcome) =
+      switch reply {
+      case .applied(let id, let output): (id, .applied(output))
+      case .view(let id, let view, let staleness): (id, .view(view, staleness: staleness))
+      case .failed(let id, let error): (id, .failed(error))
+      }
+    if outcomes[id] != nil { judge.report("request \(id) was answered twice") }
+    outcomes[id] = outcome
+    onOutcome?(id, outcome)
   }
 
   private func planTick(of node: Int) {
@@ -297,5 +328,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
   private func index(_ name: String) -> Int {
     guard let index = names.firstIndex(of: name) else { preconditionFailure("no node is called \(name)") }
     return index
+  }
+}
+
+extension SimulatedCluster.Happening {
+  /// Whose process it happens to.
+  var node: Int {
+    switch self {
+    case .frame(_, _, let node), .tick(let node, _), .logDone(let node, _, _, _), .snapshotDone(let node, _): node
+    }
   }
 }

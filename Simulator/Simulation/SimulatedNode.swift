@@ -10,6 +10,8 @@ final class SimulatedNode<Machine: StateMachine> {
   /// Grows with each start: what was planned for an earlier process does not happen.
   private(set) var generation = 0
   private(set) var process: Process?
+  /// What happens to a process that is frozen, once it wakes.
+  var isPaused = false
 
   /// What a start makes anew, from what is on the disk.
   struct Process {
@@ -45,6 +47,7 @@ final class SimulatedNode<Machine: StateMachine> {
 
   func stop() {
     process = nil
+    isPaused = false
     generation += 1
   }
 

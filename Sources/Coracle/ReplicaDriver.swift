@@ -135,15 +135,15 @@ final class ReplicaDriver<Machine: StateMachine> {
   }
 
   /// The log's thread starts first and works while the frames go out: a leader's entries are on their way to the followers before they are
-  /// on its own disk.
+  /// on its own disk. Clients wait for their answers; followers do not wait to hear what is committed.
   private func carryOut() {
     if let record = running.identity { cluster = record.cluster }
     if running.identity != nil || !running.writes.isEmpty || running.cut != nil {
       log.submit(identity: running.identity, writes: running.writes, cut: running.cut)
     }
+    for reply in running.replies { answer(reply) }
     for (destination, frame) in running.frames { transport.send(frame, to: destination) }
     transport.flush()
-    for reply in running.replies { answer(reply) }
     if let cluster {
       for work in running.snapshots { snapshots.submit(work, cluster: cluster) }
     }

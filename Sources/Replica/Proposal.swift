@@ -5,12 +5,12 @@ import Raft
 /// answer.
 ///
 /// Bytes: proposing node (8), request (8), command.
-struct Proposal: Sendable {
+package struct Proposal: Sendable {
   static let headerSize = 16
 
-  let origin: NodeID
-  let request: RequestID
-  let command: Bytes
+  package let origin: NodeID
+  package let request: RequestID
+  package let command: Bytes
 
   init(origin: NodeID, request: RequestID, command: Bytes) {
     self.origin = origin
@@ -18,7 +18,7 @@ struct Proposal: Sendable {
     self.command = command
   }
 
-  init(decoding payload: Bytes) throws(MalformedBytes) {
+  package init(decoding payload: Bytes) throws(MalformedBytes) {
     var reader = ByteReader(payload)
     origin = NodeID(try reader.readUInt64())
     request = try reader.readUInt64()

@@ -24,8 +24,10 @@ struct ClientOptions: ParsableArguments {
 
   func parsedEndpoints() throws -> [HostPort] {
     let text = endpoints ?? ProcessInfo.processInfo.environment["CORACLE_ENDPOINTS"] ?? Self.defaultEndpoints
+    let parts = text.split(separator: ",")
+    guard !parts.isEmpty else { throw ValidationError("give at least one endpoint, as host:port, with --endpoints or CORACLE_ENDPOINTS") }
     do {
-      return try text.split(separator: ",").map { try HostPort(Self.address(in: $0)) }
+      return try parts.map { try HostPort(Self.address(in: $0)) }
     } catch let error as HostPortError {
       throw ValidationError(error.description)
     }

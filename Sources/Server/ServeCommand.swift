@@ -5,6 +5,7 @@ import Foundation
 import KeyValue
 import Links
 import Logging
+import NIOCore
 import ServiceLifecycle
 import ShortLinks
 import UnixSignals
@@ -42,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
       services.append(try await ClientPort(configuration.client, service: service, logger: logger))
     } catch {
       await node.shutdown()
-      throw ListenFailure(address: configuration.client, reason: "\(error)")
+      throw ListenFailure(configuration.client, error)
     }
     if let address = configuration.links { services.append(linkServer(address, service, logger)) }
     if options.stopWithParent { services.append(ParentWatch()) }
@@ -62,7 +63,8 @@ extension ServeCommand {
     configuration.host = address.host
     configuration.port = address.port
     configuration.logger = logger
-    return LinkServer(store: NodeLinkStore(service: service), configuration: configuration).application()
+    return LinkPort(
+      address: address, server: LinkServer(store: NodeLinkStore(service: service), configuration: configuration).application())
   }
 }
 
@@ -70,6 +72,13 @@ extension ServeCommand {
 struct ListenFailure: Error, CustomStringConvertible {
   let address: HostPort
   let reason: String
+
+  init(_ address: HostPort, _ error: any Error) {
+    self.address = address
+    reason =
+      (error as? IOError)?.errnoCode == EADDRINUSE
+      ? "it is in use by another program: stop that one, or choose another port" : "\(error)"
+  }
 
   var description: String { "cannot listen on \(address): \(reason)" }
 }
@@ -90,5 +99,19 @@ struct ClientPort: Service {
       Task { await server.stop() }
     }
     await server.stop()
+  }
+}
+
+/// The port for links, as a service.
+struct LinkPort: Service {
+  let address: HostPort
+  let server: any Service
+
+  func run() async throws {
+    do {
+      try await server.run()
+    } catch let error as IOError {
+      throw ListenFailure(address, error)
+    }
   }
 }

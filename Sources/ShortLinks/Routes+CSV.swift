@@ -73,6 +73,8 @@ extension Routes {
         try await make(reader.read(buffer.readableBytesView), &summary)
       }
       try await make(reader.finish(), &summary)
+      // Nothing of a file with another header is read: then it is not one row that is wrong, but the request.
+      if summary.refusals.first?.reason == .row(.header) { failure = .link(.row(.header)) }
     } catch let error as ServiceError {
       failure = error
     }

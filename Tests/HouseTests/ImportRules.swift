@@ -8,7 +8,8 @@ enum ImportTable {
     "Sources/Replica": ["ByteCoding", "Raft", "WriteAheadLog"],
     "Sources/KeyValue": ["ByteCoding", "Replica"],
     "Sources/Links": ["ByteCoding", "KeyValue"],
-    "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica"],
+    "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue"],
+    "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation"],
   ]
 
   private static let pureModules: Set<String> = ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "Simulation"]
@@ -40,6 +41,7 @@ enum ImportTable {
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
     "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
+    "Tests/SimulationTests": ["Testing", "Simulation", "ByteCoding", "KeyValue", "Raft", "Replica"],
     "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],

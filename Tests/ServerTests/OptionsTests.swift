@@ -61,7 +61,9 @@ import Testing
     #expect(try options.parsedEndpoints().map(\.description) == ["127.0.0.1:2379", "[::1]:2379", "a.example:1"])
   }
 
-  @Test("Refused", arguments: [["--endpoints", "nowhere"], ["--endpoints", "a:70000"], ["--timeout", "0"], ["--timeout", "nan"]])
+  @Test(
+    "Refused",
+    arguments: [["--endpoints", "nowhere"], ["--endpoints", ""], ["--endpoints", "a:70000"], ["--timeout", "0"], ["--timeout", "nan"]])
   func refused(arguments: [String]) { #expect(throws: (any Error).self) { try ClientOptions.parse(arguments) } }
 
   @Test func theDemosPortsAreAskedByDefault() {

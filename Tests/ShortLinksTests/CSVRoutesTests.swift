@@ -60,8 +60,17 @@ import Testing
       #expect((json["stopped"] as? [String: Any])?["code"] as? String == "too-large")
       let form = try await client.send(.post, "/_links.csv", [.contentType: "application/x-www-form-urlencoded"], "slug,target\n")
       #expect(form.status == .unsupportedMediaType, "a form of another site must not import anything")
-      let noHeader = try await importing("a,https://a.example/\n", client)
-      #expect(noHeader.json["refused"] as? Int == 1)
+    }
+  }
+
+  @Test func refusesAFileWithAnotherHeader() async throws {
+    try await Harness().run { client in
+      for file in ["", "a,https://a.example/\n", "name,target\na,https://a.example/\n"] {
+        let (status, json) = try await importing(file, client)
+        #expect(status == .badRequest)
+        #expect((json["stopped"] as? [String: Any])?["code"] as? String == "bad-row")
+        #expect(try await client.get("/a").status == .notFound)
+      }
     }
   }
 }

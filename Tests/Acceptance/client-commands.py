@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""The commands put, get, del, range and status: what they print, their exit statuses, and what they do when nodes do not answer."""
+
+import json
+import pathlib
+import signal
+import socket
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "Support"))
+from cluster import Cluster, check, command, decoded, encoded, free_ports, run, step
+
+
+def expect(arguments, status, out=None, error="", **options):
+    """Runs a command; checks its exit status, all that it prints, and a part of what it complains of."""
+    done = command(*arguments, **options)
+    shown = f"coracle {' '.join(arguments)}"
+    check(done.returncode == status, f"{shown}: exit status {done.returncode}, not {status}: {done.stdout}{done.stderr}")
+    check(out is None or done.stdout == out, f"{shown}: printed {done.stdout!r}, not {out!r}")
+    check(error in done.stderr, f"{shown}: complained {done.stderr!r}, without {error!r}")
+    check(error or not done.stderr, f"{shown}: complained {done.stderr!r}")
+    return done.stdout
+
+
+def test_output(endpoints):
+    ask = {"endpoints": endpoints}
+    expect(["put", "greeting", "hello"], 0, "", **ask)
+    expect(["get", "greeting"], 0, "hello", **ask)
+    expect(["put", "lines", "-"], 0, "", stdin="one\ntwo\n", **ask)
+    expect(["get", "lines"], 0, "one\ntwo\n", **ask)
+    expect(["get", "--serializable", "lines"], 0, **ask)
+    expect(["get", "nothing"], 1, "", "key not found: nothing", **ask)
+    for number in range(3):
+        expect(["put", f"list/{number}", f"v{number}"], 0, "", **ask)
+    expect(["range", "list/", "--prefix"], 0, "list/0\tv0\nlist/1\tv1\nlist/2\tv2\n", **ask)
+    expect(["range", "list/1", "list/2"], 0, "list/1\tv1\n", **ask)
+    expect(["range", "list/", "--prefix", "--keys-only", "--reverse"], 0, "list/2\nlist/1\nlist/0\n", **ask)
+    expect(["range", "list/", "--prefix", "--limit", "1"], 0, "list/0\tv0\n", "there are more", **ask)
+    expect(["del", "list/0"], 0, "1\n", **ask)
+    expect(["del", "list/0"], 1, "0\n", "key not found", **ask)
+    expect(["del", "list/", "--prefix"], 0, "2\n", **ask)
+    expect(["range"], 0, "greeting\thello\nlines\tone\ntwo\n\n", **ask)
+    step("put, get, del, range print what they should")
+
+
+def test_json(endpoints):
+    answer = json.loads(expect(["get", "greeting", "--json"], 0, endpoints=endpoints))
+    pair = answer["kvs"][0]
+    check((pair["key"], pair["value"]) == (encoded("greeting"), encoded("hello")), f"get --json: {answer}")
+    revision = int(answer["header"]["revision"])
+    answer = json.loads(expect(["put", "greeting", "hello", "--json"], 0, endpoints=endpoints))
+    check(int(answer["header"]["revision"]) == revision + 1, f"put --json: {answer}")
+    answer = json.loads(expect(["range", "--json"], 0, endpoints=endpoints))
+    check([decoded(pair["key"]) for pair in answer["kvs"]] == [b"greeting", b"lines"], f"range --json: {answer}")
+    answer = json.loads(expect(["del", "lines", "--json"], 0, endpoints=endpoints))
+    check(answer["deleted"] == "1", f"del --json: {answer}")
+    lines = expect(["status", "--json"], 0, endpoints=endpoints).splitlines()
+    leaders = {json.loads(line)["leader"] for line in lines}
+    check(len(lines) == 3 and len(leaders) == 1, f"status --json: {lines}")
+    step("--json prints the nodes' answers")
+
+
+def test_usage(endpoints):
+    for arguments, word in (
+        (["put", "key"], "value"), (["put", "", "v"], "empty"), (["get"], "key"), (["get", "k", "--timeout", "0"], "--timeout"),
+        (["range", "a", "b", "--prefix"], "--prefix"), (["range", "--limit", "-1"], "limit"), (["get", "k", "--nonsense"], "--nonsense"),
+        (["get", "k", "--endpoints", "nowhere"], "nowhere"), (["get", "k", "--endpoints", ""], "endpoint"), (["nonsense"], "nonsense"),
+    ):
+        done = command(*arguments, endpoints=endpoints)
+        check(done.returncode == 64, f"coracle {arguments}: exit status {done.returncode}, not 64: {done.stderr}")
+        check(word in done.stderr, f"coracle {arguments}: the complaint does not speak of {word}: {done.stderr}")
+    step("wrong usage has exit status 64, and is explained")
+
+
+def test_nodes_down(cluster, endpoints):
+    nowhere = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    expect(["put", "greeting", "moved"], 0, "", endpoints=nowhere + endpoints)
+    expect(["get", "greeting", "--endpoints", ",".join(nowhere + endpoints)], 0, "moved")
+    expect(["get", "greeting", "--endpoints", f"http://{endpoints[0]}/"], 0, "moved")
+    error = "no node could do it; nothing was changed"
+    expect(["put", "greeting", "never", "--timeout", "1"], 3, "", error, endpoints=nowhere)
+    expect(["get", "greeting", "--timeout", "1"], 3, "", error, endpoints=nowhere)
+    expect(["status", "--timeout", "1"], 3, None, "no node knows a leader", endpoints=nowhere)
+    step("endpoints that are down are passed over; when all are, the exit status is 3")
+
+    leader = cluster.leader()
+    leader.kill()
+    expect(["put", "greeting", "again"], 0, "", endpoints=endpoints)
+    expect(["get", "greeting"], 0, "again", endpoints=endpoints)
+    table = expect(["status"], 0, endpoints=endpoints).splitlines()
+    check(len(table) == 4 and table[0].split()[:4] == ["ENDPOINT", "NAME", "ID", "ROLE"], f"status: {table}")
+    roles = sorted(line.split()[3] for line in table[1:])
+    check(roles == ["follower", "leader", "unreachable"], f"status: roles {roles} with the leader down: {table}")
+    leader.start()
+    cluster.wait_until_serving()
+    step("the commands go on when the leader is killed; status shows it")
+
+
+def test_unknown_outcome(cluster, endpoints):
+    leader = cluster.leader()
+    followers = [node for node in cluster.nodes if node is not leader]
+    for node in followers:
+        node.process.send_signal(signal.SIGSTOP)
+    try:
+        expect(["put", "greeting", "perhaps", "--timeout", "1"], 4, "", "outcome unknown", endpoints=[leader.client])
+        expect(["get", "greeting", "--timeout", "1"], 3, "", "nothing was changed", endpoints=[leader.client])
+    finally:
+        for node in followers:
+            node.process.send_signal(signal.SIGCONT)
+    cluster.wait_until_serving()
+    value = expect(["get", "greeting"], 0, endpoints=endpoints)
+    check(value in ("again", "perhaps"), f"greeting is {value!r}, which nobody wrote last")
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        threading.Thread(target=hang_up, args=(mute,), daemon=True).start()
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        expect(["put", "greeting", "once"], 4, "", "outcome unknown", endpoints=[address] + endpoints)
+        check(expect(["get", "greeting"], 0, endpoints=[address] + endpoints) == value, "a write of unknown outcome was repeated")
+    step("a write of unknown outcome has exit status 4, and is not repeated; a read is")
+
+
+def hang_up(server):
+    """Takes requests, and closes the connection instead of an answer."""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(65536)
+
+
+def test(directory):
+    with Cluster(directory) as cluster:
+        endpoints = [node.client for node in cluster.nodes]
+        test_output(endpoints)
+        test_json(endpoints)
+        test_usage(endpoints)
+        test_nodes_down(cluster, endpoints)
+        test_unknown_outcome(cluster, endpoints)
+
+
+run(test)

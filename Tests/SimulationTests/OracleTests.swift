@@ -1,0 +1,109 @@
+import ByteCoding
+import KeyValue
+import Raft
+import Replica
+import Testing
+
+@testable import Simulation
+
+/// The judge is judged: it accepts what may be, and names what may not.
+@Suite struct OracleTests {
+  typealias Outcome = SimulatedCluster<KeyValueMachine>.Outcome
+
+  static let key: Key = Array("k".utf8)
+
+  static func entry(_ index: LogIndex, request: RequestID, _ value: String) -> Entry {
+    let command = Request.put(PutRequest(key: key, value: Array(value.utf8))).encoded()
+    let payload = Proposal(origin: NodeID(1), request: request, command: command[...]).encoded()
+    return Entry(index: index, term: 1, kind: .command, payload: payload)
+  }
+
+  static func outcome(revision: Revision) -> Outcome {
+    .applied(.success(Answer(revision: revision, response: .put(previous: nil))))
+  }
+
+  /// A store in which `values` were put one after the other.
+  static func view(_ values: String...) -> KeyValueView {
+    var store = KeyValueMachine()
+    for (offset, value) in values.enumerated() {
+      let command = Request.put(PutRequest(key: key, value: Array(value.utf8))).encoded()
+      _ = store.apply([Command(index: LogIndex(offset + 1), term: 1, payload: command[...])])
+    }
+    return store.view
+  }
+
+  static func oracle(committed values: String...) -> Oracle {
+    var oracle = Oracle()
+    for (offset, value) in values.enumerated() {
+      let number = UInt64(offset + 1)
+      oracle.ask(number, .change)
+      oracle.commit(entry(number, request: number, value))
+      oracle.answer(number, outcome(revision: Revision(offset + 2)))
+    }
+    return oracle
+  }
+
+  @Test func acceptsWhatTheLogSays() {
+    var oracle = Self.oracle(committed: "a", "b")
+    oracle.ask(9, .read(Self.key))
+    oracle.answer(9, .view(Self.view("a", "b"), staleness: nil))
+    // A read that began before a change may see the state before it; a stale one may at any time.
+    oracle.ask(10, .read(Self.key))
+    oracle.answer(10, .view(Self.view("a"), staleness: 1))
+    #expect(oracle.violations.isEmpty)
+  }
+
+  @Test func namesAStaleRead() {
+    var oracle = Self.oracle(committed: "a", "b")
+    oracle.ask(9, .read(Self.key))
+    oracle.answer(9, .view(Self.view("a"), staleness: nil))
+    #expect(oracle.violations.contains { $0.hasPrefix("stale read") })
+  }
+
+  @Test func namesAReadOfWhatWasNeverWritten() {
+    var oracle = Self.oracle(committed: "a", "b")
+    oracle.ask(9, .read(Self.key))
+    oracle.answer(9, .view(Self.view("a", "x"), staleness: nil))
+    #expect(oracle.violations.count == 1)
+  }
+
+  @Test func namesAnAnswerBeforeTheCommit() {
+    var oracle = Oracle()
+    oracle.ask(1, .change)
+    oracle.answer(1, Self.outcome(revision: 2))
+    #expect(oracle.violations.contains { $0.hasPrefix("durability") })
+  }
+
+  @Test func namesAnAnswerThatTheLogDoesNotGive() {
+    var oracle = Oracle()
+    oracle.ask(1, .change)
+    oracle.commit(Self.entry(1, request: 1, "a"))
+    oracle.answer(1, Self.outcome(revision: 7))
+    #expect(oracle.violations.count == 1)
+  }
+
+  @Test func namesACommandDoneTwice() {
+    var oracle = Self.oracle(committed: "a")
+    oracle.commit(Self.entry(2, request: 1, "a"))
+    #expect(oracle.violations.contains { $0.hasPrefix("exactly once") })
+  }
+
+  @Test(arguments: [true, false]) func namesALieAboutWhatWasNotDone(isCommittedFirst: Bool) {
+    var oracle = Oracle()
+    oracle.ask(1, .change)
+    if isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a")) }
+    oracle.answer(1, .failed(RequestError(.noLeader, outcome: .notDone)))
+    if !isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a")) }
+    #expect(oracle.violations.count == 1)
+  }
+
+  @Test func acceptsAnUnknownOutcomeEitherWay() {
+    var oracle = Oracle()
+    for id in 1...2 as ClosedRange<RequestID> {
+      oracle.ask(id, .change)
+      oracle.answer(id, .failed(RequestError(.deadlineExceeded, outcome: .unknown)))
+    }
+    oracle.commit(Self.entry(1, request: 1, "a"))
+    #expect(oracle.violations.isEmpty)
+  }
+}
