@@ -75,7 +75,8 @@ let package = Package(
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),
     .executableTarget(
-      name: "simulate", dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
+      name: "simulate",
+      dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),

@@ -86,9 +86,8 @@ struct Totals {
 
   func describe(_ report: SwarmRun.Report) {
     print("seed \(report.seed): \(report.violations.isEmpty ? "no violation" : "VIOLATION"), fingerprint \(NodeID(report.fingerprint))")
-    print(
-      "  \(report.completed) operations done, \(report.unknown) of unknown outcome, \(report.refused) not done; \(report.elections) elections"
-    )
+    print("  \(report.completed) operations done, \(report.unknown) of unknown outcome, \(report.refused) not done")
+    print("  \(report.elections) elections")
     for violation in report.violations.prefix(10) { print("  \(violation)") }
   }
 

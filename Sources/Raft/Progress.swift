@@ -15,8 +15,11 @@ struct Progress: Sendable {
   private(set) var match: LogIndex = 0
   /// The next entry to send.
   private(set) var next: LogIndex
-  /// In `probe`: a message is out, wait for its answer or the next heartbeat's.
+  /// In `probe`: a message is out, wait for its answer, or for that of a heartbeat which was sent after it.
   private(set) var awaitsProbe = false
+  private var heartbeatFollowsProbe = false
+  /// The last entry that the probe carried.
+  private var probedThrough: LogIndex = 0
   /// The newest commit index that was sent.
   var sentCommit: LogIndex = 0
   /// The newest round of heartbeats that the peer answered.
@@ -41,13 +44,19 @@ struct Progress: Sendable {
   }
 
   mutating func sent(_ entries: [Entry]) {
-    if state == .probe { awaitsProbe = true }
+    if state == .probe {
+      awaitsProbe = true
+      heartbeatFollowsProbe = false
+      probedThrough = entries.last?.index ?? next - 1
+    }
     guard state == .replicate, let last = entries.last else { return }
     let bytes = entries.reduce(0) { $0 + $1.record.count }
     inflight.append((last.index, bytes))
     inflightBytes += bytes
     next = last.index + 1
   }
+
+  mutating func sentHeartbeat() { heartbeatFollowsProbe = awaitsProbe }
 
   mutating func heard(now: Instant) { lastContact = max(lastContact, now) }
 
@@ -57,7 +66,10 @@ struct Progress: Sendable {
   mutating func accepted(through index: LogIndex) -> Bool {
     switch state {
     case .replicate: next = max(next, index + 1)
-    case .probe: startReplicating(from: max(index, match) + 1)
+    case .probe:
+      // Who has what the probe followed took the probe too, though not all of it may be durable yet.
+      let took = awaitsProbe && index >= next - 1 ? probedThrough : 0
+      startReplicating(from: max(index, match, took) + 1)
     case .snapshot: if index + 1 >= next { startReplicating(from: index + 1) }
     }
     guard index > match else { return false }
@@ -82,7 +94,7 @@ struct Progress: Sendable {
 
   /// A heartbeat that followed the entries up to `sentThrough` was answered by a peer that had only `received`: the rest was lost.
   mutating func missed(sentThrough: LogIndex, received: LogIndex) {
-    awaitsProbe = false
+    if heartbeatFollowsProbe { awaitsProbe = false }
     guard state == .replicate, received < sentThrough, sentThrough < next else { return }
     startProbing(from: max(match, received) + 1)
   }

@@ -74,9 +74,13 @@ extension Raft {
 
   /// A leader that hears from no majority for an election timeout may have been replaced already; a frozen one too, when it wakes.
   private mutating func stepDownWithoutQuorum(now: Instant) {
-    let contacts = leadership.peers.map(\.lastContact) + [now]
-    guard let quorumContact = Quorum.reached(contacts), now - quorumContact > settings.electionTimeout else { return }
+    guard let contact = quorumContact(now: now), now - contact > settings.electionTimeout else { return }
     becomeFollower(of: nil, now: now)
+  }
+
+  /// When a leader last knew a majority, itself included, to follow it.
+  func quorumContact(now: Instant) -> Instant? {
+    Quorum.reached(leadership.peers.map(\.lastContact) + [now])
   }
 
   /// Whether a leader was heard of so recently that nobody needs another.

@@ -66,6 +66,7 @@ extension Raft {
       // The round goes to whoever has all that is committed; the others learn what they can take.
       let commit = min(progress.match, commitIndex)
       leadership.peers[index].sentCommit = max(progress.sentCommit, commit)
+      leadership.peers[index].sentHeartbeat()
       send(.heartbeat(round: leadership.round, commit: commit, sentThrough: progress.next - 1), to: progress.peer, into: &effects)
     }
   }

@@ -127,9 +127,9 @@ public struct Raft: Sendable {
     role == .leader && leadership.peers.contains { $0.peer == peer && $0.state == .snapshot }
   }
 
-  /// How long this node has not heard of a leader; zero if it leads, `nil` if it never did.
+  /// How long this node has not heard of a leader, or, if it leads, of a majority; `nil` if it never did.
   public func silence(now: Instant) -> Nanoseconds? {
-    role == .leader ? 0 : lastLeaderContact.map { now - $0 }
+    (role == .leader ? quorumContact(now: now) : lastLeaderContact).map { now - $0 }
   }
 
   /// Up to where the log may be forgotten, if a snapshot covers it through `index` and about `bytes` before that are to be kept for peers

@@ -70,7 +70,7 @@ extension Replica {
       let staleness = raft?.silence(now: now) ?? .max
       return effects.replies.append(.view(id, machine.view, staleness: staleness))
     }
-    if let error = admissionError(bytes: 0) { return effects.replies.append(.failed(id, error)) }
+    if let error = admissionError(command: nil) { return effects.replies.append(.failed(id, error)) }
     pending.add(id, PendingRequests.Item(state: .read, bytes: 0, deadline: deadline))
     reads.add(id)
   }

@@ -7,17 +7,19 @@ extension Replica {
   private static var maximumForwardBytes: Int { 1 << 20 }
 
   mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ReplicaEffects<Machine>) {
-    if let error = admissionError(bytes: command.count) { return effects.replies.append(.failed(id, error)) }
+    if let error = admissionError(command: command.count) { return effects.replies.append(.failed(id, error)) }
     let payload = Proposal(origin: identity.node, request: id, command: command).encoded()
     pending.add(id, PendingRequests.Item(state: .queued, bytes: payload.count, deadline: deadline))
     queue.append((id, payload))
   }
 
-  func admissionError(bytes: Int) -> RequestError? {
+  /// Why a request cannot be taken; `command` is its size, `nil` for a read.
+  func admissionError(command size: Int?) -> RequestError? {
     if isStopped { return stopError(for: .queued) }
-    if bytes > settings.maximumCommandSize {
-      return RequestError(.tooLarge(size: bytes, limit: settings.maximumCommandSize), outcome: .notDone)
+    if let size, size > settings.maximumCommandSize {
+      return RequestError(.tooLarge(size: size, limit: settings.maximumCommandSize), outcome: .notDone)
     }
+    let bytes = size.map { $0 + Proposal.headerSize } ?? 0
     if pending.count >= settings.maximumPendingRequests || pending.bytes + bytes > settings.maximumPendingBytes {
       return RequestError(.busy, outcome: .notDone)
     }

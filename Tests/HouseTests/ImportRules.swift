@@ -9,7 +9,6 @@ enum ImportTable {
     "Sources/KeyValue": ["ByteCoding", "Replica"],
     "Sources/Links": ["ByteCoding", "KeyValue"],
     "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue"],
-    "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation"],
   ]
 
   private static let pureModules: Set<String> = ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "Simulation"]
@@ -19,6 +18,7 @@ enum ImportTable {
     "Sources/Coracle": pureModules.union([
       "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
     ]),
+    "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation"],
     "Sources/EtcdAPI": [
       "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
       "FoundationEssentials",

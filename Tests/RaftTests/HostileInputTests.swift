@@ -42,7 +42,8 @@ import Testing
       .heartbeat(round: number(), commit: number(), sentThrough: number()),
       .heartbeatResponse(round: number(), sentThrough: number(), received: number(), match: number()), .commit(number()),
       .snapshotBlock(descriptor(), number: Int(truncatingIfNeeded: number()), block: [1], last: number() % 2 == 0),
-      .snapshotProgress(position(), next: Int(truncatingIfNeeded: number())), .readRequest(number()), .readResponse(number(), index: number()),
+      .snapshotProgress(position(), next: Int(truncatingIfNeeded: number())), .readRequest(number()),
+      .readResponse(number(), index: number()),
       .proposals(stream: number(), sequence: number(), [[1], []]), .proposalsRefused(stream: number(), sequence: number()), .outdated,
     ]
   }

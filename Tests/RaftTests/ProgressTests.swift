@@ -24,8 +24,23 @@ import Testing
     progress.sent(entries(10...12))
     #expect(!progress.hasRoom(settings))
     #expect(progress.next == 10, "what a probe carried counts when it is answered")
-    // Lost: the answer to a heartbeat frees it.
     progress.missed(sentThrough: 9, received: 0)
+    #expect(!progress.hasRoom(settings), "the answer to a heartbeat that was sent before it")
+    // Lost: the answer to a later heartbeat frees it.
+    progress.sentHeartbeat()
+    progress.missed(sentThrough: 9, received: 0)
+    #expect(progress.hasRoom(settings))
+  }
+
+  @Test func whatAProbeCarriedIsNotSentTwice() {
+    var progress = Progress(peer: Bench.b, next: 10, now: .zero)
+    progress.sent(entries(10...12))
+    // What was durable before is acknowledged at once, the rest when it is.
+    #expect(accept(&progress, 9))
+    #expect(progress.next == 13)
+    // If the probe was lost after all, a heartbeat finds out.
+    progress.missed(sentThrough: 12, received: 9)
+    #expect(progress.next == 10)
     #expect(progress.hasRoom(settings))
   }
 

@@ -83,6 +83,7 @@ import Testing
     bench.step(.read(7))
     #expect(bench.sent(to: Bench.b) == [.readRequest(7)])
     bench.receive(.readResponse(7, index: 5), from: Bench.c)
+    #expect(bench.effects.readable.isEmpty)
     bench.receive(.readResponse(7, index: 5), term: 2)
     #expect(bench.effects.readable.isEmpty)
     bench.receive(.readResponse(7, index: 5))

@@ -91,7 +91,7 @@ import Testing
   }
 
   /// The leader goes while commands are on their way to it, in it, or on their way back: the next one does them, each exactly once.
-  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  @Test(arguments: 1...10 as ClosedRange<UInt64>)
   func commandsOutliveTheirLeader(seed: UInt64) throws {
     let cluster = try Self.started(seed: seed)
     cluster.run(for: .milliseconds(200))
@@ -114,7 +114,7 @@ import Testing
   }
 
   /// Random delays and losses, crashes and losses of power, all at once: what was acknowledged is there in the end, on every node.
-  @Test(arguments: 1...30 as ClosedRange<UInt64>)
+  @Test(arguments: 1...12 as ClosedRange<UInt64>)
   func whatWasAcknowledgedSurvives(seed: UInt64) throws {
     var settings = ReplicaSettings()
     settings.snapshotAfterBytes = 2000

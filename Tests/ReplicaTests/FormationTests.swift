@@ -13,6 +13,7 @@ import WriteAheadLog
     var saving: Configuration?
     var formed: Configuration?
     var refusals: [String] = []
+    var doubts: [String] = []
 
     init(id: UInt64, name: String, names: [String], address: String? = nil) {
       contact = Contact(
@@ -30,7 +31,8 @@ import WriteAheadLog
         if case .promised(let first) = identity.phase { Issue.record("a second promise after \(first)") }
         saving = configuration
       case .form(let configuration): formed = formed ?? configuration
-      case .refused(let text), .doubt(let text): refusals.append(text)
+      case .refused(let text): refusals.append(text)
+      case .doubt(let text): doubts.append(text)
       }
     }
 
@@ -147,16 +149,17 @@ import WriteAheadLog
     }
     var nodes = Self.nodes()
     nodes[1].hear(FormingNode(id: 4, name: "b", names: Self.names))
-    #expect(try #require(nodes[1].refusals.first).contains("calls itself b too"))
+    #expect(try #require(nodes[1].doubts.first).contains("calls itself b too"))
   }
 
-  @Test func differentListsDoNotForm() {
+  @Test func differentListsDoNotForm() throws {
     var nodes = [
       FormingNode(id: 1, name: "a", names: ["a", "b"]), FormingNode(id: 2, name: "b", names: ["a", "b", "c"]),
       FormingNode(id: 3, name: "c", names: ["a", "b", "c"]),
     ]
     Self.settle(&nodes)
     #expect(nodes.allSatisfy { $0.formed == nil })
+    #expect(try #require(nodes[0].doubts.first).contains("another --initial-cluster"))
     #expect(nodes[0].formation.awaited == ["b"])
     #expect(nodes[1].formation.awaited == ["a", "c"] || nodes[1].formation.awaited == ["a"])
   }

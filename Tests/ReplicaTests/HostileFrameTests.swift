@@ -75,7 +75,8 @@ import Testing
   @Test func framesForAnotherNodeAreNotHeard() throws {
     var bench = try ReplicaBench()
     let message = Message(from: NodeID(2), to: NodeID(3), term: 9, body: .outdated)
-    bench.step(.frame(Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(3), body: .message(message)).encoded()[...], connection: 5))
+    bench.step(
+      .frame(Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(3), body: .message(message)).encoded()[...], connection: 5))
     #expect(bench.replica.status.term == 1)
     #expect(refusals(bench) == 1)
   }

@@ -2,7 +2,7 @@ import KeyValue
 import Raft
 import Replica
 
-/// One run of the swarm: a cluster under faults and load, judged at every step; then, with a random core healed for good, whether it serves.
+/// One run of the swarm: a cluster under faults and load, judged at every step; then a random core is healed for good, and must serve.
 public final class SwarmRun {
   public struct Report: Sendable {
     public var seed: UInt64 = 0
