@@ -93,9 +93,8 @@ struct Totals {
 
   func describe(after seconds: Double) {
     let rate = virtualSeconds / seconds
-    print(
-      "\(runs) runs, \(Int(virtualSeconds)) virtual seconds in \(Int(seconds)) s: \(Int(rate)) times real time, \(Int(Double(events) / seconds)) events/s"
-    )
+    let pace = "\(Int(rate)) times real time, \(Int(Double(events) / seconds)) events/s"
+    print("\(runs) runs, \(Int(virtualSeconds)) virtual seconds in \(Int(seconds)) s: \(pace)")
     print("\(completed) operations done, \(unknown) of unknown outcome, \(refused) not done")
     print("\(elections) elections, \(snapshots) snapshots installed")
     print("faults: " + zip(Fault.allCases, faults).map { "\($0.rawValue) \($1)" }.joined(separator: ", "))
