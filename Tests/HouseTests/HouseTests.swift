@@ -14,7 +14,7 @@ import Testing
     {
       #expect(house.files[path]?.isEmpty == false, "\(path)")
     }
-    #expect(house.sources.contains { $0.path == "Simulator/Simulation/Placeholder.swift" || $0.directory == "Simulator/Simulation" })
+    #expect(house.sources.contains { $0.directory == "Simulator/Simulation" })
   }
 
   private static let findings = house.map { $0.findings() }

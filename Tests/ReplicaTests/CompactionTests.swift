@@ -1,0 +1,56 @@
+import KeyValue
+import Raft
+import Testing
+
+@testable import Replica
+
+/// Pitfall 13: what is cut from the log must be in a snapshot that is durable by then.
+@Suite struct CompactionTests {
+  /// A follower that has applied so much that it takes a snapshot.
+  static func due() throws -> (bench: ReplicaBench, descriptor: SnapshotDescriptor) {
+    var settings = ReplicaSettings()
+    settings.snapshotAfterBytes = 1000
+    settings.logKeptBytes = 200
+    var bench = try ReplicaBench(settings: settings)
+    bench.follow()
+    for index in 2...20 as ClosedRange<LogIndex> {
+      let entry = Entry(index: index, term: 2, kind: .command, payload: [UInt8](repeating: 7, count: 50)[...])
+      bench.receive(
+        .append(previous: LogPosition(index: index - 1, term: index == 2 ? 1 : 2), entries: [entry], commit: index))
+      for case .save(let descriptor, _) in bench.effects.snapshots { return (bench, descriptor) }
+      #expect(bench.effects.cut == nil)
+    }
+    throw Missing()
+  }
+
+  struct Missing: Error {}
+
+  @Test func nothingIsCutBeforeTheSnapshotIsDurable() throws {
+    var (bench, descriptor) = try Self.due()
+    #expect(bench.effects.cut == nil)
+    let index = descriptor.position.index
+    bench.receive(.commit(index))
+    bench.tick(after: .milliseconds(10))
+    #expect(bench.effects.cut == nil)
+    #expect(bench.replica.raft?.logStart.index == 0)
+    bench.step(.snapshotSaved(descriptor, bytes: 100))
+    let cut = try #require(bench.effects.cut)
+    #expect(cut < index, "what a peer may want that was away for a moment is kept")
+    #expect(cut > 0)
+    #expect(bench.replica.raft?.logStart.index == cut)
+  }
+
+  @Test func aSnapshotThatFailsCutsNothingAndIsTriedAgain() throws {
+    var (bench, descriptor) = try Self.due()
+    bench.step(.snapshotFailed(descriptor, "no space"))
+    #expect(bench.effects.cut == nil)
+    #expect(bench.effects.notices.contains(.snapshotFailed(descriptor.position.index, "no space")))
+    var saves = 0
+    for index in (descriptor.position.index + 1)...(descriptor.position.index + 20) {
+      let entry = Entry(index: index, term: 2, kind: .command, payload: [UInt8](repeating: 7, count: 50)[...])
+      bench.receive(.append(previous: LogPosition(index: index - 1, term: 2), entries: [entry], commit: index))
+      saves += bench.effects.snapshots.count
+    }
+    #expect(saves == 1)
+  }
+}
