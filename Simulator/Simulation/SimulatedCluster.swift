@@ -203,9 +203,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
         return effects
       })
     else { return }
-    if let raft = nodes[node].process?.replica.raft {
-      for entry in judge.check(raft) { onCommit?(entry) }
-    }
+    let committed = nodes[node].withProcess { $0.replica.raft.map { judge.check($0) } ?? [] }
+    for entry in committed ?? [] { onCommit?(entry) }
     carryOut(effects, of: node)
     planTick(of: node)
   }

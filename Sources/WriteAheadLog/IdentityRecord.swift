@@ -20,19 +20,18 @@ public struct IdentityRecord: Hashable, Sendable {
   /// Unique in the cluster, chosen by the operator.
   public let name: String
   public let phase: Phase
+  /// The cluster that it has agreed to, or belongs to. Kept, since every frame names it.
+  public let cluster: ClusterID?
 
   public init(node: NodeID, name: String, phase: Phase) {
     self.node = node
     self.name = name
     self.phase = phase
-  }
-
-  /// The cluster that it has agreed to, or belongs to.
-  public var cluster: ClusterID? {
-    switch phase {
-    case .undecided: nil
-    case .promised(let configuration), .formed(let configuration): configuration.digest
-    }
+    cluster =
+      switch phase {
+      case .undecided: nil
+      case .promised(let configuration), .formed(let configuration): configuration.digest
+      }
   }
 
   static let file = "identity"
