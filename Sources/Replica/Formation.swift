@@ -22,7 +22,6 @@ struct Formation: Sendable {
     let name: String
     var member: Member
     var promise: ClusterID?
-    var hasFormed = false
   }
 
   private let id: NodeID

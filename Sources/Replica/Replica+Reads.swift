@@ -5,7 +5,6 @@ struct Reads: Sendable {
   private struct Round {
     let id: ReadID
     let requests: [RequestID]
-    let asked: Instant
     let retryAt: Instant
     /// What must be applied before they are answered, once a quorum has confirmed it.
     var index: LogIndex?
@@ -25,7 +24,7 @@ struct Reads: Sendable {
   /// Takes all that wait into a new round. `fresh` is used for the first one: an id must not be one of an earlier process's.
   mutating func startRound(fresh: UInt64, now: Instant, retryAfter: Nanoseconds) -> ReadID {
     nextID = nextID == 0 ? fresh : nextID &+ 1
-    rounds.append(Round(id: nextID, requests: waiting, asked: now, retryAt: now + retryAfter))
+    rounds.append(Round(id: nextID, requests: waiting, retryAt: now + retryAfter))
     waiting.removeAll()
     return nextID
   }
@@ -76,9 +75,9 @@ extension Replica {
   }
 
   mutating func dispatchReads(now: Instant) {
-    guard let raft, raft.leader != nil, !reads.waiting.isEmpty else { return }
+    guard !reads.waiting.isEmpty, raft?.leader != nil else { return }
     let id = reads.startRound(fresh: random.next(), now: now, retryAfter: settings.raft.electionTimeout)
-    self.raft?.step(.read(id), now: now, into: &consensus)
+    raft?.step(.read(id), now: now, into: &consensus)
   }
 
   mutating func answerReads(into effects: inout ReplicaEffects<Machine>) {

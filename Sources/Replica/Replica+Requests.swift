@@ -27,17 +27,18 @@ extension Replica {
   }
 
   mutating func dispatchQueue(now: Instant) {
-    guard let raft, !queue.isEmpty else { return }
-    if raft.role == .leader {
-      let room = settings.raft.maximumUncommittedBytes - raft.uncommittedBytes
+    // The core is never bound to a name here: a second reference to its log would make the next append copy all of it.
+    guard !queue.isEmpty, let term = raft?.term else { return }
+    if raft?.role == .leader {
+      let room = settings.raft.maximumUncommittedBytes - (raft?.uncommittedBytes ?? 0)
       guard room > 0, let batch = takeBatch(limit: room) else { return }
-      inFlight.add(batch, term: raft.term, sequence: 0)
-      self.raft?.step(.propose(batch.map(\.payload)), now: now, into: &consensus)
-    } else if raft.leader != nil, now >= inFlight.heldUntil {
+      inFlight.add(batch, term: term, sequence: 0)
+      raft?.step(.propose(batch.map(\.payload)), now: now, into: &consensus)
+    } else if raft?.leader != nil, now >= inFlight.heldUntil {
       while let batch = takeBatch(limit: Self.maximumForwardBytes) {
         let sequence = inFlight.nextSequence()
-        inFlight.add(batch, term: raft.term, sequence: sequence)
-        self.raft?.step(.forward(stream: inFlight.stream, sequence: sequence, batch.map(\.payload)), now: now, into: &consensus)
+        inFlight.add(batch, term: term, sequence: sequence)
+        raft?.step(.forward(stream: inFlight.stream, sequence: sequence, batch.map(\.payload)), now: now, into: &consensus)
       }
     }
   }

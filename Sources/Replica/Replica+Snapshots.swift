@@ -64,13 +64,13 @@ extension Replica {
 
   /// Only what a durable snapshot covers is cut, and not what a peer will need after the snapshot that is on its way to it.
   private mutating func compact(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    guard let raft, let newest = snapshots.newest else { return }
-    var index = raft.compactionIndex(through: newest.position.index, keeping: settings.logKeptBytes)
-    if raft.logBytes < 4 * settings.snapshotAfterBytes {
+    guard let newest = snapshots.newest, let start = raft?.logStart.index, let bytes = raft?.logBytes else { return }
+    var index = raft?.compactionIndex(through: newest.position.index, keeping: settings.logKeptBytes) ?? start
+    if bytes < 4 * settings.snapshotAfterBytes {
       for transfer in snapshots.transfers { index = min(index, transfer.descriptor.position.index) }
     }
-    guard index > raft.logStart.index else { return }
-    self.raft?.step(.compact(through: index), now: now, into: &consensus)
+    guard index > start else { return }
+    raft?.step(.compact(through: index), now: now, into: &consensus)
     effects.cut = index
   }
 

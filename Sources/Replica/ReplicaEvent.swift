@@ -76,7 +76,8 @@ public struct ReplicaEffects<Machine: StateMachine> {
 public enum Reply<Machine: StateMachine>: Sendable {
   /// The command was committed, and applied here with this output.
   case applied(RequestID, Machine.Output)
-  /// The read may be done on this view. `staleness`: since when this node has not heard from a leader; `nil` for a fresh read.
+  /// The read may be done on this view. `staleness`: how long this node has not heard from a leader, or, leading, from a majority; `nil`
+  /// for a fresh read.
   case view(RequestID, Machine.View, staleness: Nanoseconds?)
   case failed(RequestID, RequestError)
 }

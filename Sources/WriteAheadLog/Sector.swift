@@ -9,13 +9,12 @@ enum Sector {
   static let size = 512
   static let payloadSize = 496
   static let trailerSize = size - payloadSize
-  /// Most sectors of one batch: what fits the trailer's field.
-  static let maximumPerBatch = 65535
 
   /// Which part of which batch a sector holds. A segment's header is batch 0, position 0 of 0.
   struct Trailer: Equatable {
     let batch: UInt64
     let position: UInt16
+    /// A batch never fills the field: it has 16 MiB at most (`LogOptions.batchSize`) and one entry more, 51,000 sectors.
     let count: UInt16
 
     static let header = Trailer(batch: 0, position: 0, count: 0)
