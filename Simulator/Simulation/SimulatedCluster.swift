@@ -9,7 +9,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// The end of a request.
   public enum Outcome {
     case applied(Machine.Output)
-    case view(Machine.View, staleness: Nanoseconds?)
+    case view(Machine.View, index: LogIndex, staleness: Nanoseconds?)
     case failed(RequestError)
   }
 
@@ -239,7 +239,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let (id, outcome): (RequestID, Outcome) =
       switch reply {
       case .applied(let id, let output): (id, .applied(output))
-      case .view(let id, let view, let staleness): (id, .view(view, staleness: staleness))
+      case .view(let id, let view, let index, let staleness): (id, .view(view, index: index, staleness: staleness))
       case .failed(let id, let error): (id, .failed(error))
       }
     if outcomes[id] != nil { judge.report("request \(id) was answered twice") }

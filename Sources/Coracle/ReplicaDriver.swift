@@ -181,7 +181,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     switch reply {
     case .applied(let request, let output):
       if case .proposal(let done) = completions.removeValue(forKey: request) { done(.success(output)) }
-    case .view(let request, let view, let staleness):
+    case .view(let request, let view, _, let staleness):
       if case .read(let done) = completions.removeValue(forKey: request) {
         done(.success(FreshView(view: view, staleness: staleness.map { .nanoseconds($0) })))
       }

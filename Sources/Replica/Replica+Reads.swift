@@ -67,7 +67,7 @@ extension Replica {
   ) {
     if consistency == .serializable, raft != nil, !isStopped {
       let staleness = raft?.silence(now: now) ?? .max
-      return effects.replies.append(.view(id, machine.view, staleness: staleness))
+      return effects.replies.append(.view(id, machine.view, index: appliedIndex, staleness: staleness))
     }
     if let error = admissionError(command: nil) { return effects.replies.append(.failed(id, error)) }
     pending.add(id, PendingRequests.Item(state: .read, bytes: 0, deadline: deadline))
@@ -84,7 +84,7 @@ extension Replica {
     let ready = reads.takeReady(applied: appliedIndex)
     guard !ready.isEmpty else { return }
     let view = machine.view
-    for id in ready where pending.take(id) != nil { effects.replies.append(.view(id, view, staleness: nil)) }
+    for id in ready where pending.take(id) != nil { effects.replies.append(.view(id, view, index: appliedIndex, staleness: nil)) }
   }
 
   /// Tells what changed, and asks again what a leader that is gone will not answer.

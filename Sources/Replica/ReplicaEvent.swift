@@ -76,9 +76,9 @@ public struct ReplicaEffects<Machine: StateMachine> {
 public enum Reply<Machine: StateMachine>: Sendable {
   /// The command was committed, and applied here with this output.
   case applied(RequestID, Machine.Output)
-  /// The read may be done on this view. `staleness`: how long this node has not heard from a leader, or, leading, from a majority; `nil`
-  /// for a fresh read.
-  case view(RequestID, Machine.View, staleness: Nanoseconds?)
+  /// The read may be done on this view, the state after the entry at `index`. `staleness`: how long this node has not heard from a leader,
+  /// or, leading, from a majority; `nil` for a fresh read.
+  case view(RequestID, Machine.View, index: LogIndex, staleness: Nanoseconds?)
   case failed(RequestID, RequestError)
 }
 

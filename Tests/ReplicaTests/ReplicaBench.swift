@@ -84,6 +84,6 @@ struct ReplicaBench {
   }
 
   var views: [RequestID] {
-    effects.replies.compactMap { if case .view(let id, _, _) = $0 { id } else { nil } }
+    effects.replies.compactMap { if case .view(let id, _, _, _) = $0 { id } else { nil } }
   }
 }

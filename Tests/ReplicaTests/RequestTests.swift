@@ -156,7 +156,7 @@ import Testing
   @Test func aSerializableReadSaysHowStaleItMayBe() throws {
     var bench = try ReplicaBench()
     func staleness() -> Nanoseconds? {
-      if case .view(_, _, let staleness) = bench.effects.replies.first { staleness } else { nil }
+      if case .view(_, _, _, let staleness) = bench.effects.replies.first { staleness } else { nil }
     }
     bench.step(.read(1, .serializable, deadline: Self.soon))
     #expect(staleness() == .max, "it never heard of a leader")

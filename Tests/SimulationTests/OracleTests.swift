@@ -46,24 +46,24 @@ import Testing
   @Test func acceptsWhatTheLogSays() {
     var oracle = Self.oracle(committed: "a", "b")
     oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a", "b"), staleness: nil))
+    oracle.answer(9, .view(Self.view("a", "b"), index: 1, staleness: nil))
     // A read that began before a change may see the state before it; a stale one may at any time.
     oracle.ask(10, .read(Self.key))
-    oracle.answer(10, .view(Self.view("a"), staleness: 1))
+    oracle.answer(10, .view(Self.view("a"), index: 1, staleness: 1))
     #expect(oracle.violations.isEmpty)
   }
 
   @Test func namesAStaleRead() {
     var oracle = Self.oracle(committed: "a", "b")
     oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a"), staleness: nil))
+    oracle.answer(9, .view(Self.view("a"), index: 1, staleness: nil))
     #expect(oracle.violations.contains { $0.hasPrefix("stale read") })
   }
 
   @Test func namesAReadOfWhatWasNeverWritten() {
     var oracle = Self.oracle(committed: "a", "b")
     oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a", "x"), staleness: nil))
+    oracle.answer(9, .view(Self.view("a", "x"), index: 1, staleness: nil))
     #expect(oracle.violations.count == 1)
   }
 

@@ -71,13 +71,13 @@ struct Oracle {
       guard let expected = outputs[id] else { return violations.append("durability: request \(id) was answered before it was committed") }
       if expected != output { violations.append("request \(id) was answered \(output), the log says \(expected)") }
       if case .success(let answer) = output { known = max(known, answer.revision) }
-    case .view(let view, staleness: nil):
+    case .view(let view, _, staleness: nil):
       if view.revision < asked.floor {
         violations.append("stale read: request \(id) saw revision \(view.revision), \(asked.floor) had been answered before it began")
       }
       checkRead(id, asked.operation, view)
       known = max(known, view.revision)
-    case .view(let view, staleness: _?): checkRead(id, asked.operation, view)
+    case .view(let view, _, staleness: _?): checkRead(id, asked.operation, view)
     case .failed(let error) where error.outcome == .notDone:
       denied[id] = error
       if outputs[id] != nil { violations.append("request \(id) was committed, and its client told: \(error)") }
