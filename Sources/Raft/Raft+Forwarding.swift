@@ -2,33 +2,28 @@ import ByteCoding
 
 /// Which forwarded proposals a node has looked at in one term, so that none is appended twice, nor appended after it was refused.
 struct ForwardingLedger: Sendable {
-  private struct Origin {
+  /// What one process sent. A node begins a new stream at each start, and what it sent before may arrive after that: no stream takes the
+  /// place of another.
+  private struct Stream {
     let peer: NodeID
-    var stream: UInt64
+    let number: UInt64
     var sequence: UInt64
-    /// Streams of earlier starts of that node: what comes of them now is late.
-    var retired: [UInt64] = []
   }
 
   /// Starts of one node that one term remembers; a node that starts more often is not served until the next term.
-  private static let maximumRetired = 1024
-  private var origins: [Origin] = []
+  private static let maximumStreams = 1024
+  private var streams: [Stream] = []
 
   /// True the first time that this is seen; it must be answered then, one way or the other.
-  mutating func isNew(stream: UInt64, sequence: UInt64, from peer: NodeID) -> Bool {
-    guard let index = origins.firstIndex(where: { $0.peer == peer }) else {
-      origins.append(Origin(peer: peer, stream: stream, sequence: sequence))
+  mutating func isNew(stream number: UInt64, sequence: UInt64, from peer: NodeID) -> Bool {
+    // The newest stands last, and is the one that speaks.
+    if let index = streams.lastIndex(where: { $0.number == number && $0.peer == peer }) {
+      guard sequence > streams[index].sequence else { return false }
+      streams[index].sequence = sequence
       return true
     }
-    if stream == origins[index].stream {
-      guard sequence > origins[index].sequence else { return false }
-    } else {
-      let origin = origins[index]
-      guard !origin.retired.contains(stream), origin.retired.count < Self.maximumRetired else { return false }
-      origins[index].retired.append(origin.stream)
-      origins[index].stream = stream
-    }
-    origins[index].sequence = sequence
+    guard streams.count(where: { $0.peer == peer }) < Self.maximumStreams else { return false }
+    streams.append(Stream(peer: peer, number: number, sequence: sequence))
     return true
   }
 }

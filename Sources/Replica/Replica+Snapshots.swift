@@ -11,7 +11,7 @@ struct Snapshots: Sendable {
     var confirmed = 0
     /// The next block to read.
     var next = 0
-    /// How many blocks there are, once the last one was read.
+    /// How many blocks there are, once one was read.
     var count: Int?
     var retryAt: Instant
   }
@@ -111,7 +111,8 @@ extension Replica {
 
   private mutating func readAhead(at index: Int, into effects: inout ReplicaEffects<Machine>) {
     let transfer = snapshots.transfers[index]
-    let end = min(transfer.confirmed + Snapshots.window, transfer.count ?? .max)
+    // How many there are shows with the first.
+    let end = min(transfer.confirmed + Snapshots.window, transfer.count ?? transfer.confirmed + 1)
     guard transfer.next < end else { return }
     for number in transfer.next..<end {
       effects.snapshots.append(.read(transfer.descriptor, number: number, for: transfer.peer))
@@ -120,12 +121,14 @@ extension Replica {
   }
 
   mutating func sendBlock(
-    _ descriptor: SnapshotDescriptor, number: Int, block: Bytes, last: Bool, to peer: NodeID, now: Instant
+    _ descriptor: SnapshotDescriptor, number: Int, block: Bytes, count: Int, to peer: NodeID, now: Instant,
+    into effects: inout ReplicaEffects<Machine>
   ) {
     guard let index = snapshots.transfers.firstIndex(where: { $0.peer == peer && $0.descriptor == descriptor }) else { return }
-    if last { snapshots.transfers[index].count = number + 1 }
+    snapshots.transfers[index].count = count
     raft?.step(
-      .sendSnapshotBlock(to: peer, descriptor, number: number, block: block, last: last), now: now, into: &consensus)
+      .sendSnapshotBlock(to: peer, descriptor, number: number, block: block, last: number == count - 1), now: now, into: &consensus)
+    readAhead(at: index, into: &effects)
   }
 
   mutating func resumeTransfers(now: Instant, into effects: inout ReplicaEffects<Machine>) {

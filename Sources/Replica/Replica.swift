@@ -115,8 +115,8 @@ public struct Replica<Machine: StateMachine>: Sendable {
     case .identitySaved: identitySaved(now: now, into: &effects)
     case .written(let sequence): written(through: sequence, now: now, into: &effects)
     case .snapshotSaved(let descriptor, _): snapshotSaved(descriptor, now: now, into: &effects)
-    case .snapshotBlock(let descriptor, let number, let block, let last, let peer):
-      sendBlock(descriptor, number: number, block: block, last: last, to: peer, now: now)
+    case .snapshotBlock(let descriptor, let number, let block, let count, let peer):
+      sendBlock(descriptor, number: number, block: block, count: count, to: peer, now: now, into: &effects)
     case .snapshotStored(let descriptor, let number, let last):
       blockStored(descriptor, number: number, last: last, into: &effects)
     case .restored(let descriptor, let machine): install(descriptor, machine, now: now, into: &effects)

@@ -22,8 +22,8 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case written(through: UInt64)
   /// The snapshot asked for by `SnapshotWork.save` is durable under its name.
   case snapshotSaved(SnapshotDescriptor, bytes: Int)
-  /// What `SnapshotWork.read` asked for; `last` is true for the final block (which may be empty).
-  case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, last: Bool, for: NodeID)
+  /// What `SnapshotWork.read` asked for, and how many blocks there are: at least one, which may be empty.
+  case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, count: Int, for: NodeID)
   /// The block handed out by `SnapshotWork.store` is in the file. After the last one: the snapshot is complete, verified and durable.
   case snapshotStored(SnapshotDescriptor, number: Int, last: Bool)
   /// What `SnapshotWork.restore` asked for.

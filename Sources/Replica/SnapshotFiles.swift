@@ -43,8 +43,8 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
       removeOlder(than: descriptor, store)
       return .snapshotSaved(descriptor, bytes: bytes)
     case .read(let descriptor, let number, let peer):
-      let (block, last) = try read(descriptor, number, store)
-      return .snapshotBlock(descriptor, number: number, block: block[...], last: last, for: peer)
+      let (block, count) = try read(descriptor, number, store)
+      return .snapshotBlock(descriptor, number: number, block: block[...], count: count, for: peer)
     case .store(let descriptor, let number, let block, let last):
       try add(block, number, last: last, to: descriptor, store)
       return .snapshotStored(descriptor, number: number, last: last)
@@ -82,7 +82,7 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
 
   private mutating func read(
     _ descriptor: SnapshotDescriptor, _ number: Int, _ store: SnapshotStore<Storage>
-  ) throws(StorageError) -> (block: [UInt8], last: Bool) {
+  ) throws(StorageError) -> (block: [UInt8], count: Int) {
     if outgoing?.descriptor != descriptor {
       outgoing?.close()
       outgoing = nil
@@ -92,7 +92,7 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
       throw .refused(what: "block \(number) of snapshot \(descriptor.position.index), which is another one by now")
     }
     // A snapshot of an empty state has no block.
-    return reader.blockCount == 0 ? ([], true) : (try reader.block(number), number == reader.blockCount - 1)
+    return reader.blockCount == 0 ? ([], 1) : (try reader.block(number), reader.blockCount)
   }
 
   private mutating func add(

@@ -137,7 +137,9 @@ import Testing
       for name in Self.names where !cluster.isRunning(name) && chaos.below(3) == 0 { try cluster.start(name) }
       cluster.run(for: .milliseconds(Int64(chaos.below(100))))
     }
-    cluster.network = SimulatedNetwork()
+    cluster.network.heal()
+    cluster.network.lossPerMille = 0
+    cluster.network.duplicatesPerMille = 0
     for name in Self.names where !cluster.isRunning(name) { try cluster.start(name) }
     // A command that was forwarded to a leader just before it went may be lost: its outcome is unknown, and the client asks again.
     let serves = (0..<10).contains { _ in

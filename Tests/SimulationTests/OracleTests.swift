@@ -32,78 +32,99 @@ import Testing
     return store.view
   }
 
-  static func oracle(committed values: String...) -> Oracle {
-    var oracle = Oracle()
+  static func oracle(committed values: String...) -> Oracle<KeyValueWorkload> {
+    var oracle = Oracle<KeyValueWorkload>()
     for (offset, value) in values.enumerated() {
       let number = UInt64(offset + 1)
-      oracle.ask(number, .change)
-      oracle.commit(entry(number, request: number, value))
-      oracle.answer(number, outcome(revision: Revision(offset + 2)))
+      oracle.ask(number)
+      oracle.commit(entry(number, request: number, value), at: .zero)
+      oracle.answer(number, outcome(revision: Revision(offset + 2)), at: .zero)
     }
     return oracle
   }
 
   @Test func acceptsWhatTheLogSays() {
     var oracle = Self.oracle(committed: "a", "b")
-    oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a", "b"), index: 1, staleness: nil))
+    oracle.ask(9)
+    oracle.answer(9, .view(Self.view("a", "b"), index: 2, staleness: nil), at: .zero)
     // A read that began before a change may see the state before it; a stale one may at any time.
-    oracle.ask(10, .read(Self.key))
-    oracle.answer(10, .view(Self.view("a"), index: 1, staleness: 1))
+    oracle.ask(10)
+    oracle.answer(10, .view(Self.view("a"), index: 1, staleness: 1), at: .zero)
     #expect(oracle.violations.isEmpty)
   }
 
   @Test func namesAStaleRead() {
     var oracle = Self.oracle(committed: "a", "b")
-    oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a"), index: 1, staleness: nil))
-    #expect(oracle.violations.contains { $0.hasPrefix("stale read") })
+    oracle.ask(9)
+    oracle.answer(9, .view(Self.view("a"), index: 1, staleness: nil), at: .zero)
+    #expect(oracle.violations.contains { $0.judge == .freshness })
   }
 
   @Test func namesAReadOfWhatWasNeverWritten() {
     var oracle = Self.oracle(committed: "a", "b")
-    oracle.ask(9, .read(Self.key))
-    oracle.answer(9, .view(Self.view("a", "x"), index: 1, staleness: nil))
+    oracle.ask(9)
+    oracle.answer(9, .view(Self.view("a", "x"), index: 2, staleness: nil), at: .zero)
     #expect(oracle.violations.count == 1)
   }
 
   @Test func namesAnAnswerBeforeTheCommit() {
-    var oracle = Oracle()
-    oracle.ask(1, .change)
-    oracle.answer(1, Self.outcome(revision: 2))
-    #expect(oracle.violations.contains { $0.hasPrefix("durability") })
+    var oracle = Oracle<KeyValueWorkload>()
+    oracle.ask(1)
+    oracle.answer(1, Self.outcome(revision: 2), at: .zero)
+    #expect(oracle.violations.contains { $0.judge == .answers })
   }
 
   @Test func namesAnAnswerThatTheLogDoesNotGive() {
-    var oracle = Oracle()
-    oracle.ask(1, .change)
-    oracle.commit(Self.entry(1, request: 1, "a"))
-    oracle.answer(1, Self.outcome(revision: 7))
+    var oracle = Oracle<KeyValueWorkload>()
+    oracle.ask(1)
+    oracle.commit(Self.entry(1, request: 1, "a"), at: .zero)
+    oracle.answer(1, Self.outcome(revision: 7), at: .zero)
     #expect(oracle.violations.count == 1)
   }
 
   @Test func namesACommandDoneTwice() {
     var oracle = Self.oracle(committed: "a")
-    oracle.commit(Self.entry(2, request: 1, "a"))
-    #expect(oracle.violations.contains { $0.hasPrefix("exactly once") })
+    oracle.commit(Self.entry(2, request: 1, "a"), at: .zero)
+    #expect(oracle.violations.contains { $0.judge == .exactlyOnce })
   }
 
   @Test(arguments: [true, false]) func namesALieAboutWhatWasNotDone(isCommittedFirst: Bool) {
-    var oracle = Oracle()
-    oracle.ask(1, .change)
-    if isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a")) }
-    oracle.answer(1, .failed(RequestError(.noLeader, outcome: .notDone)))
-    if !isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a")) }
+    var oracle = Oracle<KeyValueWorkload>()
+    oracle.ask(1)
+    if isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a"), at: .zero) }
+    oracle.answer(1, .failed(RequestError(.noLeader, outcome: .notDone)), at: .zero)
+    if !isCommittedFirst { oracle.commit(Self.entry(1, request: 1, "a"), at: .zero) }
     #expect(oracle.violations.count == 1)
   }
 
   @Test func acceptsAnUnknownOutcomeEitherWay() {
-    var oracle = Oracle()
+    var oracle = Oracle<KeyValueWorkload>()
     for id in 1...2 as ClosedRange<RequestID> {
-      oracle.ask(id, .change)
-      oracle.answer(id, .failed(RequestError(.deadlineExceeded, outcome: .unknown)))
+      oracle.ask(id)
+      oracle.answer(id, .failed(RequestError(.deadlineExceeded, outcome: .unknown)), at: .zero)
     }
-    oracle.commit(Self.entry(1, request: 1, "a"))
+    oracle.commit(Self.entry(1, request: 1, "a"), at: .zero)
     #expect(oracle.violations.isEmpty)
+  }
+
+  @Test func namesAnAnswerThatComesTwice() {
+    var oracle = Self.oracle(committed: "a")
+    oracle.answer(1, Self.outcome(revision: 2), at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.exactlyOnce])
+  }
+
+  @Test func namesAGapAmongWhatIsCommitted() {
+    var oracle = Self.oracle(committed: "a")
+    oracle.commit(Self.entry(3, request: 7, "b"), at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.stateMachineSafety])
+  }
+
+  @Test func namesANodeWithAnotherState() {
+    var oracle = Self.oracle(committed: "a", "b")
+    oracle.compare(Self.view("a"), 1, "node x", at: .zero)
+    #expect(oracle.violations.isEmpty)
+    oracle.compare(Self.view("a"), 2, "node x", at: .zero)
+    oracle.compare(Self.view("a", "b"), 3, "node x", at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.stateMachineSafety, .stateMachineSafety])
   }
 }

@@ -5,14 +5,16 @@ import Testing
   /// Whole clusters under faults; `simulate swarm` does the same for as long as one likes.
   @Test(arguments: 1...3 as ClosedRange<UInt64>)
   func noFaultBreaksAPromise(seed: UInt64) {
-    let report = SwarmRun(SwarmPlan(seed: seed)).run()
+    let report = Story(seed: seed, lasting: .milliseconds(15_000)).runKeyValue()
     #expect(report.violations.isEmpty)
     #expect(report.completed > 100, "a run in which hardly anything succeeds shows nothing")
   }
 
   @Test func aSeedIsARun() {
-    let first = SwarmRun(SwarmPlan(seed: 11)).run()
-    #expect(first.fingerprint == SwarmRun(SwarmPlan(seed: 11)).run().fingerprint)
-    #expect(first.fingerprint != SwarmRun(SwarmPlan(seed: 12)).run().fingerprint)
+    func fingerprint(_ seed: UInt64) -> UInt64 {
+      Story(seed: seed, nodes: 3, lasting: .milliseconds(3000)).runKeyValue().fingerprint
+    }
+    #expect(fingerprint(11) == fingerprint(11))
+    #expect(fingerprint(11) != fingerprint(12))
   }
 }

@@ -62,6 +62,8 @@ public final class SimulatedDisk: Disk {
   public var capacity = Int.max
   /// Calls so far, those that failed included.
   public internal(set) var operationCount = 0
+  /// Calls that failed because they were told to.
+  public internal(set) var failedCalls = 0
   /// From the operation with this number on (counted from 1) every call fails, as if the machine stood still.
   public var powerFailsAfter = Int.max
   var nodes: [Node] = []
@@ -198,7 +200,8 @@ public final class SimulatedDisk: Disk {
     pendingNames.append(change)
   }
 
-  private var isPowered: Bool { operationCount <= powerFailsAfter }
+  /// False from the operation on at which the power failed, until `crash` or `losePower`.
+  public var isPowered: Bool { operationCount <= powerFailsAfter }
 
   private func begin(_ verb: Verb, _ file: File) throws(DiskError) {
     let name = nodes[file.node].name

@@ -18,8 +18,8 @@ extension SimulatedDisk {
     faults.append(Fault(verb: verb, prefix: prefix, reason: reason, skip: skip, count: count))
   }
 
-  /// No call that was to fail will.
-  public func stopFailing() { faults = [] }
+  /// No call that was to fail will; or none of this verb.
+  public func stopFailing(_ verb: Verb? = nil) { faults.removeAll { verb == nil || $0.verb == verb } }
 
   func takeFault(_ verb: Verb, _ name: String) -> DiskError.Reason? {
     guard let i = faults.firstIndex(where: { $0.verb == verb && name.hasPrefix($0.prefix) }) else { return nil }
@@ -28,6 +28,7 @@ extension SimulatedDisk {
       return nil
     }
     faults[i].count -= 1
+    failedCalls += 1
     defer { if faults[i].count == 0 { faults.remove(at: i) } }
     return faults[i].reason
   }

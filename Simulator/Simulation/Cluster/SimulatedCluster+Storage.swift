@@ -1,0 +1,110 @@
+import Raft
+import Replica
+import WriteAheadLog
+
+/// The threads beside a replica: one writes the log, one works on snapshots. Each does one thing at a time, and takes its time.
+extension SimulatedCluster {
+  /// How long the log's thread waits before it looks for room on a full disk again.
+  private static var fullDiskPause: Nanoseconds { .milliseconds(200) }
+
+  // MARK: The log's thread
+
+  /// Everything that waits becomes one write, and one sync that takes its time.
+  func beginLog(_ number: Int) {
+    let node = nodes[number]
+    guard let process = node.process, process.logWork == nil, !process.waitsForRoom else { return }
+    guard process.identity != nil || !process.writes.isEmpty || process.cut != nil else { return }
+    var work = SimulatedProcess<Machine>.LogWork()
+    do throws(StorageError) {
+      if let record = process.identity {
+        try process.log.save(record)
+        work.savesIdentity = true
+        process.identity = nil
+      }
+      if let last = process.writes.last {
+        guard try append(process, number) else { return }
+        work.through = last.sequence
+        process.writes = []
+      }
+    } catch {
+      return storageFailed(number, error)
+    }
+    work.cut = process.cut
+    process.cut = nil
+    process.logWork = work
+    queue.plan(.logDone(node: number, generation: node.generation), at: now + syncTime(of: node))
+  }
+
+  /// False if the disk is full: the thread makes what room it may, and tries again later.
+  private func append(_ process: SimulatedProcess<Machine>, _ number: Int) throws(StorageError) -> Bool {
+    do throws(StorageError) {
+      try process.log.append(process.writes)
+      return true
+    } catch {
+      guard case .full = error else { throw error }
+      if let cut = process.cut { try process.log.cut(through: cut) }
+      process.cut = nil
+      process.waitsForRoom = true
+      queue.plan(.logRetry(node: number, generation: nodes[number].generation), at: now + Self.fullDiskPause)
+      return false
+    }
+  }
+
+  func finishLog(_ number: Int) {
+    let node = nodes[number]
+    guard let process = node.process, let work = process.logWork else { return }
+    process.logWork = nil
+    do throws(StorageError) {
+      if work.through != nil { try process.log.sync() }
+      if let cut = work.cut { try process.log.cut(through: cut) }
+    } catch {
+      return storageFailed(number, error)
+    }
+    let now = node.clock.local(now)
+    if work.savesIdentity { process.replica.step(.identitySaved, now: now, into: &process.effects) }
+    if let through = work.through {
+      judge.wrote(number, through: through)
+      process.replica.step(.written(through: through), now: now, into: &process.effects)
+    }
+    endTurn(of: number)
+  }
+
+  /// The node answers what waits, and its process ends.
+  private func storageFailed(_ number: Int, _ error: StorageError) {
+    let node = nodes[number]
+    guard node.disk.isPowered else { return endForLackOfPower(number) }
+    guard let process = node.process else { return }
+    process.replica.step(.storageFailed(error.description), now: node.clock.local(now), into: &process.effects)
+    let replies = process.effects.replies
+    end(number, .storageFailure)
+    for reply in replies { settle(reply) }
+    onEnd?(names[number], .storageFailure)
+  }
+
+  private func syncTime(of node: SimulatedNode<Machine>) -> Nanoseconds {
+    max(0, node.diskStallsUntil - now) + node.random.nanoseconds(in: node.syncLatency ?? syncLatency)
+  }
+
+  func retryLog(_ number: Int) {
+    nodes[number].process?.waitsForRoom = false
+    beginLog(number)
+  }
+
+  // MARK: The snapshots' thread
+
+  func beginSnapshotWork(_ number: Int) {
+    let node = nodes[number]
+    guard let process = node.process, !process.snapshotsAreBusy, !process.snapshotWork.isEmpty else { return }
+    process.snapshotsAreBusy = true
+    queue.plan(.snapshotDone(node: number, generation: node.generation), at: now + syncTime(of: node))
+  }
+
+  func finishSnapshotWork(_ number: Int) {
+    let node = nodes[number]
+    guard let process = node.process, let cluster = process.replica.status.cluster else { return }
+    process.snapshotsAreBusy = false
+    let event = process.snapshots.perform(process.snapshotWork.removeFirst(), cluster: cluster)
+    guard node.disk.isPowered else { return endForLackOfPower(number) }
+    step(number, event)
+  }
+}

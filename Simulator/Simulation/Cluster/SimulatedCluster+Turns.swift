@@ -1,0 +1,99 @@
+import Raft
+import Replica
+import WriteAheadLog
+
+/// What a node's turn comes to: its effects are carried out, and judged.
+extension SimulatedCluster {
+  /// A node's state is shown each time it has passed so many entries.
+  private static var statesShownEvery: LogIndex { 8 }
+
+  func step(_ number: Int, _ event: ReplicaEvent<Machine>) {
+    let node = nodes[number]
+    guard let process = node.process else { return }
+    process.replica.step(event, now: node.clock.local(now), into: &process.effects)
+    endTurn(of: number)
+  }
+
+  func endTurn(of number: Int) {
+    let node = nodes[number]
+    guard let process = node.process else { return }
+    process.replica.endTurn(now: node.clock.local(now), into: &process.effects)
+    judgeTurn(of: number, process)
+    carryOut(process, number)
+    // What a client was told may have made it ask again at once, and that may have ended the process.
+    guard node.process === process else { return }
+    beginLog(number)
+    beginSnapshotWork(number)
+    planTick(of: number)
+  }
+
+  private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
+    guard let state = process.replica.consensusState else { return }
+    for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
+    if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
+      process.shownApplied = state.appliedIndex
+      onApply(names[number], process.replica.view, state.appliedIndex)
+    }
+  }
+
+  private func carryOut(_ process: SimulatedProcess<Machine>, _ number: Int) {
+    for (destination, frame) in process.effects.frames { send(frame, from: number, to: destination) }
+    for notice in process.effects.notices { notices.append((names[number], notice)) }
+    process.identity = process.effects.identity ?? process.identity
+    process.writes += process.effects.writes
+    process.cut = process.effects.cut ?? process.cut
+    process.snapshotWork += process.effects.snapshots
+    let replies = process.effects.replies
+    process.effects.removeAll()
+    for reply in replies { settle(reply) }
+  }
+
+  private func send(_ frame: [UInt8], from source: Int, to destination: Destination) {
+    let target: Int? =
+      switch destination {
+      case .address(let address): names.firstIndex(of: address)
+      case .connection(let connection): Int(exactly: connection)
+      }
+    guard let target, nodes.indices.contains(target) else { return }
+    judge.said(source, frame, now: now)
+    if let kind = frame.dropFirst(5).first { framesSent[Int(kind) & 63] += 1 }
+    var frame = frame
+    switch network.send(&frame, from: source, to: target, now: now) {
+    case .arrives(let at, let again):
+      queue.plan(.frame(frame, from: source, to: target), at: at)
+      if let again { queue.plan(.frame(frame, from: source, to: target), at: again) }
+    case .waits, .lost: break
+    }
+  }
+
+  private func planTick(of number: Int) {
+    let node = nodes[number]
+    guard let process = node.process else { return }
+    let deadline = process.replica.deadline
+    guard deadline != .never else { return }
+    let at = max(node.clock.world(deadline), now + 1)
+    guard at < process.plannedTick else { return }
+    process.plannedTick = at
+    queue.plan(.tick(node: number, generation: node.generation), at: at)
+  }
+
+  /// The clock runs otherwise from now on.
+  func replanTick(of number: Int) {
+    nodes[number].process?.plannedTick = .never
+    planTick(of: number)
+  }
+
+  // MARK: Ends
+
+  func end(_ number: Int, _ how: End) {
+    let node = nodes[number]
+    node.end()
+    if how == .powerLoss { node.disk.losePower(using: &node.random) } else { node.disk.crash() }
+  }
+
+  func endForLackOfPower(_ number: Int) {
+    let how: End = nodes[number].losesPower ? .powerLoss : .crash
+    end(number, how)
+    onEnd?(names[number], how)
+  }
+}

@@ -1,0 +1,322 @@
+import ByteCoding
+import Raft
+import Replica
+import WriteAheadLog
+
+/// A whole cluster in one thread and in virtual time: real replicas, real logs, real recovery, on simulated disks, clocks and networks.
+/// The same seed and the same calls give the same run, event for event (`fingerprint`).
+public final class SimulatedCluster<Machine: StateMachine> {
+  /// The end of a request.
+  public enum Outcome {
+    case applied(Machine.Output)
+    /// The state after the log entry at `index`.
+    case view(Machine.View, index: LogIndex, staleness: Nanoseconds?)
+    case failed(RequestError)
+  }
+
+  /// How a process came to its end.
+  public enum End: String, Sendable {
+    /// It was killed; the page cache stays.
+    case crash
+    /// The machine lost power, and what was not synced.
+    case powerLoss
+    /// It was told to stop, answered what waited, and stopped.
+    case stop
+    /// Its disk failed, so that it could promise nothing more.
+    case storageFailure
+  }
+
+  public let names: [String]
+  public var network: SimulatedNetwork
+  /// How long a disk takes for one sync.
+  public var syncLatency: ClosedRange<Nanoseconds> = .milliseconds(1) ... .milliseconds(5)
+  public var settings: ReplicaSettings
+  public internal(set) var now = Instant.zero
+  /// Changes with every event: two runs that have the same are the same run.
+  public internal(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// Events so far.
+  public internal(set) var eventCount = 0
+  /// What the nodes said, in order.
+  public internal(set) var notices: [(name: String, notice: Notice)] = []
+  /// Called for each answer. As long as it is set, `outcome(of:)` remembers none.
+  public var onOutcome: ((RequestID, Outcome) -> Void)?
+  /// Called for each entry when the first node commits it.
+  public var onCommit: ((Entry) -> Void)?
+  /// Called with a node's state and the index that it has applied, now and then as it goes on.
+  public var onApply: ((_ name: String, Machine.View, LogIndex) -> Void)?
+  /// Called when a process ended although nobody ended it just then: its disk failed, or it was in the middle of its work.
+  public var onEnd: ((_ name: String, End) -> Void)?
+  /// Frames sent of each kind, by the number of the kind.
+  public internal(set) var framesSent = [Int](repeating: 0, count: 64)
+  /// What the judges found wrong; empty in a correct run.
+  public var violations: [Violation] { judge.violations }
+
+  let nodes: [SimulatedNode<Machine>]
+  var queue = EventQueue<Happening>()
+  var judge: SafetyJudge
+  /// The millisecond that is being lived through, and how much happened in it.
+  private var pace: (millisecond: Int64, events: Int) = (0, 0)
+  private var outcomes: [RequestID: Outcome] = [:]
+  private var lastRequest: RequestID = 0
+
+  /// More events in one virtual millisecond than any real load makes: something wakes itself without end.
+  private static var maximumEventsPerMillisecond: Int { 100_000 }
+
+  /// - Parameter lists: whom each node is told to form a cluster with; whoever is not named here is told of all `names`.
+  public init(names: [String], seed: UInt64, settings: ReplicaSettings = ReplicaSettings(), lists: [String: [String]] = [:]) {
+    self.names = names
+    self.settings = settings
+    judge = SafetyJudge(names: names)
+    var random = PseudoRandom(seed: seed)
+    network = SimulatedNetwork(names: names, seed: random.next())
+    nodes = names.map { name in
+      SimulatedNode(contact: Self.contact(name, list: lists[name] ?? names), random: PseudoRandom(seed: random.next()))
+    }
+  }
+
+  static func contact(_ name: String, list: [String]) -> Contact {
+    Contact(
+      name: name, peerAddress: name, clientAddress: "\(name)-client",
+      initialCluster: list.map { Contact.InitialMember(name: $0, peerAddress: $0) })
+  }
+
+  // MARK: Processes
+
+  /// Starts the process of a node from what its disk holds. Nothing happens if it runs already.
+  /// - Throws: what the node itself would say and stop with: `StorageError`, `MalformedBytes`.
+  public func start(_ name: String) throws {
+    let number = index(name)
+    let node = nodes[number]
+    guard node.process == nil else { return }
+    do {
+      let storage = try node.start(settings: settings, now: now)
+      judge.started(number, storage.recovered, now: now)
+      endTurn(of: number)
+    } catch {
+      // The power went during recovery: it never started.
+      guard node.disk.isPowered else { return endForLackOfPower(number) }
+      throw error
+    }
+  }
+
+  public func startAll() throws {
+    for name in names { try start(name) }
+  }
+
+  /// The process ends; the page cache stays.
+  public func crash(_ name: String) { end(index(name), .crash) }
+
+  /// The process ends, and what was not synced may be lost.
+  public func losePower(_ name: String) { end(index(name), .powerLoss) }
+
+  /// The process is told to stop: it answers what waits, and ends.
+  public func stop(_ name: String) {
+    step(index(name), .stop)
+    end(index(name), .stop)
+  }
+
+  /// The process ends in the middle of its work on the disk, after `operations` more calls; with its page cache if `losingPower`.
+  public func end(_ name: String, afterDiskOperations operations: Int, losingPower: Bool) {
+    let node = nodes[index(name)]
+    node.losesPower = losingPower
+    node.disk.powerFailsAfter = node.disk.operationCount + operations
+  }
+
+  /// The disk is empty, for good: the machine was replaced, or somebody cleaned up. The process must not run.
+  public func wipe(_ name: String) {
+    let node = index(name)
+    precondition(nodes[node].process == nil, "the disk of a running process cannot be wiped")
+    nodes[node].disk = SimulatedDisk()
+    judge.lostDisk(of: node)
+  }
+
+  /// The operator changes whom the node is told to form a cluster with, from its next start on.
+  public func setList(_ list: [String], of name: String) { nodes[index(name)].contact = Self.contact(name, list: list) }
+
+  /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
+  public func pause(_ name: String) {
+    let node = nodes[index(name)]
+    if node.pausedSince == nil, node.process != nil { node.pausedSince = now }
+  }
+
+  /// The process goes on, and finds at once all that came meanwhile. `clockStoodStill`: its clock was frozen too.
+  public func resume(_ name: String, clockStoodStill: Bool = false) {
+    let number = index(name)
+    let node = nodes[number]
+    guard let since = node.pausedSince else { return }
+    node.pausedSince = nil
+    if clockStoodStill {
+      node.clock.stoodStill(for: now - since)
+      replanTick(of: number)
+    }
+    for happening in node.held { queue.plan(happening, at: now) }
+    node.held = []
+  }
+
+  /// From now on the node's clock runs faster than the world by so many millionths (slower, if negative).
+  public func drift(_ name: String, perMillion: Int64) {
+    nodes[index(name)].clock.drift(perMillion: perMillion, now: now)
+    replanTick(of: index(name))
+  }
+
+  /// Sets the node's clock off against the others', before its first start.
+  public func skewClock(of name: String, by offset: Nanoseconds) { nodes[index(name)].clock = SimulatedClock(offset: offset) }
+
+  /// Each turn of the node takes so long, during which nothing else happens to it; 0 for a machine that is not loaded.
+  public func slow(_ name: String, turnTime: Nanoseconds) { nodes[index(name)].turnTime = turnTime }
+
+  /// How long this node's disk takes for one sync; `nil` for what holds everywhere.
+  public func setSyncLatency(_ latency: ClosedRange<Nanoseconds>?, of name: String) { nodes[index(name)].syncLatency = latency }
+
+  /// The node's disk answers nothing for so long.
+  public func stallDisk(of name: String, for duration: Nanoseconds) {
+    nodes[index(name)].diskStallsUntil = max(nodes[index(name)].diskStallsUntil, now + duration)
+  }
+
+  /// What a clogged link held arrives, all at once.
+  public func unclog(from source: String, to destination: String) {
+    network[source, destination].isClogged = false
+    for frame in network[source, destination].takeHeld() {
+      queue.plan(.frame(frame, from: index(source), to: index(destination)), at: now)
+    }
+  }
+
+  public func isPaused(_ name: String) -> Bool { nodes[index(name)].pausedSince != nil }
+  public func isRunning(_ name: String) -> Bool { nodes[index(name)].process != nil }
+  public func disk(of name: String) -> SimulatedDisk { nodes[index(name)].disk }
+  public func status(of name: String) -> ReplicaStatus? { nodes[index(name)].process?.replica.status }
+  public func view(of name: String) -> Machine.View? { nodes[index(name)].process?.replica.view }
+
+  /// The running node that leads in the highest term.
+  public var leader: String? {
+    var newest: (name: String, term: Term)?
+    for (name, node) in zip(names, nodes) {
+      guard let state = node.process?.replica.consensusState, state.role == .leader, state.term > newest?.term ?? 0 else { continue }
+      newest = (name, state.term)
+    }
+    return newest?.name
+  }
+
+  // MARK: Requests
+
+  public func propose(_ command: [UInt8], on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
+    submit(.propose(command, timeout: timeout), on: name)
+  }
+
+  public func read(_ consistency: Consistency, on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
+    submit(.read(consistency, timeout: timeout), on: name)
+  }
+
+  /// The name that the next request gets.
+  public var nextRequest: RequestID { lastRequest + 1 }
+
+  /// The end of a request; `nil` while it is under way, and for good if the node that took it has gone.
+  public func outcome(of request: RequestID) -> Outcome? { outcomes[request] }
+
+  private func submit(_ request: ClientRequest, on name: String) -> RequestID {
+    lastRequest += 1
+    let node = index(name)
+    if nodes[node].pausedSince == nil { take(lastRequest, request, node) } else { hold(.request(lastRequest, request, node: node), node) }
+    return lastRequest
+  }
+
+  private func take(_ id: RequestID, _ request: ClientRequest, _ node: Int) {
+    let now = nodes[node].clock.local(now)
+    switch request {
+    case .propose(let command, let timeout): step(node, .propose(id, command: command[...], deadline: now + timeout))
+    case .read(let consistency, let timeout): step(node, .read(id, consistency, deadline: now + timeout))
+    }
+  }
+
+  func settle(_ reply: Reply<Machine>) {
+    let (id, outcome): (RequestID, Outcome) =
+      switch reply {
+      case .applied(let id, let output): (id, .applied(output))
+      case .view(let id, let view, let index, let staleness): (id, .view(view, index: index, staleness: staleness))
+      case .failed(let id, let error): (id, .failed(error))
+      }
+    if let onOutcome { return onOutcome(id, outcome) }
+    if outcomes[id] != nil { judge.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
+    outcomes[id] = outcome
+  }
+
+  // MARK: Time
+
+  /// When something happens next.
+  public var nextInstant: Instant { queue.nextInstant }
+
+  /// Lets everything happen that is planned for the next `duration`.
+  public func run(for duration: Nanoseconds) { run(until: now + duration) }
+
+  public func run(until end: Instant) {
+    while queue.nextInstant <= end { happen() }
+    now = max(now, end)
+  }
+
+  /// Runs until `condition` holds; false if it does not within `limit`.
+  public func run(within limit: Nanoseconds, until condition: () -> Bool) -> Bool {
+    let end = now + limit
+    while !condition() {
+      guard queue.nextInstant <= end else { return false }
+      happen()
+    }
+    return true
+  }
+
+  private func happen() {
+    guard let (at, happening) = queue.next() else { return }
+    now = at
+    eventCount += 1
+    keepPace()
+    let node = nodes[happening.node]
+    if node.pausedSince != nil { return hold(happening, happening.node) }
+    if node.isBusyUntil > now { return queue.plan(happening, at: node.isBusyUntil) }
+    record(UInt64(bitPattern: at.nanoseconds))
+    happen(happening, to: node)
+    if node.turnTime > 0 { node.isBusyUntil = now + node.turnTime }
+  }
+
+  private func happen(_ happening: Happening, to node: SimulatedNode<Machine>) {
+    switch happening {
+    case .frame(let bytes, let source, let number):
+      record(bytes)
+      step(number, .frame(bytes[...], connection: UInt64(source)))
+    case .tick(let number, let generation):
+      // Another tick may have been planned since, for an earlier moment.
+      guard node.generation == generation, let process = node.process, process.plannedTick <= now else { return }
+      process.plannedTick = .never
+      step(number, .tick)
+    case .request(let id, let request, let number): take(id, request, number)
+    case .logDone(let number, let generation): if node.generation == generation { finishLog(number) }
+    case .logRetry(let number, let generation): if node.generation == generation { retryLog(number) }
+    case .snapshotDone(let number, let generation): if node.generation == generation { finishSnapshotWork(number) }
+    }
+  }
+
+  private func hold(_ happening: Happening, _ node: Int) {
+    if nodes[node].held.count < SimulatedNode<Machine>.maximumHeld { nodes[node].held.append(happening) }
+  }
+
+  private func keepPace() {
+    let millisecond = now.nanoseconds / .milliseconds(1)
+    pace = millisecond == pace.millisecond ? (millisecond, pace.events + 1) : (millisecond, 1)
+    if pace.events > Self.maximumEventsPerMillisecond {
+      judge.report(.livelock, "\(pace.events) events in one millisecond", at: now)
+      queue.removeAll()
+    }
+  }
+
+  func record(_ value: UInt64) { fingerprint = (fingerprint ^ value) &* 0x100_0000_01b3 }
+
+  /// A frame begins with the checksum of the rest.
+  private func record(_ frame: [UInt8]) {
+    var value = UInt64(frame.count)
+    for byte in frame.prefix(4) { value = value << 8 | UInt64(byte) }
+    record(value)
+  }
+
+  func index(_ name: String) -> Int {
+    guard let index = names.firstIndex(of: name) else { preconditionFailure("no node is called \(name)") }
+    return index
+  }
+}

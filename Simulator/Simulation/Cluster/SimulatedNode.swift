@@ -1,0 +1,115 @@
+import ByteCoding
+import Raft
+import Replica
+import WriteAheadLog
+
+/// One machine: a disk and a clock that stay, and a process that comes and goes.
+final class SimulatedNode<Machine: StateMachine> {
+  /// What a frozen process finds when it wakes; more is lost, as by a full socket.
+  static var maximumHeld: Int { 10_000 }
+
+  var contact: Contact
+  var disk = SimulatedDisk()
+  var clock = SimulatedClock()
+  var random: PseudoRandom
+  /// Grows with each start and each end: what was planned for an earlier process does not happen.
+  private(set) var generation = 0
+  private(set) var process: SimulatedProcess<Machine>?
+  /// Since when it is frozen.
+  var pausedSince: Instant?
+  var held: [Happening] = []
+  /// How long a turn takes; nothing else happens to the node meanwhile.
+  var turnTime: Nanoseconds = 0
+  var isBusyUntil = Instant.zero
+  /// How long its disk takes for one sync, if not what holds everywhere.
+  var syncLatency: ClosedRange<Nanoseconds>?
+  /// Until when its disk does not answer.
+  var diskStallsUntil = Instant.zero
+  /// Whether what ends the process in the middle of its work takes the page cache too.
+  var losesPower = false
+
+  init(contact: Contact, random: PseudoRandom) {
+    self.contact = contact
+    self.random = random
+  }
+
+  /// Starts the real node on the real recovery code.
+  func start(settings: ReplicaSettings, now: Instant) throws -> NodeStorage<Machine, SimulatedDisk> {
+    let storage = try NodeStorage<Machine, SimulatedDisk>(opening: disk, name: contact.name, newborn: NodeID(random.next() | 1))
+    let replica = try Replica(
+      identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot, machine: storage.machine,
+      settings: settings, seed: random.next(), now: clock.local(now))
+    generation += 1
+    process = SimulatedProcess(replica: replica, log: storage.log, snapshots: storage.snapshots)
+    return storage
+  }
+
+  func end() {
+    process = nil
+    pausedSince = nil
+    held = []
+    generation += 1
+  }
+}
+
+/// What a start makes anew, from what is on the disk.
+final class SimulatedProcess<Machine: StateMachine> {
+  var replica: Replica<Machine>
+  var effects = ReplicaEffects<Machine>()
+  var log: LogFiles<SimulatedDisk>
+  var snapshots: SnapshotFiles<Machine, SimulatedDisk>
+  /// What waits for the log's thread.
+  var identity: IdentityRecord?
+  var writes: [LogWrite] = []
+  var cut: LogIndex?
+  /// What the log's thread is at.
+  var logWork: LogWork?
+  /// It found the disk full, and tries again later.
+  var waitsForRoom = false
+  var snapshotWork: [SnapshotWork<Machine>] = []
+  var snapshotsAreBusy = false
+  /// What was applied when the state was last shown to whoever asked for it.
+  var shownApplied: LogIndex = 0
+  /// The moment of the world for which a tick is planned.
+  var plannedTick: Instant = .never
+
+  struct LogWork {
+    var savesIdentity = false
+    /// The last write of the batch that waits for its sync.
+    var through: UInt64?
+    var cut: LogIndex?
+  }
+
+  init(replica: Replica<Machine>, log: LogFiles<SimulatedDisk>, snapshots: SnapshotFiles<Machine, SimulatedDisk>) {
+    self.replica = replica
+    self.log = log
+    self.snapshots = snapshots
+  }
+}
+
+/// Something that happens to one node.
+enum Happening {
+  case frame([UInt8], from: Int, to: Int)
+  case tick(node: Int, generation: Int)
+  case request(RequestID, ClientRequest, node: Int)
+  /// The disk has answered the log's thread.
+  case logDone(node: Int, generation: Int)
+  /// The log's thread tries again to find room on a full disk.
+  case logRetry(node: Int, generation: Int)
+  case snapshotDone(node: Int, generation: Int)
+
+  /// Whose process it happens to.
+  var node: Int {
+    switch self {
+    case .frame(_, _, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _), .logRetry(let node, _),
+      .snapshotDone(let node, _):
+      node
+    }
+  }
+}
+
+/// What a client asks of a node, and how long it waits.
+enum ClientRequest {
+  case propose([UInt8], timeout: Nanoseconds)
+  case read(Consistency, timeout: Nanoseconds)
+}

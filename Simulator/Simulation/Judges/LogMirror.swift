@@ -1,0 +1,102 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// What one node has handed to its disk, and how much of that its disk has confirmed: kept beside the node, and held against what a restart
+/// finds.
+struct LogMirror {
+  /// The position before the first entry.
+  private(set) var start: LogPosition = .zero
+  private(set) var entries: [Entry] = []
+  /// Entries up to here are confirmed.
+  private(set) var durableIndex: LogIndex = 0
+  /// The newest hard state that is confirmed.
+  private(set) var durableState = HardState(term: 0)
+  /// Every vote that was ever confirmed.
+  private var votes: [Term: NodeID] = [:]
+  /// Writes that wait: how far the log reached, and the hard state then, if it changed.
+  private var underWay: [(sequence: UInt64, through: LogIndex, state: HardState?)] = []
+
+  var lastIndex: LogIndex { start.index + UInt64(entries.count) }
+
+  func term(at index: LogIndex) -> Term? {
+    if index == start.index { return start.term }
+    return entry(at: index)?.term
+  }
+
+  func entry(at index: LogIndex) -> Entry? {
+    guard index > start.index, index <= lastIndex else { return nil }
+    return entries[Int(index - start.index - 1)]
+  }
+
+  mutating func hand(over write: LogWrite) {
+    if let reset = write.reset {
+      start = reset
+      entries = []
+      durableIndex = min(durableIndex, reset.index)
+      for i in underWay.indices { underWay[i].through = min(underWay[i].through, reset.index) }
+    }
+    if let first = write.entries.first { replaceSuffix(from: first.index, with: write.entries) }
+    underWay.append((write.sequence, lastIndex, write.hardState))
+  }
+
+  private mutating func replaceSuffix(from index: LogIndex, with news: [Entry]) {
+    if index <= lastIndex, index > start.index {
+      entries.removeLast(Int(lastIndex - index + 1))
+      durableIndex = min(durableIndex, index - 1)
+      for i in underWay.indices { underWay[i].through = min(underWay[i].through, index - 1) }
+    }
+    entries += news
+  }
+
+  mutating func confirm(through sequence: UInt64) {
+    while let write = underWay.first, write.sequence <= sequence {
+      durableIndex = max(durableIndex, write.through)
+      if let state = write.state { confirm(state) }
+      underWay.removeFirst()
+    }
+  }
+
+  private mutating func confirm(_ state: HardState) {
+    durableState = state
+    if let vote = state.vote { votes[state.term] = vote }
+  }
+
+  func hasVoted(for candidate: NodeID, in term: Term) -> Bool { votes[term] == candidate }
+
+  /// Goes on from what a start found. Says what is missing of what had been confirmed.
+  mutating func restart(from recovered: Recovered?) -> [String] {
+    var violations: [String] = []
+    if let recovered {
+      violations = missing(in: recovered)
+    } else if durableIndex > 0 || durableState.term > 0 {
+      violations = ["the log is gone, entries up to \(durableIndex) had been confirmed"]
+    }
+    start = recovered?.start ?? .zero
+    entries = recovered?.entries ?? []
+    durableIndex = lastIndex
+    confirm(recovered?.hardState ?? HardState(term: 0))
+    underWay = []
+    return violations
+  }
+
+  private func missing(in recovered: Recovered) -> [String] {
+    var violations: [String] = []
+    let state = recovered.hardState
+    if state.term < durableState.term || (state.term == durableState.term && durableState.vote != nil && state.vote != durableState.vote) {
+      violations.append("the vote was \(durableState), a restart found \(state)")
+    }
+    if recovered.last.index < durableIndex {
+      violations.append("entries up to \(durableIndex) had been confirmed, a restart found \(recovered.last.index)")
+    }
+    var index = max(start.index, recovered.start.index) + 1
+    while index <= min(durableIndex, recovered.last.index) {
+      if recovered.entries[Int(index - recovered.start.index - 1)].record != entry(at: index)?.record {
+        violations.append("a restart found another entry at index \(index) than had been confirmed")
+        break
+      }
+      index += 1
+    }
+    return violations
+  }
+}

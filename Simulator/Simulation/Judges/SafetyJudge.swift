@@ -1,0 +1,188 @@
+import ByteCoding
+import Raft
+import Replica
+import WriteAheadLog
+
+/// The safety properties of Raft and of its log, looked at after every turn of every node.
+struct SafetyJudge {
+  private(set) var violations: [Violation] = []
+  /// Everything that was ever committed; the first has index 1. `nil` for what no node ever showed (it came in a snapshot).
+  private(set) var committed: [Entry?] = []
+  /// The term in which each of them was first known to be committed.
+  private var committedIn: [Term] = []
+  private let names: [String]
+  private var nodes: [Seen]
+  private var leaders: [Term: Int] = [:]
+  /// Every entry that any log ever had, by index: term, checksum, and the term of the entry before it.
+  private var known: [[KnownEntry]] = []
+
+  private struct KnownEntry {
+    let term: Term
+    let previousTerm: Term
+    let record: Bytes
+  }
+
+  /// What a node had reached.
+  private struct Seen {
+    var mirror = LogMirror()
+    var term: Term = 0
+    var commit: LogIndex = 0
+    var applied: LogIndex = 0
+    var leads = false
+    /// Its disk was emptied once: what it confirmed before that was true then.
+    var lostDisk = false
+  }
+
+  init(names: [String]) {
+    self.names = names
+    nodes = Array(repeating: Seen(), count: names.count)
+  }
+
+  mutating func report(_ judge: Violation.Judge, _ text: String, at now: Instant) {
+    violations.append(Violation(judge, text, at: now))
+  }
+
+  /// What is known of a node's log, and of what its disk has confirmed.
+  func mirror(of node: Int) -> LogMirror { nodes[node].mirror }
+
+  // MARK: Starts and disks
+
+  /// A process that starts must know what was durable; what was not may be forgotten.
+  mutating func started(_ node: Int, _ recovered: Recovered?, now: Instant) {
+    for text in nodes[node].mirror.restart(from: recovered) { report(.durability, "\(names[node]): \(text)", at: now) }
+    nodes[node] = Seen(mirror: nodes[node].mirror, lostDisk: nodes[node].lostDisk)
+  }
+
+  /// A disk was emptied: nothing is expected of it any more.
+  mutating func lostDisk(of node: Int) { nodes[node] = Seen(lostDisk: true) }
+
+  mutating func wrote(_ node: Int, through sequence: UInt64) { nodes[node].mirror.confirm(through: sequence) }
+
+  // MARK: Turns
+
+  /// Looks at a node after its turn. Gives the entries that no node had committed before.
+  mutating func check(_ node: Int, _ state: ConsensusState, writes: [LogWrite], now: Instant) -> [Entry] {
+    for write in writes {
+      checkMatching(node, write, now: now)
+      nodes[node].mirror.hand(over: write)
+    }
+    let seen = nodes[node]
+    if state.term < seen.term || state.commitIndex < seen.commit || state.appliedIndex < seen.applied {
+      report(
+        .monotonicity,
+        "\(names[node]) went back from term \(seen.term), commit \(seen.commit), applied \(seen.applied)"
+          + " to \(state.term), \(state.commitIndex), \(state.appliedIndex)", at: now)
+    }
+    let leads = state.role == .leader
+    if leads, !seen.leads || state.term != seen.term { checkNewLeader(node, state, now: now) }
+    nodes[node].term = state.term
+    nodes[node].applied = state.appliedIndex
+    nodes[node].leads = leads
+    guard state.commitIndex > seen.commit else { return [] }
+    nodes[node].commit = state.commitIndex
+    return checkCommitted(node, after: seen.commit, state, now: now)
+  }
+
+  /// One that learns late that it won an election may have been overtaken since: it need not have what newer terms committed.
+  private mutating func checkNewLeader(_ node: Int, _ state: ConsensusState, now: Instant) {
+    if let other = leaders[state.term], other != node {
+      report(.electionSafety, "\(names[other]) and \(names[node]) both lead in term \(state.term)", at: now)
+    }
+    leaders[state.term] = node
+    let mirror = nodes[node].mirror
+    var index = mirror.start.index + 1
+    while index <= UInt64(committed.count) {
+      let isEarlier = committedIn[Int(index - 1)] < state.term
+      if isEarlier, let entry = committed[Int(index - 1)], mirror.term(at: index) != entry.term {
+        report(.leaderCompleteness, "\(names[node]) leads in term \(state.term) without the committed entry \(index)", at: now)
+        return
+      }
+      index += 1
+    }
+  }
+
+  private mutating func checkMatching(_ node: Int, _ write: LogWrite, now: Instant) {
+    guard let first = write.entries.first else { return }
+    var previous = write.reset?.index == first.index - 1 ? write.reset?.term : nodes[node].mirror.term(at: first.index - 1)
+    for entry in write.entries {
+      defer { previous = entry.term }
+      guard let previousTerm = previous else {
+        report(.logMatching, "\(names[node]) writes entry \(entry.index), and has none before it", at: now)
+        return
+      }
+      while UInt64(known.count) < entry.index { known.append([]) }
+      let place = Int(entry.index - 1)
+      if let other = known[place].first(where: { $0.term == entry.term }) {
+        if other.previousTerm != previousTerm || other.record != entry.record {
+          report(.logMatching, "\(names[node]) has another entry \(entry.index) of term \(entry.term) than a node before", at: now)
+        }
+      } else {
+        known[place].append(KnownEntry(term: entry.term, previousTerm: previousTerm, record: entry.record))
+      }
+    }
+  }
+
+  /// What one node committed, no node ever has otherwise, and a quorum has it on disk by then.
+  private mutating func checkCommitted(_ node: Int, after before: LogIndex, _ state: ConsensusState, now: Instant) -> [Entry] {
+    var news: [Entry] = []
+    var index = before
+    let mirror = nodes[node].mirror
+    if state.commitIndex > mirror.lastIndex {
+      report(.stateMachineSafety, "\(names[node]) committed \(state.commitIndex), its log ends at \(mirror.lastIndex)", at: now)
+    }
+    while index < state.commitIndex {
+      index += 1
+      while UInt64(committed.count) < index {
+        committed.append(nil)
+        committedIn.append(state.term)
+      }
+      // What came by snapshot is checked by the state that it leads to.
+      guard let entry = mirror.entry(at: index) else { continue }
+      if let other = committed[Int(index - 1)] {
+        if other.record != entry.record {
+          report(.stateMachineSafety, "\(names[node]) committed another entry at index \(index) than a node before", at: now)
+        }
+      } else {
+        committed[Int(index - 1)] = entry
+        committedIn[Int(index - 1)] = state.term
+        news.append(entry)
+        checkQuorum(has: entry, state, now: now)
+      }
+    }
+    return news
+  }
+
+  /// Every member's log begins with the first entry, by agreement: it needs no quorum.
+  private mutating func checkQuorum(has entry: Entry, _ state: ConsensusState, now: Instant) {
+    guard entry.index > 1 else { return }
+    let holders = nodes.count { seen in
+      seen.lostDisk || seen.mirror.start.index >= entry.index
+        || (seen.mirror.durableIndex >= entry.index && seen.mirror.term(at: entry.index) == entry.term)
+    }
+    if 2 * holders <= state.voters {
+      report(.durability, "entry \(entry.index) was committed when it was durable on \(holders) of \(state.voters) nodes", at: now)
+    }
+  }
+
+  // MARK: Frames
+
+  /// What a node tells others must be durable.
+  mutating func said(_ node: Int, _ frame: [UInt8], now: Instant) {
+    guard let spoken = SpokenPromise(frame) else { return }
+    let mirror = nodes[node].mirror
+    if spoken.term > mirror.durableState.term {
+      report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(mirror.durableState.term)", at: now)
+    }
+    switch spoken.promise {
+    case .term: break
+    case .vote(let candidate):
+      if !mirror.hasVoted(for: candidate, in: spoken.term) {
+        report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(mirror.durableState)", at: now)
+      }
+    case .durable(let index):
+      if index > mirror.durableIndex, index > mirror.start.index {
+        report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(mirror.durableIndex)", at: now)
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Raft
+
+/// What a judge found wrong.
+public struct Violation: Sendable, Equatable, CustomStringConvertible {
+  public enum Judge: String, Sendable, CaseIterable {
+    /// At most one leader in a term (Raft paper, figure 3).
+    case electionSafety
+    /// Two logs that have an entry of the same index and term are the same up to it.
+    case logMatching
+    /// A leader has every entry that was committed before.
+    case leaderCompleteness
+    /// What one node committed, none has otherwise.
+    case stateMachineSafety
+    /// Term, commit index and applied index only grow while a process lives.
+    case monotonicity
+    /// What is promised to others is durable first; what was confirmed is there after a restart; what is committed is durable on a quorum.
+    case durability
+    /// A node starts from whatever it left.
+    case recovery
+    /// Nothing wakes itself without end.
+    case livelock
+    /// Every request is answered once, and done at most once; not after its client was told that it was not.
+    case exactlyOnce
+    /// Answers are what the log says.
+    case answers
+    /// A read sees what had been answered before it began.
+    case freshness
+    /// There is an order of all operations, one after the other, that explains every answer.
+    case linearizability
+    /// Once the faults are over, a healthy majority serves, and comes to agree.
+    case liveness
+  }
+
+  public let judge: Judge
+  public let text: String
+  public let at: Instant
+
+  public init(_ judge: Judge, _ text: String, at: Instant) {
+    self.judge = judge
+    self.text = text
+    self.at = at
+  }
+
+  public var description: String { "\(judge.rawValue) at \(at.nanoseconds / 1_000_000) ms: \(text)" }
+}

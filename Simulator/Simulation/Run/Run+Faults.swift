@@ -1,0 +1,120 @@
+import Raft
+
+/// A fault that has begun: whom it hit, and what it takes to end it.
+struct ActiveFault {
+  let number: Int
+  let fault: Fault
+  /// Whom it hit.
+  let name: String
+  /// Calls of its disk that had failed before.
+  let failedCalls: Int
+  /// Links that it cut, and whether they are cut just now.
+  var links: [(from: String, to: String)] = []
+  var isCut = true
+}
+
+/// Faults begin and end here: one exhaustive switch for each. `Run+Harm.swift` has how it is done.
+extension Run {
+  /// Does what the story says, if there is somebody whom it can hurt and the atlas allows it.
+  func begin(_ fault: Fault) {
+    guard let name = resolve(fault.target) else { return }
+    begun += 1
+    var new = ActiveFault(number: begun, fault: fault, name: name, failedCalls: cluster.disk(of: name).failedCalls)
+    guard begin(&new) else { return }
+    if !fault.kind.isArmed { count(fault.kind) }
+    active.append(new)
+    dues.plan(.end(new.number), at: cluster.now + max(1, fault.duration))
+    adjust()
+  }
+
+  /// Ends it, if it has not ended yet.
+  func end(_ number: Int) {
+    guard let place = active.firstIndex(where: { $0.number == number }) else { return }
+    undo(active.remove(at: place))
+    adjust()
+  }
+
+  private func resolve(_ target: Fault.Target) -> String? {
+    switch target {
+    case .leader: cluster.leader
+    case .node(let name): name
+    }
+  }
+
+  func count(_ kind: Fault.Kind) {
+    if let place = Fault.Kind.allCases.firstIndex(of: kind) { report.faults[place] += 1 }
+  }
+
+  /// False if there is nothing to hurt.
+  private func begin(_ new: inout ActiveFault) -> Bool {
+    let (name, fault) = (new.name, new.fault)
+    switch fault.kind {
+    case .crash, .stop:
+      guard cluster.isRunning(name) else { return false }
+      takeDown(name, fault.kind)
+    case .powerLoss: takeDown(name, .powerLoss)
+    case .totalPowerLoss: for name in story.names { takeDown(name, .powerLoss) }
+    case .crashAtWork, .powerLossAtWork:
+      guard cluster.isRunning(name) else { return false }
+      cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.kind == .powerLossAtWork)
+    case .restartStorm: dues.plan(.goOn(new.number), at: cluster.now)
+    case .pause, .suspend:
+      guard cluster.isRunning(name), !cluster.isPaused(name) else { return false }
+      cluster.pause(name)
+    case .isolation, .oneWayCut, .halfDeaf, .partition, .bridge, .ring, .flapping:
+      new.links = links(of: fault, at: name)
+      guard !new.links.isEmpty else { return false }
+      cut(new.links)
+      if fault.kind == .flapping { dues.plan(.goOn(new.number), at: cluster.now + flapTime(fault)) }
+    case .clog:
+      guard fault.other != name, story.names.contains(fault.other) else { return false }
+      cluster.network.clog(from: name, to: fault.other)
+    case .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .drift: break
+    case .stalledDisk: cluster.stallDisk(of: name, for: fault.duration)
+    case .fullDisk: cluster.disk(of: name).capacity = cluster.disk(of: name).usedBytes + Int(max(0, fault.amount))
+    case .failedWrite, .failedSync, .failedName, .failedRead:
+      arm(fault, cluster.disk(of: name))
+      if fault.kind == .failedRead { startAnew(name) }
+    case .rot, .misdirectedWrite, .wipedDisk: return beginDamage(name, fault)
+    case .wrongList:
+      cluster.setList(wrongList(for: name, fault), of: name)
+      startAnew(name)
+    }
+    return true
+  }
+
+  private func undo(_ old: ActiveFault) {
+    let (name, fault) = (old.name, old.fault)
+    switch fault.kind {
+    case .crash, .stop, .powerLoss, .rot, .misdirectedWrite, .wipedDisk: release(name)
+    case .totalPowerLoss: for name in story.names { release(name) }
+    case .crashAtWork, .powerLossAtWork: cluster.disk(of: name).powerFailsAfter = .max
+    case .pause: cluster.resume(name)
+    case .suspend: cluster.resume(name, clockStoodStill: true)
+    case .isolation, .oneWayCut, .halfDeaf, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }
+    case .clog: cluster.unclog(from: name, to: fault.other)
+    case .fullDisk: cluster.disk(of: name).capacity = .max
+    case .failedWrite, .failedSync, .failedName, .failedRead:
+      for verb in fault.kind.verbs { cluster.disk(of: name).stopFailing(verb) }
+      if cluster.disk(of: name).failedCalls > old.failedCalls { count(fault.kind) }
+    case .wrongList:
+      cluster.setList(story.names, of: name)
+      startAnew(name)
+    case .restartStorm, .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk, .drift: break
+    }
+  }
+
+  /// The next moment of a fault that has several.
+  func goOn(_ number: Int) {
+    guard let place = active.firstIndex(where: { $0.number == number }) else { return }
+    let (name, fault) = (active[place].name, active[place].fault)
+    if fault.kind == .flapping {
+      if active[place].isCut { mend(active[place].links) } else { cut(active[place].links) }
+      active[place].isCut.toggle()
+      dues.plan(.goOn(number), at: cluster.now + flapTime(fault))
+    } else {
+      startAnew(name)
+      dues.plan(.goOn(number), at: cluster.now + .milliseconds(max(1, min(fault.amount, 10_000))))
+    }
+  }
+}

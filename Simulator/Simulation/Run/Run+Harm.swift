@@ -1,0 +1,187 @@
+import Raft
+
+/// How each fault hurts.
+extension Run {
+  // MARK: Processes
+
+  /// Ends the process, if it runs, and keeps it down until `release`.
+  func takeDown(_ name: String, _ kind: Fault.Kind) {
+    downs[name, default: 0] += 1
+    switch kind {
+    case .stop: cluster.stop(name)
+    // The page cache goes even if no process runs.
+    case .powerLoss: cluster.losePower(name)
+    default: cluster.crash(name)
+    }
+  }
+
+  /// One reason less to be down; with none left, the process starts.
+  func release(_ name: String) {
+    downs[name] = max(0, downs[name, default: 0] - 1)
+    start(name)
+  }
+
+  /// Kills the process and starts it at once.
+  func startAnew(_ name: String) {
+    cluster.crash(name)
+    start(name)
+  }
+
+  /// A list in which somebody is missing, and a stranger named.
+  func wrongList(for name: String, _ fault: Fault) -> [String] {
+    let others = story.names.filter { $0 != name }
+    return [name, "stranger"] + others.dropLast(1 + Int(fault.amount & 1))
+  }
+
+  // MARK: Links
+
+  func links(of fault: Fault, at name: String) -> [(from: String, to: String)] {
+    let names = story.names
+    let others = names.filter { $0 != name }
+    switch fault.kind {
+    case .isolation: return others.flatMap { [(name, $0), ($0, name)] }
+    case .halfDeaf: return others.map { fault.amount & 1 == 0 ? (name, $0) : ($0, name) }
+    case .oneWayCut: return others.contains(fault.other) ? [(name, fault.other)] : []
+    case .flapping: return others.contains(fault.other) ? [(name, fault.other), (fault.other, name)] : []
+    case .partition: return between(side(fault.amount, of: names), names)
+    case .bridge: return between(side(fault.amount, of: others), others)
+    case .ring: return names.count < 4 ? [] : pairs(of: names).filter { !areNeighbours($0, $1) }
+    default: return []
+    }
+  }
+
+  private func side(_ mask: Int64, of names: [String]) -> [String] {
+    names.enumerated().filter { mask >> Int64($0.offset) & 1 == 1 }.map(\.element)
+  }
+
+  private func between(_ side: [String], _ all: [String]) -> [(from: String, to: String)] {
+    pairs(of: all).filter { side.contains($0) != side.contains($1) }
+  }
+
+  private func pairs(of names: [String]) -> [(from: String, to: String)] {
+    names.flatMap { a in names.filter { $0 != a }.map { (a, $0) } }
+  }
+
+  private func areNeighbours(_ a: String, _ b: String) -> Bool {
+    guard let i = story.names.firstIndex(of: a), let j = story.names.firstIndex(of: b) else { return false }
+    let distance = abs(i - j)
+    return distance == 1 || distance == story.names.count - 1
+  }
+
+  func cut(_ links: [(from: String, to: String)]) {
+    for link in links { cluster.network.cut(from: link.from, to: link.to) }
+  }
+
+  func mend(_ links: [(from: String, to: String)]) {
+    for link in links { cluster.network.mend(from: link.from, to: link.to) }
+  }
+
+  func flapTime(_ fault: Fault) -> Nanoseconds { .milliseconds(max(1, min(fault.amount, 10_000))) }
+
+  // MARK: Disks
+
+  func arm(_ fault: Fault, _ disk: SimulatedDisk) {
+    for verb in fault.kind.verbs { disk.fail(verb, after: Int(max(0, min(fault.amount, 1_000_000)))) }
+  }
+
+  /// Damages a disk while its process is down, as far as the atlas allows.
+  func beginDamage(_ name: String, _ fault: Fault) -> Bool {
+    // A disk that is lost while the cluster forms may take the only promise with it: see Docs/Simulation, what the atlas keeps.
+    guard atlas.mayDamage(name), oracle.lastIndex > 1 else { return false }
+    takeDown(name, .crash)
+    let disk = cluster.disk(of: name)
+    var random = PseudoRandom(seed: UInt64(bitPattern: fault.amount))
+    if fault.kind == .wipedDisk {
+      cluster.wipe(name)
+    } else if let file = pickFile(disk, &random) {
+      let size = disk.contents(of: file)?.count ?? 0
+      if fault.kind == .rot {
+        disk.flip(file, at: Int(random.below(UInt64(size))), mask: UInt8(1 + random.below(255)))
+      } else {
+        let sectors = UInt64(size / SimulatedDisk.sectorSize)
+        if sectors > 0 { disk.copySector(file, from: Int(random.below(sectors)), to: Int(random.below(sectors))) }
+      }
+    }
+    atlas.damage(name)
+    return true
+  }
+
+  private func pickFile(_ disk: SimulatedDisk, _ random: inout PseudoRandom) -> String? {
+    let files = disk.fileNames.filter { !(disk.contents(of: $0) ?? []).isEmpty }
+    return files.isEmpty ? nil : random.pick(files)
+  }
+
+  // MARK: What holds for all, or for a while
+
+  func prepareNetwork() {
+    guard story.place == .wan else { return }
+    for from in story.names {
+      for to in story.names where to != from {
+        let shortest = random.nanoseconds(in: .milliseconds(20) ... .milliseconds(120))
+        cluster.network.setLatency(shortest...shortest + .milliseconds(30), from: from, to: to)
+      }
+    }
+  }
+
+  /// Sets what several faults may change at once: the worst of them counts.
+  func adjust() {
+    func worst(_ kind: Fault.Kind, on name: String? = nil) -> Int64 {
+      active.filter { $0.fault.kind == kind && (name == nil || $0.name == name) }.map(\.fault.amount).max() ?? 0
+    }
+    let isWide = story.place == .wan
+    cluster.network.lossPerMille = UInt64(max(isWide ? 5 : 0, min(1000, worst(.loss))))
+    cluster.network.duplicatesPerMille = UInt64(max(0, min(1000, worst(.duplication))))
+    cluster.network.corruptionPerMille = UInt64(max(0, min(1000, worst(.corruption))))
+    cluster.network.extraLatency = .milliseconds(max(0, min(100_000, worst(.slowNetwork))))
+    cluster.network.bandwidth = max(0, worst(.narrowNetwork)) * 1000
+    cluster.network.latency = 100_000 ... .milliseconds(5)
+    for name in story.names {
+      cluster.slow(name, turnTime: max(0, min(1_000_000, worst(.slowNode, on: name))) * 1000)
+      let drift = active.last { $0.fault.kind == .drift && $0.name == name }?.fault.amount ?? 0
+      cluster.drift(name, perMillion: max(-500_000, min(500_000, drift)))
+      let slowest = worst(.slowDisk, on: name)
+      let usual: ClosedRange<Nanoseconds> = isWide ? .milliseconds(5) ... .milliseconds(30) : 100_000 ... .milliseconds(3)
+      cluster.setSyncLatency(slowest > 0 ? usual.lowerBound...usual.upperBound + .milliseconds(min(slowest, 100_000)) : usual, of: name)
+    }
+  }
+
+  /// All faults end. The core is whole again; whoever is not of the core is down, or cut off, for good.
+  func endAllFaults(healing core: [String]) {
+    let outside = story.names.filter { !core.contains($0) }
+    for fault in active.reversed() where !outside.contains(fault.name) || fault.fault.kind == .totalPowerLoss { end(fault.number) }
+    cluster.network.heal()
+    for name in outside {
+      if random.chance(1, in: 2) {
+        takeDown(name, .crash)
+      } else {
+        downs[name, default: 0] += 1
+        cluster.network.isolate(name, from: story.names)
+      }
+    }
+    for name in core {
+      downs[name] = 0
+      start(name)
+    }
+  }
+}
+
+extension Fault.Kind {
+  /// It waits for the next work on the disk, and may find none.
+  var isArmed: Bool {
+    switch self {
+    case .crashAtWork, .powerLossAtWork, .failedWrite, .failedSync, .failedName, .failedRead: true
+    default: false
+    }
+  }
+
+  /// The calls of a disk that it makes fail.
+  var verbs: [SimulatedDisk.Verb] {
+    switch self {
+    case .failedWrite: [.write]
+    case .failedSync: [.sync]
+    case .failedName: [.open, .rename, .remove, .syncDirectory]
+    case .failedRead: [.read]
+    default: []
+    }
+  }
+}

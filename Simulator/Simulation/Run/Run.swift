@@ -1,0 +1,236 @@
+import Raft
+import Replica
+
+/// One story, lived through: a cluster under faults and load, judged at every step; then its core is healed for good, and must serve.
+public final class Run<Load: Workload> {
+  typealias Cluster = SimulatedCluster<Load.Machine>
+
+  /// Within this much virtual time after the last fault the core must serve, and agree.
+  public static var livenessBound: Nanoseconds { .milliseconds(60_000) }
+
+  let story: Story
+  let cluster: Cluster
+  var atlas: FaultAtlas
+  var report = RunReport()
+  var oracle = Oracle<Load>()
+  /// Decides what the story leaves open.
+  var random: PseudoRandom
+  /// Faults that have begun and not ended.
+  var active: [ActiveFault] = []
+  var dues = EventQueue<Due>()
+  /// Faults so far: their numbers.
+  var begun = 0
+  /// How many reasons there are for a node to be down.
+  var downs: [String: Int] = [:]
+  private var load: Load
+  /// What the core must still do, and which requests would show that it can.
+  private var unmet: [Need] = []
+  private var probes: [RequestID: Need] = [:]
+  private var lastOperation: UInt64 = 1 << 32
+
+  /// What the run itself has planned.
+  enum Due {
+    case end(Int)
+    /// Whoever looks after the processes starts one that has ended.
+    case restart(String)
+    /// The next moment of a fault that has several.
+    case goOn(Int)
+  }
+
+  public init(_ story: Story, _ load: Load = Load()) {
+    self.story = story
+    self.load = load
+    random = PseudoRandom(seed: story.seed ^ 0x5eed)
+    atlas = FaultAtlas(nodeCount: story.names.count)
+    cluster = Cluster(names: story.names, seed: story.seed, settings: story.settings)
+    prepareNetwork()
+    adjust()
+    for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }
+    cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
+    cluster.onOutcome = { [unowned self] in answered($0, $1) }
+    cluster.onApply = { [unowned self] in oracle.compare($1, $2, "node \($0)", at: cluster.now) }
+    cluster.onEnd = { [unowned self] in ended($0, $1) }
+  }
+
+  public func run() -> RunReport {
+    for name in story.names { start(name) }
+    for step in story.steps {
+      guard live(until: step.at) else { break }
+      switch step.action {
+      case .operation(let number, let name, let timeout): operate(number, on: name, timeout: timeout)
+      case .fault(let fault): begin(fault)
+      }
+    }
+    if live(until: story.end) { recover() }
+    return finalReport()
+  }
+
+  var isClean: Bool { cluster.violations.isEmpty && oracle.violations.isEmpty }
+
+  /// Lets time go by, and ends on the way what is to end. False as soon as a judge has found something.
+  private func live(until end: Instant) -> Bool {
+    while isClean, dues.nextInstant <= end, let (at, due) = dues.next() {
+      cluster.run(until: at)
+      switch due {
+      case .end(let fault): self.end(fault)
+      case .goOn(let fault): goOn(fault)
+      case .restart(let name): start(name)
+      }
+    }
+    if isClean { cluster.run(until: end) }
+    return isClean
+  }
+
+  // MARK: Clients
+
+  /// One operation of one client, through a node that runs.
+  private func operate(_ number: UInt64, on name: String, timeout: Nanoseconds) {
+    guard cluster.isRunning(name) else { return }
+    var random = PseudoRandom(seed: story.seed ^ (number &* 0x9e37_79b9_7f4a_7c15))
+    ask(load.operation(number, seeing: oracle.view, using: &random), on: name, timeout: timeout)
+  }
+
+  private func ask(_ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
+    let id = cluster.nextRequest
+    report.asked += 1
+    oracle.ask(id)
+    load.asked(id, operation, at: cluster.now)
+    switch operation.kind {
+    case .command(let command): _ = cluster.propose(command, on: name, timeout: timeout)
+    case .read(let consistency, _): _ = cluster.read(consistency, on: name, timeout: timeout)
+    }
+  }
+
+  private func answered(_ id: RequestID, _ outcome: Cluster.Outcome) {
+    let answer: ClientAnswer<Load.Machine> =
+      switch outcome {
+      case .applied(let output): .output(output)
+      case .view(let view, _, let staleness): .view(view, isFresh: staleness == nil)
+      case .failed(let error): error.outcome == .unknown ? .unknown : .notDone
+      }
+    switch answer {
+    case .output, .view:
+      report.completed += 1
+      if let need = probes[id] { unmet.removeAll { $0 == need } }
+    case .unknown: report.unknown += 1
+    case .notDone: report.refused += 1
+    }
+    oracle.answer(id, outcome, at: cluster.now)
+    load.answered(id, answer, at: cluster.now)
+  }
+
+  // MARK: Processes
+
+  /// Starts a node that is down, if there is no reason left why it should be.
+  func start(_ name: String) {
+    guard downs[name, default: 0] == 0, !cluster.isRunning(name) else { return }
+    let disk = cluster.disk(of: name)
+    let failedBefore = disk.failedCalls
+    report.starts += 1
+    do {
+      try cluster.start(name)
+    } catch {
+      if disk.failedCalls > failedBefore || disk.capacity != .max { return planRestart(of: name) }
+      // Refused for good, and rightly.
+      if atlas.damaged.contains(name) { return }
+      oracle.report(.recovery, "node \(name) does not start from what it left: \(error)", at: cluster.now)
+    }
+  }
+
+  /// A process ended by itself: somebody will notice.
+  private func ended(_ name: String, _ how: Cluster.End) {
+    let armed: Fault.Kind = how == .powerLoss ? .powerLossAtWork : .crashAtWork
+    if how != .storageFailure, active.contains(where: { $0.name == name && $0.fault.kind == armed }) { count(armed) }
+    planRestart(of: name)
+  }
+
+  func planRestart(of name: String) {
+    dues.plan(.restart(name), at: cluster.now + random.nanoseconds(in: .milliseconds(100) ... .milliseconds(2000)))
+  }
+
+  // MARK: Liveness
+
+  /// The core is healed, the rest stays broken for good. Then every member of the core must answer what it was asked, write and read, and
+  /// all must come to agree.
+  private func recover() {
+    let core = healedCore()
+    endAllFaults(healing: core)
+    unmet = core.flatMap { [Need(name: $0, isRead: false), Need(name: $0, isRead: true)] }
+    let bound = cluster.now + Self.livenessBound
+    while isClean, !unmet.isEmpty || !agree(core) {
+      guard cluster.now < bound else { return reportLiveness(core) }
+      for need in unmet { ask(for: need) }
+      _ = live(until: cluster.now + .milliseconds(500))
+    }
+    for name in core {
+      if let view = cluster.view(of: name) { oracle.compare(view, oracle.lastIndex, "node \(name) at the end", at: cluster.now) }
+    }
+  }
+
+  /// Those of the core that never lost their disk, and as many others as a majority needs.
+  private func healedCore() -> [String] {
+    let sound = story.names.filter { !atlas.damaged.contains($0) }
+    var core = sound.filter(story.core.contains)
+    for name in sound where 2 * core.count <= story.names.count && !core.contains(name) { core.append(name) }
+    return core
+  }
+
+  /// Asks again and again, as a client would.
+  private func ask(for need: Need) {
+    probes[cluster.nextRequest] = need
+    lastOperation += 1
+    var operation = ClientOperation(.read(.linearizable, query: []), label: "a last read")
+    while !need.isRead, operation.isRead {
+      operation = load.operation(lastOperation, seeing: oracle.view, using: &random)
+    }
+    ask(operation, on: need.name, timeout: .milliseconds(5000))
+  }
+
+  private func agree(_ core: [String]) -> Bool {
+    core.allSatisfy { name in
+      guard let status = cluster.status(of: name) else { return false }
+      return status.pendingRequests == 0 && status.lastIndex == oracle.lastIndex && status.appliedIndex == oracle.lastIndex
+    }
+  }
+
+  private func reportLiveness(_ core: [String]) {
+    let states = core.map { name in
+      guard let status = cluster.status(of: name) else { return "\(name) is down" }
+      return "\(name) \(status.role.rawValue) in term \(status.term), applied \(status.appliedIndex) of \(status.lastIndex), "
+        + "\(status.pendingRequests) requests wait"
+    }
+    let needs = unmet.map { "\($0.isRead ? "no read" : "no write") through \($0.name)" }
+    oracle.report(
+      .liveness, "the core does not come to serve and agree: \((needs + states).joined(separator: "; ")); \(oracle.lastIndex) committed",
+      at: cluster.now)
+  }
+
+  // MARK: Report
+
+  private func finalReport() -> RunReport {
+    for (judge, text) in isClean ? load.finalViolations(&report) : [] { oracle.report(judge, text, at: cluster.now) }
+    report.seed = story.seed
+    report.nodes = story.names.count
+    report.violations = (cluster.violations + oracle.violations).sorted { $0.at < $1.at }
+    report.fingerprint = cluster.fingerprint
+    report.virtualTime = cluster.now - .zero
+    report.events = cluster.eventCount
+    report.committed = Int(oracle.lastIndex)
+    report.frames = cluster.framesSent
+    for (_, notice) in cluster.notices {
+      switch notice {
+      case .snapshotInstalled: report.snapshotsInstalled += 1
+      case .snapshotTaken: report.snapshotsTaken += 1
+      case .becameLeader: report.elections += 1
+      default: break
+      }
+    }
+    return report
+  }
+}
+
+/// Something that a member of the core must still do.
+struct Need: Equatable {
+  let name: String
+  let isRead: Bool
+}

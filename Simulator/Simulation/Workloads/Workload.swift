@@ -1,0 +1,69 @@
+import ByteCoding
+import Raft
+import Replica
+
+/// What clients ask of a state machine under the swarm. Bring your own: a state machine, and a function that draws commands.
+public protocol Workload {
+  associatedtype Machine: StateMachine where Machine.Output: Equatable
+
+  init()
+
+  /// What client operation `number` is: the same for the same `number` and random numbers, and, if it looks at `view`, for the same state.
+  /// `view` is the newest committed state.
+  mutating func operation(_ number: UInt64, seeing view: Machine.View, using random: inout PseudoRandom) -> ClientOperation
+
+  /// Two states with the same digest are the same. As it stands: a digest of the blocks that a snapshot would have.
+  static func digest(of view: Machine.View) -> UInt64
+
+  /// Called for each operation when it is asked, and when its outcome is known, for whatever the workload wants to judge itself.
+  mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant)
+  mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant)
+
+  /// What the workload itself finds wrong, once a run is over; `report` takes what it counted.
+  mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)]
+}
+
+/// What one client asks.
+public struct ClientOperation: Sendable {
+  public enum Kind: Sendable {
+    case command([UInt8])
+    /// `query` says what the client looks for in the state that it gets; only the workload knows what its bytes mean.
+    case read(Consistency, query: [UInt8])
+  }
+
+  public let kind: Kind
+  /// For people who read what happened.
+  public let label: String
+
+  public init(_ kind: Kind, label: String) {
+    self.kind = kind
+    self.label = label
+  }
+
+  public var isRead: Bool { if case .read = kind { true } else { false } }
+
+  public static func command(_ bytes: [UInt8], label: String) -> ClientOperation { ClientOperation(.command(bytes), label: label) }
+}
+
+/// What it was told.
+public enum ClientAnswer<Machine: StateMachine> {
+  case output(Machine.Output)
+  case view(Machine.View, isFresh: Bool)
+  /// It was certainly not done, and never will be.
+  case notDone
+  /// Nobody knows.
+  case unknown
+}
+
+extension Workload {
+  public static func digest(of view: Machine.View) -> UInt64 {
+    var digest: UInt32 = 0
+    var blocks = view.makeBlocks()
+    while let block = blocks.next() { digest = CRC32C.checksum(block[...], seed: digest) }
+    return UInt64(digest)
+  }
+
+  public mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant) {}
+  public mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant) {}
+  public mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)] { [] }
+}

@@ -1,0 +1,99 @@
+import ByteCoding
+import Raft
+
+/// Where one node's consensus stands: plain numbers, for judges that look after every turn.
+package struct ConsensusState: Sendable {
+  package let role: Raft.Role
+  package let term: Term
+  package let commitIndex: LogIndex
+  package let appliedIndex: LogIndex
+  package let lastIndex: LogIndex
+  package let voters: Int
+}
+
+extension Replica {
+  /// `nil` before the cluster has formed.
+  package var consensusState: ConsensusState? {
+    guard raft != nil else { return nil }
+    return ConsensusState(
+      role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0, appliedIndex: appliedIndex,
+      lastIndex: raft?.lastIndex ?? 0, voters: raft?.configuration.voters.count ?? 0)
+  }
+}
+
+/// What a node promises by sending a frame; read without decoding the rest, since judges look at every frame.
+package struct SpokenPromise: Sendable {
+  package enum Promise: Sendable {
+    /// To take part in this term, and in no older one.
+    case term
+    /// To vote for the receiver, in the frame's term.
+    case vote(for: NodeID)
+    /// That its log up to here is the leader's, and durable.
+    case durable(through: LogIndex)
+  }
+
+  package let term: Term
+  package let promise: Promise
+
+  /// `nil` for a frame that promises nothing: an introduction, or a pre-vote, which names a term that may never be. `frame` is whole, as it
+  /// was encoded.
+  package init?(_ frame: [UInt8]) {
+    guard frame.count > Self.kindOffset, frame[Self.kindOffset] >= 18 else { return nil }
+    var reader = ByteReader(frame[Self.receiverOffset...])
+    guard let receiver = try? reader.readUInt64(), let term = try? reader.readUInt64() else { return nil }
+    self.term = term
+    switch frame[Self.kindOffset] {
+    case 19: promise = (try? reader.readBool()) == true ? .vote(for: NodeID(receiver)) : .term
+    case 21: promise = .durable(through: (try? reader.readUInt64()) ?? 0)
+    case 24:
+      // Round, sentThrough and received come before it.
+      promise = .durable(through: (try? [reader.readUInt64(), reader.readUInt64(), reader.readUInt64(), reader.readUInt64()])?.last ?? 0)
+    default: promise = .term
+    }
+  }
+
+  private static let kindOffset = 5
+  private static let receiverOffset = 22
+}
+
+/// A frame in a few words, for people.
+package struct FrameDescription: Sendable {
+  package let label: String
+  /// The sender's term; 0 if it names none.
+  package let term: Term
+
+  package init(_ bytes: [UInt8]) {
+    guard let frame = try? Frame(decoding: bytes[...]) else {
+      (label, term) = ("damaged", 0)
+      return
+    }
+    switch frame.body {
+    case .message(let message): (label, term) = (Self.label(of: message.body), message.term)
+    case .introduction: (label, term) = ("introduction", 0)
+    case .stranger: (label, term) = ("stranger", 0)
+    }
+  }
+
+  private static func label(of body: Message.Body) -> String {
+    switch body {
+    case .preVoteRequest: "pre-vote?"
+    case .preVoteResponse(let granted): granted ? "pre-vote yes" : "pre-vote no"
+    case .voteRequest: "vote?"
+    case .voteResponse(let granted): granted ? "vote yes" : "vote no"
+    case .append(let previous, let entries, _):
+      entries.isEmpty ? "probe \(previous.index)" : "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
+    case .appendAccepted(let match): "accepted \(match)"
+    case .appendRejected(let previous, _): "rejected \(previous)"
+    case .heartbeat: "heartbeat"
+    case .heartbeatResponse: "heartbeat answer"
+    case .commit(let index): "commit \(index)"
+    case .snapshotBlock(let descriptor, let number, _, _): "snapshot \(descriptor.position.index), block \(number)"
+    case .snapshotProgress(let position, let next): "snapshot \(position.index), wants block \(next)"
+    case .readRequest: "read?"
+    case .readResponse(_, let index): "read at \(index)"
+    case .proposals(_, _, let payloads): "forwards \(payloads.count)"
+    case .proposalsRefused: "refused"
+    case .outdated: "outdated"
+    }
+  }
+}
