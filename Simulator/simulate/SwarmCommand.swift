@@ -47,8 +47,8 @@ struct SwarmCommand: ParsableCommand {
   static func line(_ violation: Violation, _ report: RunReport, _ totals: Totals) -> String {
     let at = Double(violation.at.nanoseconds / 1_000_000) / 1000
     let simulated = (totals.virtualSeconds * 10).rounded() / 10
-    return
-      "violation: seed=\(report.seed) judge=\(violation.judge.rawValue) at=\(at)s run=\(totals.runs) simulated=\(simulated)s: \(violation.text)"
+    return "violation: seed=\(report.seed) judge=\(violation.judge.rawValue) at=\(at)s "
+      + "run=\(totals.runs) simulated=\(simulated)s: \(violation.text)"
   }
 }
 

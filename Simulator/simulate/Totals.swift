@@ -22,7 +22,8 @@ struct Totals {
     let hours = virtualSeconds / 3600
     let rate = Int(Double(sum.events) / seconds)
     var lines = [
-      "\(runs) runs, \(Self.text(hours)) simulated hours in \(Int(seconds)) s: \(Int(virtualSeconds / seconds)) times real time, \(rate) events/s",
+      "\(runs) runs, \(Self.text(hours)) simulated hours in \(Int(seconds)) s: "
+        + "\(Int(virtualSeconds / seconds)) times real time, \(rate) events/s",
       "operations: \(sum.asked) asked, \(sum.completed) done, \(sum.unknown) of unknown outcome, \(sum.refused) not done",
       "\(sum.committed) entries committed, \(sum.starts) starts, \(sum.elections) elections, \(sum.snapshotsTaken) snapshots taken, "
         + "\(sum.snapshotsInstalled) installed",

@@ -133,6 +133,10 @@ public struct Replica<Machine: StateMachine>: Sendable {
   /// Ends a turn: everything that was proposed goes out together, and everything that is ready is answered.
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
     hasWork = false
+    defer {
+      effects.deadline = deadline
+      effects.consensus = consensusState
+    }
     guard !isStopped else { return }
     dispatchQueue(now: now)
     dispatchReads(now: now)

@@ -57,6 +57,10 @@ public struct ReplicaEffects<Machine: StateMachine> {
   public var snapshots: [SnapshotWork<Machine>] = []
   /// For logs and people; nothing depends on them.
   public var notices: [Notice] = []
+  /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.
+  public internal(set) var deadline: Instant = .zero
+  /// Where consensus stands at the end of the turn; for judges.
+  package internal(set) var consensus: ConsensusState?
 
   public init() {}
 

@@ -28,7 +28,7 @@ extension SimulatedCluster {
   }
 
   private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
-    guard let state = process.replica.consensusState else { return }
+    guard let state = process.effects.consensus else { return }
     for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
@@ -69,7 +69,7 @@ extension SimulatedCluster {
   private func planTick(of number: Int) {
     let node = nodes[number]
     guard let process = node.process else { return }
-    let deadline = process.replica.deadline
+    let deadline = process.effects.deadline
     guard deadline != .never else { return }
     let at = max(node.clock.world(deadline), now + 1)
     guard at < process.plannedTick else { return }

@@ -270,10 +270,22 @@ public final class SimulatedCluster<Machine: StateMachine> {
     keepPace()
     let node = nodes[happening.node]
     if node.pausedSince != nil { return hold(happening, happening.node) }
-    if node.isBusyUntil > now { return queue.plan(happening, at: node.isBusyUntil) }
-    record(UInt64(bitPattern: at.nanoseconds))
+    if case .turnDone(_, let generation) = happening {
+      if generation == node.generation, let next = node.backlog.popFirst() { live(next, node) }
+    } else if node.isBusyUntil > now || !node.backlog.isEmpty {
+      if node.backlog.count < SimulatedNode<Machine>.maximumHeld { node.backlog.append(happening) }
+    } else {
+      live(happening, node)
+    }
+  }
+
+  /// One turn of a node; a slow one takes what came meanwhile when it is done with it.
+  private func live(_ happening: Happening, _ node: SimulatedNode<Machine>) {
+    record(UInt64(bitPattern: now.nanoseconds))
     happen(happening, to: node)
-    if node.turnTime > 0 { node.isBusyUntil = now + node.turnTime }
+    guard node.turnTime > 0 || !node.backlog.isEmpty else { return }
+    node.isBusyUntil = now + max(1, node.turnTime)
+    queue.plan(.turnDone(node: happening.node, generation: node.generation), at: node.isBusyUntil)
   }
 
   private func happen(_ happening: Happening, to node: SimulatedNode<Machine>) {
@@ -290,6 +302,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case .logDone(let number, let generation): if node.generation == generation { finishLog(number) }
     case .logRetry(let number, let generation): if node.generation == generation { retryLog(number) }
     case .snapshotDone(let number, let generation): if node.generation == generation { finishSnapshotWork(number) }
+    case .turnDone: break
     }
   }
 

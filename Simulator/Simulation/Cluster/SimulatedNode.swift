@@ -18,9 +18,10 @@ final class SimulatedNode<Machine: StateMachine> {
   /// Since when it is frozen.
   var pausedSince: Instant?
   var held: [Happening] = []
-  /// How long a turn takes; nothing else happens to the node meanwhile.
+  /// How long a turn takes; what comes meanwhile waits in `backlog`.
   var turnTime: Nanoseconds = 0
   var isBusyUntil = Instant.zero
+  var backlog = ArraySlice<Happening>()
   /// How long its disk takes for one sync, if not what holds everywhere.
   var syncLatency: ClosedRange<Nanoseconds>?
   /// Until when its disk does not answer.
@@ -39,15 +40,22 @@ final class SimulatedNode<Machine: StateMachine> {
     let replica = try Replica(
       identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot, machine: storage.machine,
       settings: settings, seed: random.next(), now: clock.local(now))
-    generation += 1
+    forget()
     process = SimulatedProcess(replica: replica, log: storage.log, snapshots: storage.snapshots)
     return storage
   }
 
   func end() {
     process = nil
+    forget()
+  }
+
+  /// What was meant for the process of before reaches no other.
+  private func forget() {
     pausedSince = nil
     held = []
+    backlog = []
+    isBusyUntil = .zero
     generation += 1
   }
 }
@@ -97,12 +105,14 @@ enum Happening {
   /// The log's thread tries again to find room on a full disk.
   case logRetry(node: Int, generation: Int)
   case snapshotDone(node: Int, generation: Int)
+  /// A slow node has done its turn, and takes what waits.
+  case turnDone(node: Int, generation: Int)
 
   /// Whose process it happens to.
   var node: Int {
     switch self {
     case .frame(_, _, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _), .logRetry(let node, _),
-      .snapshotDone(let node, _):
+      .snapshotDone(let node, _), .turnDone(let node, _):
       node
     }
   }

@@ -1,7 +1,7 @@
 import Raft
 import Replica
 
-/// A run, written down before it happens: replaying it gives the same run, event for event, and leaving parts of it out gives a shorter one.
+/// A run, written down before it happens: to replay it gives the same run, event for event; to leave parts of it out, a shorter one.
 public struct Story: Sendable, Equatable {
   /// Where the servers stand.
   public enum Place: String, Sendable, CaseIterable {
