@@ -51,18 +51,19 @@ extension ReplicaControl {
 
   /// Sends what may leave by now: the term that a message names, and the vote in it, are durable before anybody hears of them.
   mutating func releaseMessages(into effects: inout ControlEffects) {
-    guard let raft, let cluster = identity.cluster, !withheld.isEmpty else { return }
+    guard !withheld.isEmpty, let cluster = identity.cluster, let configuration = raft?.configuration else { return }
     var kept: [Outbound] = []
     for outbound in withheld {
       guard outbound.after <= durableSequence else {
         kept.append(outbound)
         continue
       }
-      guard let address = raft.configuration.member(outbound.message.to)?.peerAddress else { continue }
+      guard let address = configuration.member(outbound.message.to)?.peerAddress else { continue }
       let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
       effects.frames.append((.address(address), frame.encoded()))
     }
-    withheld = Array(kept.suffix(Self.maximumWithheld))
+    withheld.removeAll(keepingCapacity: true)
+    withheld.append(contentsOf: kept.suffix(Self.maximumWithheld))
   }
 
   // MARK: Formation

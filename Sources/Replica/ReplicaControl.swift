@@ -123,6 +123,7 @@ struct ReplicaControl: Sendable {
 
   /// What the core wants done, in the replica's own terms.
   private mutating func carryOut(now: Instant, into effects: inout ControlEffects) {
+    guard !consensus.isEmpty else { return }
     // Carrying it out may make the core say more, which must not be lost: it goes on with an empty bundle.
     var wanted = Effects()
     swap(&wanted, &consensus)
