@@ -14,7 +14,15 @@ public enum CRC32C {
       var crc = ~seed
       var offset = 0
       while offset + 8 <= bytes.count {
-        let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) ^ UInt64(crc)
+        let next = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        if next == 0, isZero(bytes, from: offset, count: zeroRun) {
+          crc =
+            table[8 * 256 + Int(crc & 0xff)] ^ table[9 * 256 + Int(crc >> 8 & 0xff)]
+            ^ table[10 * 256 + Int(crc >> 16 & 0xff)] ^ table[11 * 256 + Int(crc >> 24)]
+          offset += zeroRun
+          continue
+        }
+        let word = UInt64(littleEndian: next) ^ UInt64(crc)
         crc =
           table[7 * 256 + Int(word & 0xff)] ^ table[6 * 256 + Int(word >> 8 & 0xff)]
           ^ table[5 * 256 + Int(word >> 16 & 0xff)] ^ table[4 * 256 + Int(word >> 24 & 0xff)]
@@ -30,9 +38,21 @@ public enum CRC32C {
     }
   }
 
-  /// Eight tables of 256: table `k` advances a byte by `k` further zero bytes.
+  /// So many zeros are taken in one step, since files are padded with them.
+  private static let zeroRun = 64
+
+  @inline(__always)
+  private static func isZero(_ bytes: UnsafeRawBufferPointer, from start: Int, count: Int) -> Bool {
+    guard start + count <= bytes.count else { return false }
+    var bits: UInt64 = 0
+    for offset in stride(from: start, to: start + count, by: 8) { bits |= bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+    return bits == 0
+  }
+
+  /// Eight tables of 256: table `k` advances a byte by `k` further zero bytes. Then four: table `8 + k` advances byte `k` of a checksum by a
+  /// run of zeros.
   private static let tables: [UInt32] = {
-    var tables = [UInt32](repeating: 0, count: 8 * 256)
+    var tables = [UInt32](repeating: 0, count: 12 * 256)
     for byte in 0..<256 {
       var crc = UInt32(byte)
       for _ in 0..<8 { crc = crc & 1 == 1 ? (crc >> 1) ^ 0x82f6_3b78 : crc >> 1 }
@@ -43,6 +63,12 @@ public enum CRC32C {
         let previous = tables[(slice - 1) * 256 + byte]
         tables[slice * 256 + byte] = tables[Int(previous & 0xff)] ^ (previous >> 8)
       }
+    }
+    // A checksum is linear: what a byte becomes is the sum of what its bits become.
+    for bit in 0..<32 {
+      var crc = UInt32(1) << UInt32(bit)
+      for _ in 0..<zeroRun { crc = tables[Int(crc & 0xff)] ^ (crc >> 8) }
+      for byte in 0..<256 where byte >> (bit % 8) & 1 == 1 { tables[(8 + bit / 8) * 256 + byte] ^= crc }
     }
     return tables
   }()

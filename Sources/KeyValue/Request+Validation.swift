@@ -17,7 +17,7 @@ extension Request {
     try checkOperations(Limits.operations, remaining: &remaining)
     guard encodedCount <= Limits.requestBytes else { throw .tooLarge }
     try checkFields()
-    if case .transaction(let request) = self { _ = try WrittenKeys(branchesOf: request) }
+    if case .transaction(let request) = self, request.canChangeTwice { _ = try WrittenKeys(branchesOf: request) }
   }
 
   private func checkOperations(_ limit: Int, remaining: inout Int) throws(KeyValueError) {
@@ -43,6 +43,16 @@ extension Request {
       for inner in request.success { try inner.checkFields() }
       for inner in request.failure { try inner.checkFields() }
     }
+  }
+}
+
+extension TransactionRequest {
+  /// False if each branch is one plain operation, as most are: then there is nothing to prove.
+  fileprivate var canChangeTwice: Bool { Self.canChangeTwice(success) || Self.canChangeTwice(failure) }
+
+  private static func canChangeTwice(_ operations: [Request]) -> Bool {
+    if case .transaction = operations.first { return true }
+    return operations.count > 1
   }
 }
 

@@ -20,6 +20,11 @@ public struct Effects: Sendable {
 
   public init() {}
 
+  public var isEmpty: Bool {
+    writes.isEmpty && messages.isEmpty && readable.isEmpty && refusedProposals.isEmpty && snapshotBlocks.isEmpty
+      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty
+  }
+
   public mutating func removeAll() {
     writes.removeAll(keepingCapacity: true)
     messages.removeAll(keepingCapacity: true)

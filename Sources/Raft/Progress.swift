@@ -43,6 +43,9 @@ struct Progress: Sendable {
     }
   }
 
+  /// Whether there is something to say to the peer about a log that ends at `index`.
+  func wantsAppend(through index: LogIndex) -> Bool { next <= index || state == .probe }
+
   mutating func sent(_ entries: [Entry]) {
     if state == .probe {
       awaitsProbe = true

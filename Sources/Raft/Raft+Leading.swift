@@ -85,15 +85,16 @@ extension Raft {
 
   /// False if there was nothing to send.
   private mutating func sendAppend(at index: Int, into effects: inout Effects) -> Bool {
+    // Nearly always there is not, so this comes before anything is copied.
+    guard leadership.peers[index].wantsAppend(through: log.lastIndex) else { return false }
     let progress = leadership.peers[index]
     guard let previousTerm = log.term(at: progress.next - 1) else {
       leadership.peers[index].needsSnapshot(through: log.start.index)
       effects.snapshotNeeded.append(progress.peer)
       return false
     }
-    let entries = log.slice(from: progress.next, limit: settings.maximumAppendBytes)
     // A probe without entries still finds out where the logs part.
-    guard !entries.isEmpty || progress.state == .probe else { return false }
+    let entries = log.slice(from: progress.next, limit: settings.maximumAppendBytes)
     leadership.peers[index].sent(entries)
     let through = progress.next - 1 + UInt64(entries.count)
     leadership.peers[index].sentCommit = max(progress.sentCommit, min(commitIndex, through))

@@ -2,6 +2,7 @@ import ByteCoding
 import Raft
 
 /// Where one node's consensus stands: plain numbers, for judges that look after every turn.
+@usableFromInline
 package struct ConsensusState: Sendable {
   package let role: Raft.Role
   package let term: Term
@@ -11,9 +12,9 @@ package struct ConsensusState: Sendable {
   package let voters: Int
 }
 
-extension Replica {
+extension ReplicaControl {
   /// `nil` before the cluster has formed.
-  package var consensusState: ConsensusState? {
+  var consensusState: ConsensusState? {
     guard raft != nil else { return nil }
     return ConsensusState(
       role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0, appliedIndex: appliedIndex,
@@ -96,4 +97,9 @@ package struct FrameDescription: Sendable {
     case .outdated: "outdated"
     }
   }
+}
+
+extension Replica {
+  /// `nil` before the cluster has formed.
+  package var consensusState: ConsensusState? { control.consensusState }
 }

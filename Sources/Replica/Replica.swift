@@ -5,41 +5,11 @@ import WriteAheadLog
 /// One whole node, minus waiting: consensus, the application's state, its clients' requests, snapshots, and the forming of the cluster.
 ///
 /// A deterministic value that is told what happened (`step`), and says at the end of a turn what it wants done (`endTurn`). The runtime and
-/// the simulator carry it out; what is decided, is decided here.
+/// the simulator carry it out; what is decided, is decided here: by `ReplicaControl`, to which this adds the state machine.
 public struct Replica<Machine: StateMachine>: Sendable {
-  let settings: ReplicaSettings
-  let contact: Contact
-  var identity: IdentityRecord
-  /// While the cluster has not formed.
-  var formation: Formation?
-  /// Once it has.
-  public internal(set) var raft: Raft?
-  var consensus = Effects()
-  var random: PseudoRandom
-
-  var machine: Machine
-  var appliedIndex: LogIndex = 0
-  var isStopped = false
-  /// Why nothing more can be promised, if the disk failed.
-  var storageFailure: String?
-
-  var pending = PendingRequests()
-  /// Commands that wait for a leader, in the order in which they came.
-  var queue: [(id: RequestID, payload: Bytes)] = []
-  var inFlight: InFlight
-  var reads = Reads()
-  var snapshots: Snapshots
-
-  /// Messages that wait until the term that they name is durable.
-  var withheld: [Outbound] = []
-  var durableSequence: UInt64 = 0
-  var nextIntroduction: Instant
-  /// Whom we said that we wait for.
-  var reportedAwaited: [String] = []
-  var lastRefusalNotice: Instant?
-  /// What was last said of role and leader.
-  var reported: (role: Raft.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
-  var hasWork = false
+  // First, so that where its parts lie does not depend on the state machine's type.
+  @usableFromInline var control: ReplicaControl
+  private var machine: Machine
 
   /// - Parameters:
   ///   - recovered: what the log holds, reconciled with `snapshot`; `nil` if there is no log.
@@ -50,140 +20,62 @@ public struct Replica<Machine: StateMachine>: Sendable {
     identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, machine: Machine,
     settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
-    self.settings = settings
-    self.contact = contact
-    self.identity = identity
+    control = try ReplicaControl(
+      identity: identity, contact: contact, recovered: recovered, snapshot: snapshot, settings: settings, seed: seed, now: now)
     self.machine = machine
-    random = PseudoRandom(seed: seed)
-    inFlight = InFlight(stream: random.next())
-    snapshots = Snapshots(newest: snapshot)
-    nextIntroduction = now
-    appliedIndex = snapshot?.position.index ?? 0
-    switch identity.phase {
-    case .undecided: formation = Formation(identity: identity, contact: contact)
-    case .promised where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, contact: contact)
-    case .promised, .formed:
-      guard let recovered else { throw MalformedBytes("log: it is missing") }
-      let state = DurableState(
-        hardState: recovered.hardState, start: recovered.start, entries: recovered.entries, commit: recovered.commit)
-      raft = try Raft(
-        restarting: state, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
-    }
   }
+
+  /// This node's part in the consensus, once the cluster has formed.
+  @inlinable public var raft: Raft? { control.raft }
 
   public var view: Machine.View { machine.view }
 
   /// When to call `step(.tick)` next, if nothing else happens before.
-  public var deadline: Instant {
-    if isStopped { return pending.deadline }
-    if hasWork { return .zero }
-    let clients = min(pending.deadline, reads.deadline)
-    guard let raft else { return min(nextIntroduction, clients) }
-    return min(raft.deadline, min(clients, snapshots.deadline))
-  }
+  public var deadline: Instant { control.deadline }
 
-  public var status: ReplicaStatus {
-    var status = ReplicaStatus(node: identity.node, name: contact.name)
-    status.cluster = raft == nil ? nil : identity.cluster
-    status.pendingRequests = pending.count
-    status.pendingBytes = pending.bytes
-    guard let raft else { return status }
-    status.role =
-      switch raft.role {
-      case .follower: .follower
-      case .preCandidate, .candidate: .candidate
-      case .leader: .leader
-      }
-    if isStopped { status.role = .stopped }
-    status.term = raft.term
-    status.leader = raft.leader
-    status.commitIndex = raft.commitIndex
-    status.appliedIndex = appliedIndex
-    status.lastIndex = raft.lastIndex
-    status.snapshotIndex = snapshots.newest?.position.index ?? 0
-    status.members = raft.configuration.voters
-    return status
-  }
+  public var status: ReplicaStatus { control.status }
 
   /// Takes one event. Follow the last one at hand with `endTurn`.
   public mutating func step(_ event: ReplicaEvent<Machine>, now: Instant, into effects: inout ReplicaEffects<Machine>) {
     switch event {
-    case .tick: tick(now: now, into: &effects)
-    case .frame(let bytes, let connection): receive(bytes, connection: connection, now: now, into: &effects)
-    case .propose(let id, let command, let deadline): propose(id, command: command, deadline: deadline, into: &effects)
-    case .read(let id, let consistency, let deadline): read(id, consistency, deadline: deadline, now: now, into: &effects)
-    case .identitySaved: identitySaved(now: now, into: &effects)
-    case .written(let sequence): written(through: sequence, now: now, into: &effects)
-    case .snapshotSaved(let descriptor, _): snapshotSaved(descriptor, now: now, into: &effects)
+    case .tick: control.tick(now: now, into: &effects.control)
+    case .frame(let bytes, let connection): control.receive(bytes, connection: connection, now: now, into: &effects.control)
+    case .propose(let id, let command, let deadline): control.propose(id, command: command, deadline: deadline, into: &effects.control)
+    case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
+    case .identitySaved: control.identitySaved(now: now, into: &effects.control)
+    case .written(let sequence): control.written(through: sequence, now: now, into: &effects.control)
+    case .snapshotSaved(let descriptor, _): control.snapshotSaved(descriptor, now: now, into: &effects.control)
     case .snapshotBlock(let descriptor, let number, let block, let count, let peer):
-      sendBlock(descriptor, number: number, block: block, count: count, to: peer, now: now, into: &effects)
+      control.sendBlock(descriptor, number: number, block: block, count: count, to: peer, now: now, into: &effects.control)
     case .snapshotStored(let descriptor, let number, let last):
-      blockStored(descriptor, number: number, last: last, into: &effects)
-    case .restored(let descriptor, let machine): install(descriptor, machine, now: now, into: &effects)
-    case .snapshotFailed(let descriptor, let text):
-      effects.notices.append(.snapshotFailed(descriptor.position.index, text))
-      snapshotFailed(descriptor, now: now)
-    case .storageFailed(let text):
-      storageFailure = text
-      stop(into: &effects)
-    case .stop: stop(into: &effects)
+      control.blockStored(descriptor, number: number, last: last, into: &effects.control)
+    case .restored(let descriptor, let restored):
+      if control.install(descriptor, now: now, into: &effects.control) { machine = restored }
+    case .snapshotFailed(let descriptor, let text): control.snapshotFailed(descriptor, text, now: now, into: &effects.control)
+    case .storageFailed(let text): control.storageFailed(text, into: &effects.control)
+    case .stop: control.stop(into: &effects.control)
     }
+    if effects.control.needsState { effects.addState(of: machine) }
   }
 
   /// Ends a turn: everything that was proposed goes out together, and everything that is ready is answered.
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    hasWork = false
-    defer {
-      effects.deadline = deadline
-      effects.consensus = consensusState
+    if !control.isStopped {
+      control.dispatch(now: now, into: &effects.control)
+      if control.hasUnappliedEntries { apply(into: &effects) }
+      control.finishTurn(into: &effects.control)
+      if effects.control.needsState { effects.addState(of: machine) }
     }
-    guard !isStopped else { return }
-    dispatchQueue(now: now)
-    dispatchReads(now: now)
-    raft?.endTurn(now: now, into: &consensus)
-    carryOut(now: now, into: &effects)
-    apply(into: &effects)
-    answerReads(into: &effects)
-    takeSnapshotIfDue(into: &effects)
-    releaseMessages(into: &effects)
-    report(into: &effects)
+    effects.control.deadline = control.deadline
+    effects.control.consensus = control.consensusState
   }
 
-  private mutating func tick(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    expireRequests(now: now, into: &effects)
-    guard !isStopped else { return }
-    if formation != nil, now >= nextIntroduction { introduce(now: now, into: &effects) }
-    if let deadline = raft?.deadline, now >= deadline { raft?.step(.tick, now: now, into: &consensus) }
-    reads.retryUnconfirmed(now: now)
-    resumeTransfers(now: now, into: &effects)
-  }
-
-  /// What the core wants done, in the replica's own terms.
-  private mutating func carryOut(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    // Carrying it out may make the core say more, which must not be lost: it goes on with an empty bundle.
-    var wanted = Effects()
-    swap(&wanted, &consensus)
-    effects.writes.append(contentsOf: wanted.writes)
-    withheld.append(contentsOf: wanted.messages)
-    for (id, index) in wanted.readable { reads.confirm(id, index: index) }
-    for refused in wanted.refusedProposals { self.refused(refused.sequence, stream: refused.stream, now: now) }
-    for incoming in wanted.snapshotBlocks { receiveBlock(incoming, into: &effects) }
-    for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
-    for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
-    withheld.append(contentsOf: consensus.messages)
-    consensus.messages.removeAll(keepingCapacity: true)
-  }
-
-  private mutating func stop(into effects: inout ReplicaEffects<Machine>) {
-    guard !isStopped else { return }
-    isStopped = true
-    queue.removeAll()
-    inFlight.removeAll()
-    reads.removeAll()
-    for (id, item) in pending.takeAll() { effects.replies.append(.failed(id, stopError(for: item.state))) }
-  }
-
-  func stopError(for state: PendingRequests.State) -> RequestError {
-    RequestError(storageFailure.map { .storage($0) } ?? .stopped, outcome: state == .sent ? .unknown : .notDone)
+  /// Committed commands: into the state machine, in order, and back to whoever proposed them.
+  private mutating func apply(into effects: inout ReplicaEffects<Machine>) {
+    let batch = control.nextCommitted()
+    let outputs = batch.commands.isEmpty ? [] : machine.apply(batch.commands)
+    precondition(outputs.count == batch.commands.count, "StateMachine.apply must give one output for each command")
+    for (place, request) in batch.awaited { effects.replies.append(.applied(request, outputs[place])) }
+    control.applied(batch)
   }
 }

@@ -45,34 +45,33 @@ public enum Destination: Hashable, Sendable {
 /// What a replica wants done. The owner empties it after each turn (`removeAll`), and carries it out in any order, except that log writes
 /// are made in their own order and each kind of snapshot work in its own.
 public struct ReplicaEffects<Machine: StateMachine> {
-  /// Make this durable, then report `identitySaved`.
-  public var identity: IdentityRecord?
-  /// Make these durable in order, then report `written`.
-  public var writes: [LogWrite] = []
-  /// The log up to here is covered by a durable snapshot and no longer needed.
-  public var cut: LogIndex?
-  /// To be sent now; may be lost. What must be durable before was already.
-  public var frames: [(to: Destination, frame: [UInt8])] = []
+  @usableFromInline var control = ControlEffects()
   public var replies: [Reply<Machine>] = []
   public var snapshots: [SnapshotWork<Machine>] = []
-  /// For logs and people; nothing depends on them.
-  public var notices: [Notice] = []
-  /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.
-  public internal(set) var deadline: Instant = .zero
-  /// Where consensus stands at the end of the turn; for judges.
-  package internal(set) var consensus: ConsensusState?
 
-  public init() {}
+  /// Make this durable, then report `identitySaved`.
+  @inlinable public var identity: IdentityRecord? { control.identity }
+  /// Make these durable in order, then report `written`.
+  @inlinable public var writes: [LogWrite] { control.writes }
+  /// The log up to here is covered by a durable snapshot and no longer needed.
+  @inlinable public var cut: LogIndex? { control.cut }
+  /// To be sent now; may be lost. What must be durable before was already.
+  @inlinable public var frames: [(to: Destination, frame: [UInt8])] { control.frames }
+  /// For logs and people; nothing depends on them.
+  @inlinable public var notices: [Notice] { control.notices }
+  /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.
+  @inlinable public var deadline: Instant { control.deadline }
+  /// Where consensus stood at the end of the turn; for judges.
+  package var consensus: ConsensusState? { control.consensus }
+
+  @inlinable public init() {}
 
   /// Empties the bundle and keeps its storage.
+  @inlinable
   public mutating func removeAll() {
-    identity = nil
-    writes.removeAll(keepingCapacity: true)
-    cut = nil
-    frames.removeAll(keepingCapacity: true)
+    control.removeAll()
     replies.removeAll(keepingCapacity: true)
     snapshots.removeAll(keepingCapacity: true)
-    notices.removeAll(keepingCapacity: true)
   }
 }
 

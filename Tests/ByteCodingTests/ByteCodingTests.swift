@@ -16,6 +16,14 @@ import Testing
       #expect(CRC32C.checksum(bytes[cut...], seed: CRC32C.checksum(bytes[..<cut])) == CRC32C.checksum(bytes))
     }
   }
+
+  @Test(arguments: [1, 56, 63, 64, 65, 72, 500]) func takesRunsOfZerosInOneStep(count: Int) {
+    for start in 0..<9 {
+      let bytes = (0..<start).map { UInt8($0 + 1) } + [UInt8](repeating: 0, count: count) + [7, 0, 9]
+      // Byte by byte there are no runs.
+      #expect(CRC32C.checksum(bytes) == bytes.reduce(0) { CRC32C.checksum([$1], seed: $0) })
+    }
+  }
 }
 
 @Suite struct ByteReaderTests {

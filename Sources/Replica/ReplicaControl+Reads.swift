@@ -61,15 +61,15 @@ struct Reads: Sendable {
   }
 }
 
-extension Replica {
+extension ReplicaControl {
   mutating func read(
-    _ id: RequestID, _ consistency: Consistency, deadline: Instant, now: Instant, into effects: inout ReplicaEffects<Machine>
+    _ id: RequestID, _ consistency: Consistency, deadline: Instant, now: Instant, into effects: inout ControlEffects
   ) {
     if consistency == .serializable, raft != nil, !isStopped {
       let staleness = raft?.silence(now: now) ?? .max
-      return effects.replies.append(.view(id, machine.view, index: appliedIndex, staleness: staleness))
+      return effects.answers.append(.view(id, index: appliedIndex, staleness: staleness))
     }
-    if let error = admissionError(command: nil) { return effects.replies.append(.failed(id, error)) }
+    if let error = admissionError(command: nil) { return effects.answers.append(.failed(id, error)) }
     pending.add(id, PendingRequests.Item(state: .read, bytes: 0, deadline: deadline))
     reads.add(id)
   }
@@ -80,15 +80,13 @@ extension Replica {
     raft?.step(.read(id), now: now, into: &consensus)
   }
 
-  mutating func answerReads(into effects: inout ReplicaEffects<Machine>) {
+  mutating func answerReads(into effects: inout ControlEffects) {
     let ready = reads.takeReady(applied: appliedIndex)
-    guard !ready.isEmpty else { return }
-    let view = machine.view
-    for id in ready where pending.take(id) != nil { effects.replies.append(.view(id, view, index: appliedIndex, staleness: nil)) }
+    for id in ready where pending.take(id) != nil { effects.answers.append(.view(id, index: appliedIndex, staleness: nil)) }
   }
 
   /// Tells what changed, and asks again what a leader that is gone will not answer.
-  mutating func report(into effects: inout ReplicaEffects<Machine>) {
+  mutating func report(into effects: inout ControlEffects) {
     guard let raft, (raft.role, raft.leader, raft.term) != reported else { return }
     let (oldRole, oldLeader, oldTerm) = reported
     reported = (raft.role, raft.leader, raft.term)

@@ -43,18 +43,18 @@ struct Snapshots: Sendable {
   var deadline: Instant { transfers.lazy.map(\.retryAt).min() ?? .never }
 }
 
-extension Replica {
+extension ReplicaControl {
   // MARK: Our own
 
-  mutating func takeSnapshotIfDue(into effects: inout ReplicaEffects<Machine>) {
+  mutating func takeSnapshotIfDue(into effects: inout ControlEffects) {
     guard snapshots.saving == nil, snapshots.bytesApplied >= settings.snapshotAfterBytes else { return }
     guard let descriptor = raft?.descriptor(at: appliedIndex), descriptor.position.index > 0 else { return }
     snapshots.saving = descriptor
     snapshots.bytesApplied = 0
-    effects.snapshots.append(.save(descriptor, machine.view))
+    effects.snapshots.append(.save(descriptor))
   }
 
-  mutating func snapshotSaved(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func snapshotSaved(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ControlEffects) {
     if snapshots.saving == descriptor { snapshots.saving = nil }
     guard descriptor.position.index > snapshots.newest?.position.index ?? 0 else { return }
     snapshots.newest = descriptor
@@ -63,7 +63,7 @@ extension Replica {
   }
 
   /// Only what a durable snapshot covers is cut, and not what a peer will need after the snapshot that is on its way to it.
-  private mutating func compact(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func compact(now: Instant, into effects: inout ControlEffects) {
     guard let newest = snapshots.newest, let start = raft?.logStart.index, let bytes = raft?.logBytes else { return }
     var index = raft?.compactionIndex(through: newest.position.index, keeping: settings.logKeptBytes) ?? start
     if bytes < 4 * settings.snapshotAfterBytes {
@@ -74,7 +74,8 @@ extension Replica {
     effects.cut = index
   }
 
-  mutating func snapshotFailed(_ descriptor: SnapshotDescriptor, now: Instant) {
+  mutating func snapshotFailed(_ descriptor: SnapshotDescriptor, _ text: String, now: Instant, into effects: inout ControlEffects) {
+    effects.notices.append(.snapshotFailed(descriptor.position.index, text))
     if snapshots.saving == descriptor {
       snapshots.saving = nil
       // Ask again after as much again: a disk that is full now may not be then.
@@ -89,7 +90,7 @@ extension Replica {
 
   // MARK: To a peer
 
-  mutating func beginTransfer(to peer: NodeID, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func beginTransfer(to peer: NodeID, now: Instant, into effects: inout ControlEffects) {
     snapshots.transfers.removeAll { $0.peer == peer }
     guard let newest = snapshots.newest else { return }
     snapshots.transfers.append(
@@ -98,7 +99,7 @@ extension Replica {
   }
 
   mutating func continueTransfer(
-    to peer: NodeID, _ position: LogPosition, next: Int, now: Instant, into effects: inout ReplicaEffects<Machine>
+    to peer: NodeID, _ position: LogPosition, next: Int, now: Instant, into effects: inout ControlEffects
   ) {
     guard let index = snapshots.transfers.firstIndex(where: { $0.peer == peer && $0.descriptor.position == position }) else { return }
     // The peer may also have less than it had: then it was restarted, and begins again from what it has.
@@ -109,7 +110,7 @@ extension Replica {
     readAhead(at: index, into: &effects)
   }
 
-  private mutating func readAhead(at index: Int, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func readAhead(at index: Int, into effects: inout ControlEffects) {
     let transfer = snapshots.transfers[index]
     // How many there are shows with the first.
     let end = min(transfer.confirmed + Snapshots.window, transfer.count ?? transfer.confirmed + 1)
@@ -122,7 +123,7 @@ extension Replica {
 
   mutating func sendBlock(
     _ descriptor: SnapshotDescriptor, number: Int, block: Bytes, count: Int, to peer: NodeID, now: Instant,
-    into effects: inout ReplicaEffects<Machine>
+    into effects: inout ControlEffects
   ) {
     guard let index = snapshots.transfers.firstIndex(where: { $0.peer == peer && $0.descriptor == descriptor }) else { return }
     snapshots.transfers[index].count = count
@@ -131,7 +132,7 @@ extension Replica {
     readAhead(at: index, into: &effects)
   }
 
-  mutating func resumeTransfers(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func resumeTransfers(now: Instant, into effects: inout ControlEffects) {
     snapshots.transfers.removeAll { transfer in !(raft?.isSendingSnapshot(to: transfer.peer) ?? false) }
     for index in snapshots.transfers.indices where snapshots.transfers[index].retryAt <= now {
       snapshots.transfers[index].retryAt = now + settings.raft.electionTimeout
@@ -145,7 +146,7 @@ extension Replica {
 
   // MARK: From the leader
 
-  mutating func receiveBlock(_ block: IncomingBlock, into effects: inout ReplicaEffects<Machine>) {
+  mutating func receiveBlock(_ block: IncomingBlock, into effects: inout ControlEffects) {
     if snapshots.incoming?.descriptor != block.descriptor {
       guard block.number == 0 else { return sendProgress(block.descriptor, next: 0) }
       snapshots.incoming = Snapshots.Incoming(descriptor: block.descriptor)
@@ -159,7 +160,7 @@ extension Replica {
   }
 
   mutating func blockStored(
-    _ descriptor: SnapshotDescriptor, number: Int, last: Bool, into effects: inout ReplicaEffects<Machine>
+    _ descriptor: SnapshotDescriptor, number: Int, last: Bool, into effects: inout ControlEffects
   ) {
     guard snapshots.incoming?.descriptor == descriptor else { return }
     snapshots.incoming?.stored = number + 1
@@ -172,28 +173,27 @@ extension Replica {
     raft?.step(.sendSnapshotProgress(descriptor.position, next: next), now: .zero, into: &consensus)
   }
 
-  mutating func install(
-    _ descriptor: SnapshotDescriptor, _ restored: Machine, now: Instant, into effects: inout ReplicaEffects<Machine>
-  ) {
+  /// Whether the state is this snapshot's from here on.
+  mutating func install(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ControlEffects) -> Bool {
     if snapshots.incoming?.descriptor == descriptor { snapshots.incoming = nil }
     let index = descriptor.position.index
-    guard let before = raft?.commitIndex, before < index else { return }
+    guard let before = raft?.commitIndex, before < index else { return false }
     raft?.step(.snapshotInstalled(descriptor), now: now, into: &consensus)
     // A leader does without: its log has all that the snapshot holds.
-    guard raft?.commitIndex == index else { return }
-    machine = restored
+    guard raft?.commitIndex == index else { return false }
     appliedIndex = index
     snapshots.newest = descriptor
     snapshots.bytesApplied = 0
     effects.cut = index
     loseSight(upTo: descriptor.position.term, into: &effects)
     effects.notices.append(.snapshotInstalled(index))
+    return true
   }
 
   /// Commands that the snapshot may hold, or not: their entries were never seen here.
-  private mutating func loseSight(upTo term: Term, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func loseSight(upTo term: Term, into effects: inout ControlEffects) {
     for item in inFlight.takeOvertaken(by: term + 1) where pending.take(item.id) != nil {
-      effects.replies.append(.failed(item.id, RequestError(.superseded, outcome: .unknown)))
+      effects.answers.append(.failed(item.id, RequestError(.superseded, outcome: .unknown)))
     }
   }
 }

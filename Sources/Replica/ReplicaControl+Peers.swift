@@ -3,13 +3,13 @@ import Raft
 import WriteAheadLog
 
 /// Frames in and out, and the forming of the cluster.
-extension Replica {
+extension ReplicaControl {
   /// How often a node that waits for its cluster to form shows itself.
   private static var introductionInterval: Nanoseconds { .milliseconds(200) }
   /// Most messages that wait for the disk. Beyond, the oldest are dropped: as the network may drop them, consensus can do without.
   private static var maximumWithheld: Int { 4096 }
 
-  mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ControlEffects) {
     guard !isStopped else { return }
     let frame: Frame
     do {
@@ -38,37 +38,38 @@ extension Replica {
     }
   }
 
-  private mutating func refuse(_ what: String, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func refuse(_ what: String, now: Instant, into effects: inout ControlEffects) {
     complain(.refusedFrame(what), now: now, into: &effects)
   }
 
   /// One line a second at most: what a stranger sends must not fill the log.
-  private mutating func complain(_ notice: Notice, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func complain(_ notice: Notice, now: Instant, into effects: inout ControlEffects) {
     if let last = lastRefusalNotice, now - last < .milliseconds(1000) { return }
     lastRefusalNotice = now
     effects.notices.append(notice)
   }
 
   /// Sends what may leave by now: the term that a message names, and the vote in it, are durable before anybody hears of them.
-  mutating func releaseMessages(into effects: inout ReplicaEffects<Machine>) {
-    guard let raft, let cluster = identity.cluster, !withheld.isEmpty else { return }
+  mutating func releaseMessages(into effects: inout ControlEffects) {
+    guard !withheld.isEmpty, let cluster = identity.cluster, let configuration = raft?.configuration else { return }
     var kept: [Outbound] = []
     for outbound in withheld {
       guard outbound.after <= durableSequence else {
         kept.append(outbound)
         continue
       }
-      guard let address = raft.configuration.member(outbound.message.to)?.peerAddress else { continue }
+      guard let address = configuration.member(outbound.message.to)?.peerAddress else { continue }
       let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
       effects.frames.append((.address(address), frame.encoded()))
     }
-    withheld = Array(kept.suffix(Self.maximumWithheld))
+    withheld.removeAll(keepingCapacity: true)
+    withheld.append(contentsOf: kept.suffix(Self.maximumWithheld))
   }
 
   // MARK: Formation
 
   private mutating func receive(
-    _ introduction: Introduction, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>
+    _ introduction: Introduction, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ControlEffects
   ) {
     if formation == nil {
       // Whoever asks is told who is a member: a latecomer goes on from there, a stranger learns that it is one.
@@ -82,7 +83,7 @@ extension Replica {
     take(step, now: now, into: &effects)
   }
 
-  private mutating func take(_ step: Formation.Step, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  private mutating func take(_ step: Formation.Step, now: Instant, into effects: inout ControlEffects) {
     switch step {
     case .wait: break
     case .promise(let configuration):
@@ -99,13 +100,13 @@ extension Replica {
     }
   }
 
-  mutating func identitySaved(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func identitySaved(now: Instant, into effects: inout ControlEffects) {
     guard case .promised(let configuration) = identity.phase, let step = formation?.promised(configuration) else { return }
     nextIntroduction = now
     take(step, now: now, into: &effects)
   }
 
-  mutating func introduce(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func introduce(now: Instant, into effects: inout ControlEffects) {
     nextIntroduction = now + Self.introductionInterval
     if let step = formation?.next() { take(step, now: now, into: &effects) }
     guard let formation else { return }
@@ -118,7 +119,7 @@ extension Replica {
   }
 
   /// The log exists from its first durable write on; from then on its absence is a loss.
-  mutating func written(through sequence: UInt64, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func written(through sequence: UInt64, now: Instant, into effects: inout ControlEffects) {
     durableSequence = max(durableSequence, sequence)
     raft?.step(.written(through: sequence), now: now, into: &consensus)
     if raft != nil, case .promised(let configuration) = identity.phase {

@@ -2,12 +2,12 @@ import ByteCoding
 import Raft
 
 /// Commands: from the client into the log of whoever leads.
-extension Replica {
+extension ReplicaControl {
   /// Most bytes of commands in one message to the leader (one command may be larger, and then goes alone).
   private static var maximumForwardBytes: Int { 1 << 20 }
 
-  mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ReplicaEffects<Machine>) {
-    if let error = admissionError(command: command.count) { return effects.replies.append(.failed(id, error)) }
+  mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ControlEffects) {
+    if let error = admissionError(command: command.count) { return effects.answers.append(.failed(id, error)) }
     let payload = Proposal(origin: identity.node, request: id, command: command).encoded()
     pending.add(id, PendingRequests.Item(state: .queued, bytes: payload.count, deadline: deadline))
     queue.append((id, payload))
@@ -75,13 +75,13 @@ extension Replica {
     hasWork = hasWork || !items.isEmpty && raft?.leader != nil
   }
 
-  mutating func expireRequests(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+  mutating func expireRequests(now: Instant, into effects: inout ControlEffects) {
     let expired = pending.takeExpired(now: now)
     guard !expired.isEmpty else { return }
     let hasLeader = raft?.leader != nil
     for (id, item) in expired {
       let reason: RequestError.Reason = hasLeader || item.state == .sent ? .deadlineExceeded : .noLeader
-      effects.replies.append(.failed(id, RequestError(reason, outcome: item.state == .sent ? .unknown : .notDone)))
+      effects.answers.append(.failed(id, RequestError(reason, outcome: item.state == .sent ? .unknown : .notDone)))
     }
     queue.removeAll { !pending.contains($0.id) }
     inFlight.forget { !pending.contains($0) }

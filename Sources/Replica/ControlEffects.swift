@@ -1,0 +1,71 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// What `ReplicaControl` wants done. All of it is for the owner of the replica; answers and snapshot work pass `Replica` on their way, which
+/// adds the state that they are about.
+@usableFromInline
+struct ControlEffects {
+  @usableFromInline
+  enum Answer {
+    case view(RequestID, index: LogIndex, staleness: Nanoseconds?)
+    case failed(RequestID, RequestError)
+  }
+
+  /// `SnapshotWork`, without a view.
+  @usableFromInline
+  enum Work {
+    case save(SnapshotDescriptor)
+    case read(SnapshotDescriptor, number: Int, for: NodeID)
+    case store(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+    case restore(SnapshotDescriptor)
+  }
+
+  @usableFromInline var identity: IdentityRecord?
+  @usableFromInline var writes: [LogWrite] = []
+  @usableFromInline var cut: LogIndex?
+  @usableFromInline var frames: [(to: Destination, frame: [UInt8])] = []
+  @usableFromInline var notices: [Notice] = []
+  @usableFromInline var answers: [Answer] = []
+  @usableFromInline var snapshots: [Work] = []
+  @usableFromInline var deadline: Instant = .zero
+  @usableFromInline var consensus: ConsensusState?
+
+  @inlinable init() {}
+
+  var needsState: Bool { !answers.isEmpty || !snapshots.isEmpty }
+
+  @inlinable
+  mutating func removeAll() {
+    identity = nil
+    writes.removeAll(keepingCapacity: true)
+    cut = nil
+    frames.removeAll(keepingCapacity: true)
+    notices.removeAll(keepingCapacity: true)
+    answers.removeAll(keepingCapacity: true)
+    snapshots.removeAll(keepingCapacity: true)
+  }
+}
+
+extension ReplicaEffects {
+  /// Completes what waits for the state, as it is now.
+  mutating func addState(of machine: Machine) {
+    for answer in control.answers {
+      switch answer {
+      case .view(let id, let index, let staleness): replies.append(.view(id, machine.view, index: index, staleness: staleness))
+      case .failed(let id, let error): replies.append(.failed(id, error))
+      }
+    }
+    for work in control.snapshots {
+      switch work {
+      case .save(let descriptor): snapshots.append(.save(descriptor, machine.view))
+      case .read(let descriptor, let number, let peer): snapshots.append(.read(descriptor, number: number, for: peer))
+      case .store(let descriptor, let number, let block, let last):
+        snapshots.append(.store(descriptor, number: number, block: block, last: last))
+      case .restore(let descriptor): snapshots.append(.restore(descriptor))
+      }
+    }
+    control.answers.removeAll(keepingCapacity: true)
+    control.snapshots.removeAll(keepingCapacity: true)
+  }
+}

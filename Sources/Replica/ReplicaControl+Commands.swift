@@ -1,0 +1,49 @@
+import ByteCoding
+import Raft
+
+/// Committed entries on their way into the state machine, and back to whoever proposed them.
+extension ReplicaControl {
+  struct CommittedBatch {
+    var commands: [Command] = []
+    /// The requests of this node that still wait, with the place of their command.
+    var awaited: [(place: Int, request: RequestID)] = []
+    /// Of the last entry.
+    var position = LogPosition.zero
+    /// Of all entries' records.
+    var bytes = 0
+  }
+
+  /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting.
+  private static var applyBytesPerTurn: Int { 4 << 20 }
+  /// Answered commands are dropped from `inFlight` so many at a time, since each time looks at all.
+  private static var forgottenAtOnce: Int { 1024 }
+
+  var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
+
+  /// The next entries for the state machine, whose requests count as answered from here on. Follow with `applied`.
+  mutating func nextCommitted() -> CommittedBatch {
+    let entries = raft?.committedEntries(from: appliedIndex + 1, limit: Self.applyBytesPerTurn) ?? []
+    var batch = CommittedBatch()
+    batch.commands.reserveCapacity(entries.count)
+    for entry in entries {
+      batch.bytes += entry.record.count
+      batch.position = entry.position
+      // A payload too short to name its proposer is nobody's, and the same nothing on every node.
+      guard entry.kind == .command, let proposal = try? Proposal(decoding: entry.payload) else { continue }
+      if proposal.origin == identity.node, pending.take(proposal.request) != nil {
+        batch.awaited.append((batch.commands.count, proposal.request))
+      }
+      batch.commands.append(Command(index: entry.index, term: entry.term, payload: proposal.command))
+    }
+    return batch
+  }
+
+  mutating func applied(_ batch: CommittedBatch) {
+    guard batch.position.index > appliedIndex else { return }
+    snapshots.bytesApplied += batch.bytes
+    appliedIndex = batch.position.index
+    requeue(inFlight.takeOvertaken(by: batch.position.term))
+    if inFlight.count > 2 * pending.count + Self.forgottenAtOnce { inFlight.forget { !pending.contains($0) } }
+    hasWork = hasWork || hasUnappliedEntries
+  }
+}

@@ -1,0 +1,158 @@
+import ByteCoding
+import Raft
+import WriteAheadLog
+
+/// All of a replica but the application's state: consensus, clients' requests, snapshots, and the forming of the cluster.
+///
+/// It knows nothing of the state machine's type, so it is compiled once, here, and no turn pays for generic code.
+@usableFromInline
+struct ReplicaControl: Sendable {
+  let settings: ReplicaSettings
+  let contact: Contact
+  var identity: IdentityRecord
+  /// While the cluster has not formed.
+  var formation: Formation?
+  /// Once it has.
+  @usableFromInline var raft: Raft?
+  var consensus = Effects()
+  var random: PseudoRandom
+
+  var appliedIndex: LogIndex = 0
+  var isStopped = false
+  /// Why nothing more can be promised, if the disk failed.
+  var storageFailure: String?
+
+  var pending = PendingRequests()
+  /// Commands that wait for a leader, in the order in which they came.
+  var queue: [(id: RequestID, payload: Bytes)] = []
+  var inFlight: InFlight
+  var reads = Reads()
+  var snapshots: Snapshots
+
+  /// Messages that wait until the term that they name is durable.
+  var withheld: [Outbound] = []
+  var durableSequence: UInt64 = 0
+  var nextIntroduction: Instant
+  /// Whom we said that we wait for.
+  var reportedAwaited: [String] = []
+  var lastRefusalNotice: Instant?
+  /// What was last said of role and leader.
+  var reported: (role: Raft.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
+  var hasWork = false
+
+  init(
+    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, settings: ReplicaSettings,
+    seed: UInt64, now: Instant
+  ) throws(MalformedBytes) {
+    self.settings = settings
+    self.contact = contact
+    self.identity = identity
+    random = PseudoRandom(seed: seed)
+    inFlight = InFlight(stream: random.next())
+    snapshots = Snapshots(newest: snapshot)
+    nextIntroduction = now
+    appliedIndex = snapshot?.position.index ?? 0
+    switch identity.phase {
+    case .undecided: formation = Formation(identity: identity, contact: contact)
+    case .promised where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, contact: contact)
+    case .promised, .formed:
+      guard let recovered else { throw MalformedBytes("log: it is missing") }
+      let state = DurableState(
+        hardState: recovered.hardState, start: recovered.start, entries: recovered.entries, commit: recovered.commit)
+      raft = try Raft(
+        restarting: state, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
+    }
+  }
+
+  var deadline: Instant {
+    if isStopped { return pending.deadline }
+    if hasWork { return .zero }
+    let clients = min(pending.deadline, reads.deadline)
+    guard let raft else { return min(nextIntroduction, clients) }
+    return min(raft.deadline, min(clients, snapshots.deadline))
+  }
+
+  var status: ReplicaStatus {
+    var status = ReplicaStatus(node: identity.node, name: contact.name)
+    status.cluster = raft == nil ? nil : identity.cluster
+    status.pendingRequests = pending.count
+    status.pendingBytes = pending.bytes
+    guard let raft else { return status }
+    status.role =
+      switch raft.role {
+      case .follower: .follower
+      case .preCandidate, .candidate: .candidate
+      case .leader: .leader
+      }
+    if isStopped { status.role = .stopped }
+    status.term = raft.term
+    status.leader = raft.leader
+    status.commitIndex = raft.commitIndex
+    status.appliedIndex = appliedIndex
+    status.lastIndex = raft.lastIndex
+    status.snapshotIndex = snapshots.newest?.position.index ?? 0
+    status.members = raft.configuration.voters
+    return status
+  }
+
+  /// What was proposed and asked goes out together; what came of it is for the state machine first (`takeCommitted`).
+  mutating func dispatch(now: Instant, into effects: inout ControlEffects) {
+    hasWork = false
+    dispatchQueue(now: now)
+    dispatchReads(now: now)
+    raft?.endTurn(now: now, into: &consensus)
+    carryOut(now: now, into: &effects)
+  }
+
+  /// The rest of a turn, once the state is up to date.
+  mutating func finishTurn(into effects: inout ControlEffects) {
+    answerReads(into: &effects)
+    takeSnapshotIfDue(into: &effects)
+    releaseMessages(into: &effects)
+    report(into: &effects)
+  }
+
+  mutating func tick(now: Instant, into effects: inout ControlEffects) {
+    expireRequests(now: now, into: &effects)
+    guard !isStopped else { return }
+    if formation != nil, now >= nextIntroduction { introduce(now: now, into: &effects) }
+    if let deadline = raft?.deadline, now >= deadline { raft?.step(.tick, now: now, into: &consensus) }
+    reads.retryUnconfirmed(now: now)
+    resumeTransfers(now: now, into: &effects)
+  }
+
+  /// What the core wants done, in the replica's own terms.
+  private mutating func carryOut(now: Instant, into effects: inout ControlEffects) {
+    guard !consensus.isEmpty else { return }
+    // Carrying it out may make the core say more, which must not be lost: it goes on with an empty bundle.
+    var wanted = Effects()
+    swap(&wanted, &consensus)
+    effects.writes.append(contentsOf: wanted.writes)
+    withheld.append(contentsOf: wanted.messages)
+    for (id, index) in wanted.readable { reads.confirm(id, index: index) }
+    for refused in wanted.refusedProposals { self.refused(refused.sequence, stream: refused.stream, now: now) }
+    for incoming in wanted.snapshotBlocks { receiveBlock(incoming, into: &effects) }
+    for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
+    for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
+    withheld.append(contentsOf: consensus.messages)
+    consensus.messages.removeAll(keepingCapacity: true)
+  }
+
+  mutating func storageFailed(_ text: String, into effects: inout ControlEffects) {
+    storageFailure = text
+    stop(into: &effects)
+  }
+
+  mutating func stop(into effects: inout ControlEffects) {
+    guard !isStopped else { return }
+    isStopped = true
+    queue.removeAll()
+    inFlight.removeAll()
+    reads.removeAll()
+    for (id, item) in pending.takeAll() { effects.answers.append(.failed(id, stopError(for: item.state))) }
+  }
+
+  func stopError(for state: PendingRequests.State) -> RequestError {
+    RequestError(storageFailure.map { .storage($0) } ?? .stopped, outcome: state == .sent ? .unknown : .notDone)
+  }
+}
