@@ -52,13 +52,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
   private var outcomes: [RequestID: Outcome] = [:]
   private var lastRequest: RequestID = 0
 
-  public init(names: [String], seed: UInt64, settings: ReplicaSettings = ReplicaSettings()) {
+  /// - Parameter lists: whom a node was told of, itself included, before it started for the first time. Whoever has no list knows all.
+  public init(names: [String], lists: [String: [String]] = [:], seed: UInt64, settings: ReplicaSettings = ReplicaSettings()) {
     self.names = names
     self.settings = settings
     random = PseudoRandom(seed: seed)
-    let initial = names.map { Contact.InitialMember(name: $0, peerAddress: $0) }
     nodes = names.map { name in
-      SimulatedNode(
+      let initial = (lists[name] ?? names).map { Contact.InitialMember(name: $0, peerAddress: $0) }
+      return SimulatedNode(
         contact: Contact(name: name, peerAddress: name, clientAddress: "\(name)-client", initialCluster: initial), disk: SimulatedDisk())
     }
   }
