@@ -10,7 +10,7 @@ import Simulation
       Each seed is one run: nodes, network, faults and load are drawn from it, and the same seed gives the same run. \
       Exit status 0: no violation; 1: at least one.
       """,
-    subcommands: [Swarm.self, Seed.self], defaultSubcommand: Swarm.self)
+    subcommands: [Swarm.self, Seed.self, ScenarioCommand.self], defaultSubcommand: Swarm.self)
 }
 
 extension SimulateCommand {
