@@ -124,7 +124,8 @@ extension Stage {
     try write("x", "before", on: full)
     try expectConverged()
     try fillDisk(full)
-    let stuck = try beginWrite("once", "or not", on: full)
+    // More than the room that its log has taken in advance.
+    let stuck = try beginWrite("once", String(repeating: "x", count: 400_000), on: full)
     try expectLeader(.all(but: full))
     for server in shuffled([.a, .b, .c]).filter({ $0 != full }) { try write("x", "by way of \(server)", on: server) }
     try expectAnswered(stuck)
