@@ -93,6 +93,8 @@ extension Stage {
     try isolate(.f)
     let master = try expectLeader([.d, .e])
     try write("who", "d and e", on: .d)
+    // Had it led, it takes it an election timeout to know that it does no more.
+    try expect("that f does not lead", within: .milliseconds(1000)) { status(.f)?.role != .leader }
     try expectNoLeader(among: .f, for: .milliseconds(3000))
     try expectReadRefused(on: .f)
     try expectWriteRefused("who", "f", on: .f)

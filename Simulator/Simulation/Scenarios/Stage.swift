@@ -34,20 +34,21 @@ public final class Stage {
 
   /// Ends this world, and goes on in another one, where nothing has been started yet and the time is zero.
   ///
-  /// - Parameter lists: whom each server was told of, itself included; whoever has no list knows all.
+  /// - Parameter knowledge: whom each server was told of, itself included; whoever has no list knows all.
   public func newWorld(
-    _ servers: [Servers], knowing lists: [(Servers, [Servers])] = [], settings: ReplicaSettings = ReplicaSettings()
+    _ servers: [Servers], knowing knowledge: [(server: Servers, list: [Servers])] = [], settings: ReplicaSettings = ReplicaSettings()
   ) throws(ScenarioFailure) {
     try endWorld()
     past = fingerprint
     worlds += 1
     let names = servers.map(\.description)
-    let lists = lists.map { ($0.description, $1.map(\.description)) }
+    var told: [String: [String]] = [:]
+    for (server, list) in knowledge { told[server.description] = list.map(\.description) }
     world = World(
-      names: names, lists: Dictionary(uniqueKeysWithValues: lists), seed: PseudoRandom.mix(seed, worlds), settings: settings)
+      names: names, lists: told, seed: PseudoRandom.mix(seed, worlds), settings: settings)
     nearby()
     note("a new world of \(names.joined(separator: ", "))")
-    for (name, list) in lists { note("\(name) was told of \(list.joined(separator: ", "))") }
+    for (server, list) in knowledge { note("\(server) was told of \(Servers(.several(list)))") }
   }
 
   /// Servers in one place: frames take a few tenths of a millisecond, up to two.

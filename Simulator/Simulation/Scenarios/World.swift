@@ -30,7 +30,8 @@ struct World {
   }
 
   let cluster: Cluster
-  let lists: [String: [String]]
+  /// The lists of those that have one of their own.
+  private let ownLists: [String: [String]]
   /// Servers that no healing brings back, as the scenario has shown: nothing is expected of them at the end.
   var writtenOff: [String] = []
   private var communities: [Community] = []
@@ -39,14 +40,14 @@ struct World {
 
   init(names: [String], lists: [String: [String]], seed: UInt64, settings: ReplicaSettings) {
     cluster = Cluster(names: names, lists: lists, seed: seed, settings: settings)
-    self.lists = lists
+    ownLists = lists
     for name in names where !communities.contains(where: { $0.list == list(of: name) }) {
       communities.append(Community(list: list(of: name)))
     }
   }
 
   /// Whom a server was told of, itself included.
-  func list(of name: String) -> [String] { (lists[name] ?? cluster.names).sorted() }
+  func list(of name: String) -> [String] { (ownLists[name] ?? cluster.names).sorted() }
 
   /// The lists on which all agree whom they name: each of them makes a cluster, and nothing else does.
   var agreedLists: [[String]] {
