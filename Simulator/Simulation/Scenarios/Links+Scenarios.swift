@@ -43,6 +43,16 @@ extension Scenario {
     servers: ["a", "b", "c", "d", "e"]
   ) { stage throws(ScenarioFailure) in try stage.onlyOneSeesAll() }
 
+  static let forgetfulCandidate = Scenario(
+    "forgetful-candidate", "a server that lacks what was acknowledged never leads, even if nobody else could",
+    story: """
+      Two of five servers miss a write that the other three have acknowledged. Then the leader dies, and all links fail but those of one \
+      of the two: only it sees a majority, and it is the one that must not lead, since it would overwrite the rest. Rather nobody leads. \
+      When the links are back a server that has the write is elected, by itself, and brings everybody up to date.
+      """,
+    servers: ["a", "b", "c", "d", "e"]
+  ) { stage throws(ScenarioFailure) in try stage.forgetfulCandidate() }
+
   static let flappingLink = Scenario(
     "flapping-link", "a link that comes and goes costs no leadership",
     story: """
@@ -148,6 +158,23 @@ extension Stage {
     for server in [Servers.a, .b, .c, .d, .e] { try write("x", "by way of \(server)", on: server) }
     heal()
     try expectSteadyLeader(for: .milliseconds(1000))
+  }
+
+  fileprivate func forgetfulCandidate() throws(ScenarioFailure) {
+    try start(.all)
+    let leader = try expectLeader()
+    try write("x", "known to all", on: leader)
+    try expectConverged()
+    let others = shuffled([.a, .b, .c, .d, .e]).filter { $0 != leader }
+    let forgetful = [others[0], others[1]]
+    try cut(Servers(.several(forgetful)), .all(but: Servers(.several(forgetful))))
+    try write("x", "known to three", on: leader)
+    try crash(leader)
+    try star(forgetful[0], .all(but: forgetful[0]))
+    try expectNoLeader(among: .all, for: .milliseconds(6000))
+    heal()
+    try expectLeader([others[2], others[3]])
+    try expectRead("x", on: .all(but: leader), is: "known to three")
   }
 
   fileprivate func flappingLink() throws(ScenarioFailure) {

@@ -3,7 +3,7 @@ extension Scenario {
   public static let all: [Scenario] = [
     headSplit, contactLists, powerLossWhileForming,
     masterDies, twoOfThreeLost, wholeClusterPowerLoss, frozenLeaderWakes,
-    halfDeafLeader, bridgePartition, ringPartition, onlyOneSeesAll, flappingLink, staleMinorityReads,
+    halfDeafLeader, bridgePartition, ringPartition, onlyOneSeesAll, forgetfulCandidate, flappingLink, staleMinorityReads,
     tornTail, rottenLog, wipedNodeReturns, diskFullLeader, stragglerReturns,
     figure8,
   ]
