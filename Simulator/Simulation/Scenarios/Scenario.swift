@@ -1,0 +1,51 @@
+import Raft
+
+/// A directed run with a name and a story: a short program that says what is done to a cluster, and what is expected of it.
+///
+/// Timing varies with the seed; what is expected holds for every one. The same seed gives the same run.
+public struct Scenario: Sendable {
+  /// As the command line takes it: `head-split`.
+  public let name: String
+  /// One line: what is at stake.
+  public let summary: String
+  /// What happened to others, and what has to happen here: prose, for people.
+  public let story: String
+  let names: [String]
+  let program: @Sendable (Stage) throws(ScenarioFailure) -> Void
+
+  /// - Parameter names: the servers of the world in which it begins; `program` may change the world.
+  public init(
+    _ name: String, _ summary: String, story: String, servers names: [String] = ["a", "b", "c"],
+    program: @escaping @Sendable (Stage) throws(ScenarioFailure) -> Void
+  ) {
+    self.name = name
+    self.summary = summary
+    self.story = story
+    self.names = names
+    self.program = program
+  }
+
+  /// What one run came to.
+  public struct Report: Sendable {
+    public let scenario: String
+    public let seed: UInt64
+    /// `nil` if everything went as expected, and no judge found anything.
+    public let failure: ScenarioFailure?
+    /// What was done, a line for each step, with its virtual time.
+    public let transcript: [String]
+    /// Equal if and only if two runs are the same, event for event.
+    public let fingerprint: UInt64
+  }
+
+  public func run(seed: UInt64) -> Report {
+    let stage = Stage(names: names, seed: seed)
+    var failure: ScenarioFailure?
+    do throws(ScenarioFailure) {
+      try program(stage)
+      try stage.endWorld()
+    } catch {
+      failure = error
+    }
+    return Report(scenario: name, seed: seed, failure: failure, transcript: stage.transcript, fingerprint: stage.fingerprint)
+  }
+}
