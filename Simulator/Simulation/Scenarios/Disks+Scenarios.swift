@@ -122,7 +122,7 @@ extension Stage {
     let left = status(straggler)?.lastIndex ?? 0
     try losePower(straggler)
     for value in 1...40 { try write("x\(value % 7)", "\(value): " + String(repeating: "x", count: 1000), on: leader) }
-    try expect("that \(leader) no longer has what \(straggler) lacks") {
+    try expect("\(leader) no longer has what \(straggler) lacks") {
       (status(leader)?.snapshotIndex ?? 0) > left + 10
     }
     for _ in 1...3 {
@@ -132,6 +132,6 @@ extension Stage {
     }
     try start(straggler)
     try expectConverged()
-    try expect("that \(straggler) stands on a snapshot", within: 0) { (status(straggler)?.snapshotIndex ?? 0) > left }
+    try expect("\(straggler) stands on a snapshot", within: 0) { (status(straggler)?.snapshotIndex ?? 0) > left }
   }
 }

@@ -30,7 +30,7 @@ extension Stage {
     try cut(.a, [.c, .d, .e])
     _ = try beginWrite("x", "old " + String(repeating: "x", count: 500), on: .a)
     let entry = status(.a)?.lastIndex ?? 0
-    try expect("that b has the entry, and c has not") {
+    try expect("b has the entry, and c has not") {
       status(.b)?.lastIndex == entry && status(.c)?.lastIndex == entry - 1
     }
     // The disk of b has answered by then.
@@ -45,12 +45,12 @@ extension Stage {
     try crash(.e)
     try start(.a)
     try star(.a, [.b, .c])
-    try expect("that c has the old entry", within: .milliseconds(15_000)) {
+    try expect("c has the old entry", within: .milliseconds(15_000)) {
       status(.a)?.role == .leader && status(.c)?.lastIndex == entry
     }
     try cut(from: .a, to: .c)
     try wait(.milliseconds(30))
-    try expect("that the entry is on three of five, and not committed", within: 0) {
+    try expect("the entry is on three of five, and not committed", within: 0) {
       status(.b)?.lastIndex == entry + 1 && status(.c)?.lastIndex == entry
     }
 
@@ -75,12 +75,12 @@ extension Stage {
   private func leadUnheard(_ server: Servers, electedBy voters: [Servers]) throws(ScenarioFailure) {
     try star(server, Servers(.several(voters)))
     let before = status(server)?.term ?? 0
-    try expect("that \(server) asks \(voters.count) servers for their votes", within: .milliseconds(15_000)) {
+    try expect("\(server) asks \(voters.count) servers for their votes", within: .milliseconds(15_000)) {
       guard let candidate = status(server), candidate.role == .candidate, candidate.term > before else { return false }
       for voter in voters where status(voter)?.term != candidate.term { return false }
       return true
     }
     try cut(from: server, to: Servers(.several(voters)))
-    try expect("that \(server) leads, unheard") { status(server)?.role == .leader }
+    try expect("\(server) leads, unheard") { status(server)?.role == .leader }
   }
 }

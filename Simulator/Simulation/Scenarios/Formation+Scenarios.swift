@@ -53,7 +53,7 @@ extension Stage {
     try expectLeader(.f)
     let cluster = status(.d)?.cluster
     let term = status(master)?.term
-    try expect("that f is another store than d and e") {
+    try expect("f is another store than d and e") {
       status(.e)?.cluster == cluster && status(.f)?.cluster != cluster
     }
     try write("who", "d and e", on: master)
@@ -61,7 +61,7 @@ extension Stage {
     try start(.g)
     try expectTurnedAway(.g, because: "without g")
     try expectNoLeader(among: .g, for: .milliseconds(2000))
-    try expect("that \(master) still leads, in the same term") {
+    try expect("\(master) still leads, in the same term") {
       status(master)?.role == .leader && status(master)?.term == term
     }
     try expectRead("who", on: [.d, .e], is: "d and e")
@@ -94,7 +94,7 @@ extension Stage {
     let master = try expectLeader([.d, .e])
     try write("who", "d and e", on: .d)
     // Had it led, it takes it an election timeout to know that it does no more.
-    try expect("that f does not lead", within: .milliseconds(1000)) { status(.f)?.role != .leader }
+    try expect("f does not lead", within: .milliseconds(1000)) { status(.f)?.role != .leader }
     try expectNoLeader(among: .f, for: .milliseconds(3000))
     try expectReadRefused(on: .f)
     try expectWriteRefused("who", "f", on: .f)
@@ -122,11 +122,11 @@ extension Stage {
   private func expectOneClusterForEachAgreedList() throws(ScenarioFailure) {
     for list in world.agreedLists {
       let leader = try expectLeader(Servers(.several(list.map { Servers($0) })), within: .milliseconds(10_000))
-      try expect("that the members are \(list)") { status(leader)?.members.map(\.name) == list }
+      try expect("the members are \(list)") { status(leader)?.members.map(\.name) == list }
       try write("members", list.joined(), on: leader)
     }
     let outside = cluster.names.filter { !world.agreedLists.contains(world.list(of: $0)) }
-    try expectThroughout(.milliseconds(1000), "that \(outside) are in no cluster") {
+    try expectThroughout(.milliseconds(1000), "\(outside) are in no cluster") {
       outside.allSatisfy { cluster.status(of: $0)?.cluster == nil && cluster.status(of: $0)?.role == .forming }
     }
     world.writtenOff += outside

@@ -4,11 +4,11 @@ import Replica
 
 /// What has to be so, or to become so in time.
 extension Stage {
-  /// Waits until `condition` holds. `what` reads on after "expected".
+  /// Waits until `condition` holds. `what` reads on after "expected that".
   public func expect(
     _ what: String, within limit: Nanoseconds = .milliseconds(5000), _ condition: () -> Bool
   ) throws(ScenarioFailure) {
-    guard try pass(limit, until: condition) else { throw failure("\(what), within \(limit.inMilliseconds)", seen: world.picture) }
+    guard try pass(limit, until: condition) else { throw failure("that \(what), within \(limit.inMilliseconds)", seen: world.picture) }
     note("so it is: \(what)")
   }
 
@@ -21,7 +21,7 @@ extension Stage {
     _ duration: Nanoseconds, _ what: String, looking moment: Moment, _ condition: () -> Bool
   ) throws(ScenarioFailure) {
     let isBroken = try pass(duration, looking: moment) { !condition() }
-    guard !isBroken else { throw failure("\(what), for \(duration.inMilliseconds)", seen: world.picture) }
+    guard !isBroken else { throw failure("that \(what), for \(duration.inMilliseconds)", seen: world.picture) }
     note("for \(duration.inMilliseconds): \(what)")
   }
 
@@ -39,7 +39,7 @@ extension Stage {
       leader = world.leaders.last { candidates.contains($0) }
       return leader != nil
     }
-    guard isThere, let leader else { throw failure("that \(servers) leads, within \(limit.inMilliseconds)", seen: world.picture) }
+    guard isThere, let leader else { throw failure("that one of \(servers) leads, within \(limit.inMilliseconds)", seen: world.picture) }
     note("\(leader) leads in term \(cluster.status(of: leader)?.term ?? 0), after \((cluster.now - began).inMilliseconds)")
     return Servers(leader)
   }
@@ -47,7 +47,7 @@ extension Stage {
   /// None of these as much as calls itself a leader.
   public func expectNoLeader(among servers: Servers, for duration: Nanoseconds) throws(ScenarioFailure) {
     let names = try names(of: servers)
-    try expectThroughout(duration, "that none of \(servers) leads", looking: .everyNotice) {
+    try expectThroughout(duration, "none of \(servers) leads", looking: .everyNotice) {
       names.allSatisfy { cluster.status(of: $0)?.role != .leader }
     }
   }
@@ -56,7 +56,7 @@ extension Stage {
   public func expectSteadyLeader(for duration: Nanoseconds) throws(ScenarioFailure) {
     let leader = try name(of: .leader)
     let term = cluster.status(of: leader)?.term ?? 0
-    try expectThroughout(duration, "that \(leader) goes on to lead in term \(term)", looking: .everyNotice) {
+    try expectThroughout(duration, "\(leader) goes on to lead in term \(term)", looking: .everyNotice) {
       cluster.status(of: leader)?.role == .leader && cluster.status(of: leader)?.term == term
     }
   }

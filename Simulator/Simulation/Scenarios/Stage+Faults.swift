@@ -7,7 +7,7 @@ extension Stage {
 
   /// Starts those that are down.
   public func start(_ servers: Servers) throws(ScenarioFailure) {
-    note("start \(servers)")
+    note("start \(try label(servers))")
     for name in try names(of: servers) where !cluster.isRunning(name) { try startProcess(name) }
   }
 
@@ -21,25 +21,25 @@ extension Stage {
 
   /// The process ends; the page cache stays.
   public func crash(_ servers: Servers) throws(ScenarioFailure) {
-    note("crash \(servers)")
+    note("crash \(try label(servers))")
     for name in try names(of: servers) { cluster.crash(name) }
   }
 
   /// The machines lose power, and with it what was not synced, in part or wholly.
   public func losePower(_ servers: Servers) throws(ScenarioFailure) {
-    note("\(servers): the power goes")
+    note("\(try label(servers)): the power goes")
     for name in try names(of: servers) { cluster.losePower(name) }
   }
 
   /// Freezes a process, as the host of a virtual machine does.
   public func pause(_ servers: Servers) throws(ScenarioFailure) {
-    note("freeze \(servers)")
+    note("freeze \(try label(servers))")
     for name in try names(of: servers) { cluster.pause(name) }
   }
 
   /// It goes on, and finds at once all that came meanwhile.
   public func resume(_ servers: Servers) throws(ScenarioFailure) {
-    note("\(servers): wake")
+    note("\(try label(servers)) wakes")
     for name in try names(of: servers) { cluster.resume(name) }
   }
 
@@ -47,19 +47,19 @@ extension Stage {
 
   /// Nothing passes between those on the left and those on the right any more.
   public func cut(_ left: Servers, _ right: Servers) throws(ScenarioFailure) {
-    note("cut \(left) | \(right)")
+    note("cut \(try label(left)) | \(try label(right))")
     for (a, b) in try pairs(left, right) { cluster.network.cut(a, b) }
   }
 
   /// Nothing goes from `sources` to `destinations` any more; the way back stays open.
   public func cut(from sources: Servers, to destinations: Servers) throws(ScenarioFailure) {
-    note("cut \(sources) → \(destinations)")
+    note("cut \(try label(sources)) → \(try label(destinations))")
     for (a, b) in try pairs(sources, destinations) { cluster.network.cut(from: a, to: b) }
   }
 
   /// Cuts each of them off from everybody.
   public func isolate(_ servers: Servers) throws(ScenarioFailure) {
-    note("isolate \(servers)")
+    note("isolate \(try label(servers))")
     for name in try names(of: servers) { cluster.network.isolate(name, from: cluster.names) }
   }
 
@@ -90,7 +90,7 @@ extension Stage {
 
   /// Puts an empty disk into a server that is down.
   public func wipe(_ server: Servers) throws(ScenarioFailure) {
-    note("\(server): the disk is replaced by an empty one")
+    note("\(try label(server)): the disk is replaced by an empty one")
     cluster.wipe(try name(of: server))
   }
 
@@ -104,18 +104,18 @@ extension Stage {
     let end = (bytes.lastIndex { $0 != 0 } ?? 0) + 1
     let offset = Int(random.below(UInt64(end)))
     disk.flip(file, at: offset, mask: UInt8(1 << random.below(8)))
-    note("\(server): a bit of \(file) rots, in byte \(offset) of \(end)")
+    note("\(try label(server)): a bit of \(file) rots, in byte \(offset) of \(end)")
   }
 
   /// No byte more fits on the disk.
   public func fillDisk(_ server: Servers) throws(ScenarioFailure) {
-    note("\(server): the disk is full")
+    note("\(try label(server)): the disk is full")
     let disk = cluster.disk(of: try name(of: server))
     disk.capacity = disk.usedBytes
   }
 
   public func freeDisk(_ server: Servers) throws(ScenarioFailure) {
-    note("\(server): there is room on the disk again")
+    note("\(try label(server)): there is room on the disk again")
     cluster.disk(of: try name(of: server)).capacity = .max
   }
 }

@@ -111,6 +111,14 @@ public final class Stage {
     ScenarioFailure(at: cluster.now, expected: expected, seen: seen)
   }
 
+  /// As the transcript shows them: those that are meant by what they do, by name too.
+  func label(_ servers: Servers) throws(ScenarioFailure) -> String {
+    switch servers.choice {
+    case .leader, .followers: "\(servers) (\(try names(of: servers).joined(separator: ", ")))"
+    case .named, .all, .several: servers.description
+    }
+  }
+
   // MARK: Servers
 
   /// The one server that is meant now.
@@ -120,7 +128,8 @@ public final class Stage {
     return names[0]
   }
 
-  /// The servers that are meant now, in the order of the world.
+  /// The servers that are meant now, in the order of the world. Where a world has several clusters, name whom you mean: only one leader is
+  /// found.
   func names(of servers: Servers) throws(ScenarioFailure) -> [String] {
     switch servers.choice {
     case .named(let name):
