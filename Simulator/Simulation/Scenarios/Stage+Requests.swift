@@ -94,11 +94,6 @@ extension Stage {
     }
   }
 
-  /// How many times a key was written, as its server shows it: for requests that must not be done twice.
-  public func versions(of key: String, on server: Servers) throws(ScenarioFailure) -> Int64 {
-    try expectState(on: server, within: Self.patience).get(Array(key.utf8))?.version ?? 0
-  }
-
   /// What a linearizable read shows. A client whose read failed, which never does anything, asks again while its patience lasts.
   @discardableResult
   func expectState(on server: Servers, within patience: Nanoseconds) throws(ScenarioFailure) -> KeyValueView {
