@@ -77,23 +77,23 @@ package struct FrameDescription: Sendable {
 
   private static func label(of body: Message.Body) -> String {
     switch body {
-    case .preVoteRequest: "pre-vote?"
-    case .preVoteResponse(let granted): granted ? "pre-vote yes" : "pre-vote no"
-    case .voteRequest: "vote?"
-    case .voteResponse(let granted): granted ? "vote yes" : "vote no"
+    case .preVoteRequest: "preVoteRequest"
+    case .preVoteResponse(let granted): granted ? "preVoteResponse yes" : "preVoteResponse no"
+    case .voteRequest: "voteRequest"
+    case .voteResponse(let granted): granted ? "voteResponse yes" : "voteResponse no"
     case .append(let previous, let entries, _):
-      entries.isEmpty ? "probe \(previous.index)" : "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
-    case .appendAccepted(let match): "accepted \(match)"
-    case .appendRejected(let previous, _): "rejected \(previous)"
+      entries.isEmpty ? "append nothing after \(previous.index)" : "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
+    case .appendAccepted(let match): "appendAccepted \(match)"
+    case .appendRejected(let previous, _): "appendRejected \(previous)"
     case .heartbeat: "heartbeat"
-    case .heartbeatResponse: "heartbeat answer"
+    case .heartbeatResponse: "heartbeatResponse"
     case .commit(let index): "commit \(index)"
-    case .snapshotBlock(let descriptor, let number, _, _): "snapshot \(descriptor.position.index), block \(number)"
-    case .snapshotProgress(let position, let next): "snapshot \(position.index), wants block \(next)"
-    case .readRequest: "read?"
-    case .readResponse(_, let index): "read at \(index)"
-    case .proposals(_, _, let payloads): "forwards \(payloads.count)"
-    case .proposalsRefused: "refused"
+    case .snapshotBlock(let descriptor, let number, _, _): "snapshotBlock \(number) of \(descriptor.position.index)"
+    case .snapshotProgress(let position, let next): "snapshotProgress \(next) of \(position.index)"
+    case .readRequest: "readRequest"
+    case .readResponse(_, let index): "readResponse \(index)"
+    case .proposals(_, _, let payloads): "proposals, \(payloads.count)"
+    case .proposalsRefused: "proposalsRefused"
     case .outdated: "outdated"
     }
   }

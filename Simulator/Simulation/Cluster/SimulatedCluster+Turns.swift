@@ -29,6 +29,7 @@ extension SimulatedCluster {
 
   private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
     guard let state = process.effects.consensus else { return }
+    if trace != nil { traceProgress(of: number, process, state) }
     for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
@@ -36,9 +37,28 @@ extension SimulatedCluster {
     }
   }
 
+  private func traceProgress(of number: Int, _ process: SimulatedProcess<Machine>, _ state: ConsensusState) {
+    if process.traced?.role != state.role || process.traced?.term != state.term {
+      let role: Trace.Role =
+        switch state.role {
+        case .follower: .follower
+        case .preCandidate, .candidate: .candidate
+        case .leader: .leader
+        }
+      trace?.add(.role(node: number, role, term: state.term), at: now)
+    }
+    let durable = judge.mirror(of: number).durableIndex
+    trace?.add(
+      .progress(node: number, last: state.lastIndex, durable: durable, commit: state.commitIndex, applied: state.appliedIndex), at: now)
+    process.traced = state
+  }
+
   private func carryOut(_ process: SimulatedProcess<Machine>, _ number: Int) {
     for (destination, frame) in process.effects.frames { send(frame, from: number, to: destination) }
-    for notice in process.effects.notices { notices.append((names[number], notice)) }
+    for notice in process.effects.notices {
+      notices.append((names[number], notice))
+      trace?.add(.note(node: number, "\(notice)"), at: now)
+    }
     process.identity = process.effects.identity ?? process.identity
     process.writes += process.effects.writes
     process.cut = process.effects.cut ?? process.cut
@@ -56,13 +76,19 @@ extension SimulatedCluster {
       }
     guard let target, nodes.indices.contains(target) else { return }
     judge.said(source, frame, now: now)
+    let message = network.counts.sent + 1
+    if trace != nil {
+      let description = FrameDescription(frame)
+      trace?.add(.sent(message: message, from: source, to: target, label: description.label, term: description.term), at: now)
+    }
     if let kind = frame.dropFirst(5).first { framesSent[Int(kind) & 63] += 1 }
     var frame = frame
     switch network.send(&frame, from: source, to: target, now: now) {
     case .arrives(let at, let again):
-      queue.plan(.frame(frame, from: source, to: target), at: at)
-      if let again { queue.plan(.frame(frame, from: source, to: target), at: again) }
-    case .waits, .lost: break
+      queue.plan(.frame(frame, message: message, from: source, to: target), at: at)
+      if let again { queue.plan(.frame(frame, message: message, from: source, to: target), at: again) }
+    case .waits: break
+    case .lost(let why): trace?.add(.lost(message: message, why: why), at: now)
     }
   }
 
@@ -87,6 +113,7 @@ extension SimulatedCluster {
 
   func end(_ number: Int, _ how: End) {
     let node = nodes[number]
+    if node.process != nil { trace?.add(.ended(node: number, how: how.rawValue), at: now) }
     node.end()
     if how == .powerLoss { node.disk.losePower(using: &node.random) } else { node.disk.crash() }
   }

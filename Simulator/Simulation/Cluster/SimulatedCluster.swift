@@ -48,6 +48,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public var onEnd: ((_ name: String, End) -> Void)?
   /// Frames sent of each kind, by the number of the kind.
   public internal(set) var framesSent = [Int](repeating: 0, count: 64)
+  /// Told what happens, if there is one.
+  public var trace: Trace?
   /// What the judges found wrong; empty in a correct run.
   public var violations: [Violation] { judge.violations }
 
@@ -91,10 +93,12 @@ public final class SimulatedCluster<Machine: StateMachine> {
     do {
       let storage = try node.start(settings: settings, now: now)
       judge.started(number, storage.recovered, now: now)
+      trace?.add(.started(node: number), at: now)
       endTurn(of: number)
     } catch {
       // The power went during recovery: it never started.
       guard node.disk.isPowered else { return endForLackOfPower(number) }
+      trace?.add(.note(node: number, "does not start: \(error)"), at: now)
       throw error
     }
   }
@@ -136,7 +140,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
   public func pause(_ name: String) {
     let node = nodes[index(name)]
-    if node.pausedSince == nil, node.process != nil { node.pausedSince = now }
+    guard node.pausedSince == nil, node.process != nil else { return }
+    node.pausedSince = now
+    trace?.add(.paused(node: index(name)), at: now)
   }
 
   /// The process goes on, and finds at once all that came meanwhile. `clockStoodStill`: its clock was frozen too.
@@ -145,6 +151,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let node = nodes[number]
     guard let since = node.pausedSince else { return }
     node.pausedSince = nil
+    trace?.add(.resumed(node: number), at: now)
     if clockStoodStill {
       node.clock.stoodStill(for: now - since)
       replanTick(of: number)
@@ -176,8 +183,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// What a clogged link held arrives, all at once.
   public func unclog(from source: String, to destination: String) {
     network[source, destination].isClogged = false
-    for frame in network[source, destination].takeHeld() {
-      queue.plan(.frame(frame, from: index(source), to: index(destination)), at: now)
+    for (frame, message) in network[source, destination].takeHeld() {
+      queue.plan(.frame(frame, message: message, from: index(source), to: index(destination)), at: now)
     }
   }
 
@@ -290,8 +297,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
 
   private func happen(_ happening: Happening, to node: SimulatedNode<Machine>) {
     switch happening {
-    case .frame(let bytes, let source, let number):
+    case .frame(let bytes, let message, let source, let number):
       record(bytes)
+      trace?.add(node.process == nil ? .lost(message: message, why: "nobody there") : .arrived(message: message), at: now)
       step(number, .frame(bytes[...], connection: UInt64(source)))
     case .tick(let number, let generation):
       // Another tick may have been planned since, for an earlier moment.

@@ -78,6 +78,8 @@ final class SimulatedProcess<Machine: StateMachine> {
   var snapshotsAreBusy = false
   /// What was applied when the state was last shown to whoever asked for it.
   var shownApplied: LogIndex = 0
+  /// What a trace has been told of this process.
+  var traced: ConsensusState?
   /// The moment of the world for which a tick is planned.
   var plannedTick: Instant = .never
 
@@ -97,7 +99,7 @@ final class SimulatedProcess<Machine: StateMachine> {
 
 /// Something that happens to one node.
 enum Happening {
-  case frame([UInt8], from: Int, to: Int)
+  case frame([UInt8], message: Int, from: Int, to: Int)
   case tick(node: Int, generation: Int)
   case request(RequestID, ClientRequest, node: Int)
   /// The disk has answered the log's thread.
@@ -111,7 +113,7 @@ enum Happening {
   /// Whose process it happens to.
   var node: Int {
     switch self {
-    case .frame(_, _, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _), .logRetry(let node, _),
+    case .frame(_, _, _, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _), .logRetry(let node, _),
       .snapshotDone(let node, _), .turnDone(let node, _):
       node
     }

@@ -188,7 +188,7 @@ public final class SimulatedDisk: Disk {
 
   static func put(_ bytes: Bytes, at offset: Int, into file: inout [UInt8]) {
     let end = offset + bytes.count
-    if end > file.count { file.append(contentsOf: repeatElement(0, count: end - file.count)) }
+    if end > file.count { file += [UInt8](repeating: 0, count: end - file.count) }
     file.withUnsafeMutableBytes { file in
       bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: file[offset..<end]).copyMemory(from: $0) }
     }

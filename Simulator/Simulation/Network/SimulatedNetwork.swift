@@ -85,7 +85,7 @@ public struct SimulatedNetwork: Sendable {
     let link = source * names.count + destination
     guard links[link].cuts == 0 else { return lose("cut") }
     if links[link].isClogged {
-      return links[link].hold(frame) ? .waits : lose("a full queue")
+      return links[link].hold(frame, message: counts.sent) ? .waits : lose("a full queue")
     }
     if lossPerMille > 0, links[link].random.below(1000) < lossPerMille { return lose("lost") }
     if corruptionPerMille > 0, links[link].random.below(1000) < corruptionPerMille {
@@ -116,20 +116,20 @@ public struct SimulatedNetwork: Sendable {
     var cuts = 0
     var latency: ClosedRange<Nanoseconds>?
     var isClogged = false
-    private(set) var held: [[UInt8]] = []
+    private(set) var held: [(frame: [UInt8], message: Int)] = []
     /// When the last frame has left, on a link of limited bandwidth.
     private var isBusyUntil = Instant.zero
     var random: PseudoRandom
 
     init(random: PseudoRandom) { self.random = random }
 
-    mutating func hold(_ frame: [UInt8]) -> Bool {
+    mutating func hold(_ frame: [UInt8], message: Int) -> Bool {
       guard held.count < Self.maximumHeld else { return false }
-      held.append(frame)
+      held.append((frame, message))
       return true
     }
 
-    mutating func takeHeld() -> [[UInt8]] {
+    mutating func takeHeld() -> [(frame: [UInt8], message: Int)] {
       defer { held = [] }
       return held
     }

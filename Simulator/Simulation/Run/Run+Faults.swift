@@ -23,6 +23,8 @@ extension Run {
     guard begin(&new) else { return }
     if !fault.kind.isArmed { count(fault.kind) }
     active.append(new)
+    let nodes = fault.kind.isOfAll ? [] : [cluster.index(name)]
+    cluster.trace?.add(.faultBegan(fault: new.number, label: Story.text(fault), nodes: nodes), at: cluster.now)
     dues.plan(.end(new.number), at: cluster.now + max(1, fault.duration))
     adjust()
   }
@@ -31,6 +33,7 @@ extension Run {
   func end(_ number: Int) {
     guard let place = active.firstIndex(where: { $0.number == number }) else { return }
     undo(active.remove(at: place))
+    cluster.trace?.add(.faultEnded(fault: number), at: cluster.now)
     adjust()
   }
 

@@ -174,6 +174,14 @@ extension Fault.Kind {
     }
   }
 
+  /// It hurts all nodes alike, whomever it names.
+  var isOfAll: Bool {
+    switch self {
+    case .totalPowerLoss, .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .ring: true
+    default: false
+    }
+  }
+
   /// The calls of a disk that it makes fail.
   var verbs: [SimulatedDisk.Verb] {
     switch self {

@@ -37,7 +37,8 @@ public final class Run<Load: Workload> {
     case goOn(Int)
   }
 
-  public init(_ story: Story, _ load: Load = Load()) {
+  /// - Parameter tracing: whether the report shall have a trace, which makes the run slower, and is the same run all the same.
+  public init(_ story: Story, _ load: Load = Load(), tracing: Bool = false) {
     self.story = story
     self.load = load
     random = PseudoRandom(seed: story.seed ^ 0x5eed)
@@ -46,6 +47,7 @@ public final class Run<Load: Workload> {
     prepareNetwork()
     adjust()
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }
+    if tracing { cluster.trace = Trace(names: story.names) }
     cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
     cluster.onOutcome = { [unowned self] in answered($0, $1) }
     cluster.onApply = { [unowned self] in oracle.compare($1, $2, "node \($0)", at: cluster.now) }
@@ -53,6 +55,7 @@ public final class Run<Load: Workload> {
   }
 
   public func run() -> RunReport {
+    cluster.trace?.add(.phase("faults"), at: .zero)
     for name in story.names { start(name) }
     for step in story.steps {
       guard live(until: step.at) else { break }
@@ -94,6 +97,7 @@ public final class Run<Load: Workload> {
     let id = cluster.nextRequest
     report.asked += 1
     oracle.ask(id)
+    cluster.trace?.add(.asked(request: id, node: cluster.index(name), label: operation.label), at: cluster.now)
     load.asked(id, operation, at: cluster.now)
     switch operation.kind {
     case .command(let command): _ = cluster.propose(command, on: name, timeout: timeout)
@@ -115,8 +119,20 @@ public final class Run<Load: Workload> {
     case .unknown: report.unknown += 1
     case .notDone: report.refused += 1
     }
+    traceAnswer(id, outcome)
     oracle.answer(id, outcome, at: cluster.now)
     load.answered(id, answer, at: cluster.now)
+  }
+
+  private func traceAnswer(_ id: RequestID, _ outcome: Cluster.Outcome) {
+    guard cluster.trace != nil else { return }
+    let (label, isGood): (String, Bool) =
+      switch outcome {
+      case .applied(let output): ("\(output)", true)
+      case .view(_, let index, let staleness): (staleness == nil ? "the state at \(index)" : "the state at \(index), perhaps stale", true)
+      case .failed(let error): ("\(error)", false)
+      }
+    cluster.trace?.add(.answered(request: id, label: String(label.prefix(200)), good: isGood), at: cluster.now)
   }
 
   // MARK: Processes
@@ -155,6 +171,7 @@ public final class Run<Load: Workload> {
   private func recover() {
     let core = healedCore()
     endAllFaults(healing: core)
+    cluster.trace?.add(.phase("\(core.joined(separator: ", ")) healed for good"), at: cluster.now)
     unmet = core.flatMap { [Need(name: $0, isRead: false), Need(name: $0, isRead: true)] }
     let bound = cluster.now + Self.livenessBound
     while isClean, !unmet.isEmpty || !agree(core) {
@@ -213,6 +230,10 @@ public final class Run<Load: Workload> {
     report.nodes = story.names.count
     report.violations = (cluster.violations + oracle.violations).sorted { $0.at < $1.at }
     report.fingerprint = cluster.fingerprint
+    for violation in report.violations {
+      cluster.trace?.add(.violation(judge: violation.judge.rawValue, violation.text), at: violation.at)
+    }
+    report.trace = cluster.trace
     report.virtualTime = cluster.now - .zero
     report.events = cluster.eventCount
     report.committed = Int(oracle.lastIndex)

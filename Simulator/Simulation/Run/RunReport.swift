@@ -25,6 +25,9 @@ public struct RunReport: Sendable {
   /// Frames sent of each kind, by the number of the kind.
   public var frames = [Int](repeating: 0, count: 64)
 
+  /// What happened, if it was asked for.
+  public var trace: Trace?
+
   public init() {}
 
   public mutating func add(_ other: RunReport) {

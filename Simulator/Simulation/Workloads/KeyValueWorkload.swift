@@ -79,5 +79,5 @@ public struct KeyValueWorkload: Workload {
 extension Story {
   /// Lives the story through with clients of the key-value store. Here, and not where it is called, so that the compiler makes one piece of
   /// code for this state machine.
-  public func runKeyValue() -> RunReport { Run<KeyValueWorkload>(self).run() }
+  public func runKeyValue(tracing: Bool = false) -> RunReport { Run(self, KeyValueWorkload(), tracing: tracing).run() }
 }
