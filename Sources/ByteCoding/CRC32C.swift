@@ -15,7 +15,7 @@ public enum CRC32C {
       var offset = 0
       while offset + 8 <= bytes.count {
         let next = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-        if next == 0, isZero(bytes, from: offset, count: zeroRun) {
+        if next == 0, isZeroRun(bytes, at: offset) {
           crc =
             table[8 * 256 + Int(crc & 0xff)] ^ table[9 * 256 + Int(crc >> 8 & 0xff)]
             ^ table[10 * 256 + Int(crc >> 16 & 0xff)] ^ table[11 * 256 + Int(crc >> 24)]
@@ -39,18 +39,18 @@ public enum CRC32C {
   }
 
   /// So many zeros are taken in one step, since files are padded with them.
-  private static let zeroRun = 64
+  private static let zeroRun = 32
 
   @inline(__always)
-  private static func isZero(_ bytes: UnsafeRawBufferPointer, from start: Int, count: Int) -> Bool {
-    guard start + count <= bytes.count else { return false }
-    var bits: UInt64 = 0
-    for offset in stride(from: start, to: start + count, by: 8) { bits |= bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
-    return bits == 0
+  private static func isZeroRun(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    guard offset + zeroRun <= bytes.count else { return false }
+    let first = bytes.loadUnaligned(fromByteOffset: offset, as: (UInt64, UInt64).self)
+    let second = bytes.loadUnaligned(fromByteOffset: offset + 16, as: (UInt64, UInt64).self)
+    return first.0 | first.1 | second.0 | second.1 == 0
   }
 
-  /// Eight tables of 256: table `k` advances a byte by `k` further zero bytes. Then four: table `8 + k` advances byte `k` of a checksum by a
-  /// run of zeros.
+  /// Eight tables of 256: table `k` advances a byte by `k` further zero bytes. Then four: table `8 + k` advances byte `k` of a checksum by
+  /// a run of zeros.
   private static let tables: [UInt32] = {
     var tables = [UInt32](repeating: 0, count: 12 * 256)
     for byte in 0..<256 {

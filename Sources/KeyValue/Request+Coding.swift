@@ -63,8 +63,8 @@ extension Request {
     case .put(let request): 1 + 1 + 4 + request.key.count + 4 + request.value.count
     case .delete(let request): 1 + 1 + request.range.encodedCount
     case .transaction(let request):
-      1 + 3 * 4 + request.comparisons.reduce(0) { $0 + $1.encodedCount }
-        + (request.success + request.failure).reduce(0) { $0 + $1.bodyCount }
+      1 + 3 * 4 + request.comparisons.reduce(0) { $0 + $1.encodedCount } + request.success.reduce(0) { $0 + $1.bodyCount }
+        + request.failure.reduce(0) { $0 + $1.bodyCount }
     }
   }
 }

@@ -5,7 +5,7 @@ extension Request {
     switch self {
     case .range: true
     case .put, .delete: false
-    case .transaction(let request): (request.success + request.failure).allSatisfy(\.isReadOnly)
+    case .transaction(let request): request.success.allSatisfy(\.isReadOnly) && request.failure.allSatisfy(\.isReadOnly)
     }
   }
 

@@ -27,14 +27,16 @@ struct MemoryLog: Sendable {
     return entries[Int(index - start.index) - 1]
   }
 
-  /// Entries from `index` on, as many as fit in `limit` bytes, but at least one if there is one: an entry that is larger than the limit
-  /// goes alone, and nothing is skipped.
-  func slice(from index: LogIndex, limit: Int) -> [Entry] {
-    guard index > start.index, index <= lastIndex else { return [] }
+  /// Entries from `index` on, up to `last`, as many as fit in `limit` bytes, but at least one if there is one: an entry that is larger than
+  /// the limit goes alone, and nothing is skipped.
+  func slice(from index: LogIndex, through last: LogIndex = .max, limit: Int) -> [Entry] {
+    let last = min(last, lastIndex)
+    guard index > start.index, index <= last else { return [] }
     let first = Int(index - start.index) - 1
+    let bound = Int(last - start.index)
     var end = first + 1
     var size = entries[first].record.count
-    while end < entries.count, size + entries[end].record.count <= limit {
+    while end < bound, size + entries[end].record.count <= limit {
       size += entries[end].record.count
       end += 1
     }

@@ -109,9 +109,7 @@ public struct Raft: Sendable {
 
   /// Committed entries from `index` on, for the application: about `limit` bytes, at least one if there is one.
   public func committedEntries(from index: LogIndex, limit: Int) -> [Entry] {
-    guard index <= commitIndex else { return [] }
-    let entries = log.slice(from: index, limit: limit)
-    return Array(entries.prefix(Int(commitIndex - index) + 1))
+    log.slice(from: index, through: commitIndex, limit: limit)
   }
 
   /// What a snapshot of the state at `index` has to say of itself; `nil` if the log no longer knows.

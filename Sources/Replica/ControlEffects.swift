@@ -2,8 +2,8 @@ import ByteCoding
 import Raft
 import WriteAheadLog
 
-/// What `ReplicaControl` wants done. All of it is for the owner of the replica; answers and snapshot work pass `Replica` on their way, which
-/// adds the state that they are about.
+/// What `ReplicaControl` wants done. All of it is for the owner of the replica; answers and snapshot work pass `Replica` on their way,
+/// which adds the state that they are about.
 @usableFromInline
 struct ControlEffects {
   @usableFromInline
@@ -33,7 +33,7 @@ struct ControlEffects {
 
   @inlinable init() {}
 
-  var needsState: Bool { !answers.isEmpty || !snapshots.isEmpty }
+  @inlinable var needsState: Bool { !answers.isEmpty || !snapshots.isEmpty }
 
   @inlinable
   mutating func removeAll() {
@@ -49,6 +49,7 @@ struct ControlEffects {
 
 extension ReplicaEffects {
   /// Completes what waits for the state, as it is now.
+  @inlinable
   mutating func addState(of machine: Machine) {
     for answer in control.answers {
       switch answer {

@@ -19,21 +19,21 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   ///
   /// Throws `.damaged` and `.foreign` if the files cannot be trusted, and changes nothing then; `.refused` if the snapshot means nothing to
   /// `Machine`.
-  public init(opening disk: Storage, name: String, newborn: NodeID) throws(StorageError) {
+  public init(opening disk: Storage, name: String, newborn: NodeID, options: LogOptions = LogOptions()) throws(StorageError) {
     if let identity = try DataDirectory.load(disk).identity {
       self.identity = identity
     } else {
       identity = IdentityRecord(node: newborn, name: name, phase: .undecided)
       try DataDirectory.write(identity, to: disk)
     }
-    log = LogFiles(disk: disk, identity: identity)
+    log = LogFiles(disk: disk, identity: identity, options: options)
     snapshots = SnapshotFiles(disk: disk, identity: identity)
     guard let cluster = identity.cluster else { return }
-    try recover(disk, StorageIdentity(node: identity.node, cluster: cluster))
+    try recover(disk, StorageIdentity(node: identity.node, cluster: cluster), options)
   }
 
-  private mutating func recover(_ disk: Storage, _ owner: StorageIdentity) throws(StorageError) {
-    var (log, found) = try WriteAheadLog.open(disk, identity: owner)
+  private mutating func recover(_ disk: Storage, _ owner: StorageIdentity, _ options: LogOptions) throws(StorageError) {
+    var (log, found) = try WriteAheadLog.open(disk, identity: owner, options: options)
     repairs += found.repairs
     let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found)
     repairs += newest.repairs
@@ -67,12 +67,14 @@ extension StateMachine {
 /// The log and the identity of one node: does what a turn's effects ask of them. Calls block until the disk has answered.
 public struct LogFiles<Storage: Disk> {
   private let disk: Storage
+  private let options: LogOptions
   private var identity: IdentityRecord
   private var log: WriteAheadLog<Storage>?
 
-  init(disk: Storage, identity: IdentityRecord) {
+  init(disk: Storage, identity: IdentityRecord, options: LogOptions) {
     self.disk = disk
     self.identity = identity
+    self.options = options
   }
 
   mutating func adopt(_ log: WriteAheadLog<Storage>) { self.log = log }
@@ -105,9 +107,9 @@ public struct LogFiles<Storage: Disk> {
   }
 
   private mutating func openIfNeeded() throws(StorageError) {
-    guard log == nil else { return }
+    if case .some = log { return }
     guard let cluster = identity.cluster else { throw .refused(what: "an entry before the node belongs to a cluster") }
-    log = try WriteAheadLog.open(disk, identity: StorageIdentity(node: identity.node, cluster: cluster)).0
+    log = try WriteAheadLog.open(disk, identity: StorageIdentity(node: identity.node, cluster: cluster), options: options).0
   }
 }
 

@@ -14,7 +14,7 @@ package struct ConsensusState: Sendable {
 
 extension ReplicaControl {
   /// `nil` before the cluster has formed.
-  var consensusState: ConsensusState? {
+  @usableFromInline var consensusState: ConsensusState? {
     guard raft != nil else { return nil }
     return ConsensusState(
       role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0, appliedIndex: appliedIndex,

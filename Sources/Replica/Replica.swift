@@ -9,7 +9,7 @@ import WriteAheadLog
 public struct Replica<Machine: StateMachine>: Sendable {
   // First, so that where its parts lie does not depend on the state machine's type.
   @usableFromInline var control: ReplicaControl
-  private var machine: Machine
+  @usableFromInline var machine: Machine
 
   /// - Parameters:
   ///   - recovered: what the log holds, reconciled with `snapshot`; `nil` if there is no log.
@@ -28,14 +28,15 @@ public struct Replica<Machine: StateMachine>: Sendable {
   /// This node's part in the consensus, once the cluster has formed.
   @inlinable public var raft: Raft? { control.raft }
 
-  public var view: Machine.View { machine.view }
+  @inlinable public var view: Machine.View { machine.view }
 
   /// When to call `step(.tick)` next, if nothing else happens before.
-  public var deadline: Instant { control.deadline }
+  @inlinable public var deadline: Instant { control.deadline }
 
   public var status: ReplicaStatus { control.status }
 
   /// Takes one event. Follow the last one at hand with `endTurn`.
+  @inlinable
   public mutating func step(_ event: ReplicaEvent<Machine>, now: Instant, into effects: inout ReplicaEffects<Machine>) {
     switch event {
     case .tick: control.tick(now: now, into: &effects.control)
@@ -59,6 +60,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
   }
 
   /// Ends a turn: everything that was proposed goes out together, and everything that is ready is answered.
+  @inlinable
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
     if !control.isStopped {
       control.dispatch(now: now, into: &effects.control)
@@ -71,7 +73,8 @@ public struct Replica<Machine: StateMachine>: Sendable {
   }
 
   /// Committed commands: into the state machine, in order, and back to whoever proposed them.
-  private mutating func apply(into effects: inout ReplicaEffects<Machine>) {
+  @inlinable
+  mutating func apply(into effects: inout ReplicaEffects<Machine>) {
     let batch = control.nextCommitted()
     let outputs = batch.commands.isEmpty ? [] : machine.apply(batch.commands)
     precondition(outputs.count == batch.commands.count, "StateMachine.apply must give one output for each command")

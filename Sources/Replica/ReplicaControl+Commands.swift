@@ -3,10 +3,11 @@ import Raft
 
 /// Committed entries on their way into the state machine, and back to whoever proposed them.
 extension ReplicaControl {
+  @usableFromInline
   struct CommittedBatch {
-    var commands: [Command] = []
+    @usableFromInline var commands: [Command] = []
     /// The requests of this node that still wait, with the place of their command.
-    var awaited: [(place: Int, request: RequestID)] = []
+    @usableFromInline var awaited: [(place: Int, request: RequestID)] = []
     /// Of the last entry.
     var position = LogPosition.zero
     /// Of all entries' records.
@@ -18,9 +19,10 @@ extension ReplicaControl {
   /// Answered commands are dropped from `inFlight` so many at a time, since each time looks at all.
   private static var forgottenAtOnce: Int { 1024 }
 
-  var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
+  @usableFromInline var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
 
   /// The next entries for the state machine, whose requests count as answered from here on. Follow with `applied`.
+  @usableFromInline
   mutating func nextCommitted() -> CommittedBatch {
     let entries = raft?.committedEntries(from: appliedIndex + 1, limit: Self.applyBytesPerTurn) ?? []
     var batch = CommittedBatch()
@@ -38,6 +40,7 @@ extension ReplicaControl {
     return batch
   }
 
+  @usableFromInline
   mutating func applied(_ batch: CommittedBatch) {
     guard batch.position.index > appliedIndex else { return }
     snapshots.bytesApplied += batch.bytes

@@ -9,6 +9,7 @@ extension ReplicaControl {
   /// Most messages that wait for the disk. Beyond, the oldest are dropped: as the network may drop them, consensus can do without.
   private static var maximumWithheld: Int { 4096 }
 
+  @usableFromInline
   mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ControlEffects) {
     guard !isStopped else { return }
     let frame: Frame
@@ -100,6 +101,7 @@ extension ReplicaControl {
     }
   }
 
+  @usableFromInline
   mutating func identitySaved(now: Instant, into effects: inout ControlEffects) {
     guard case .promised(let configuration) = identity.phase, let step = formation?.promised(configuration) else { return }
     nextIntroduction = now
@@ -119,6 +121,7 @@ extension ReplicaControl {
   }
 
   /// The log exists from its first durable write on; from then on its absence is a loss.
+  @usableFromInline
   mutating func written(through sequence: UInt64, now: Instant, into effects: inout ControlEffects) {
     durableSequence = max(durableSequence, sequence)
     raft?.step(.written(through: sequence), now: now, into: &consensus)

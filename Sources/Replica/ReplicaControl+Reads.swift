@@ -62,6 +62,7 @@ struct Reads: Sendable {
 }
 
 extension ReplicaControl {
+  @usableFromInline
   mutating func read(
     _ id: RequestID, _ consistency: Consistency, deadline: Instant, now: Instant, into effects: inout ControlEffects
   ) {

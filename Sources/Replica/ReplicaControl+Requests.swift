@@ -6,6 +6,7 @@ extension ReplicaControl {
   /// Most bytes of commands in one message to the leader (one command may be larger, and then goes alone).
   private static var maximumForwardBytes: Int { 1 << 20 }
 
+  @usableFromInline
   mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ControlEffects) {
     if let error = admissionError(command: command.count) { return effects.answers.append(.failed(id, error)) }
     let payload = Proposal(origin: identity.node, request: id, command: command).encoded()

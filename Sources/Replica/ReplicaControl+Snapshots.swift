@@ -54,6 +54,7 @@ extension ReplicaControl {
     effects.snapshots.append(.save(descriptor))
   }
 
+  @usableFromInline
   mutating func snapshotSaved(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ControlEffects) {
     if snapshots.saving == descriptor { snapshots.saving = nil }
     guard descriptor.position.index > snapshots.newest?.position.index ?? 0 else { return }
@@ -74,6 +75,7 @@ extension ReplicaControl {
     effects.cut = index
   }
 
+  @usableFromInline
   mutating func snapshotFailed(_ descriptor: SnapshotDescriptor, _ text: String, now: Instant, into effects: inout ControlEffects) {
     effects.notices.append(.snapshotFailed(descriptor.position.index, text))
     if snapshots.saving == descriptor {
@@ -121,6 +123,7 @@ extension ReplicaControl {
     snapshots.transfers[index].next = end
   }
 
+  @usableFromInline
   mutating func sendBlock(
     _ descriptor: SnapshotDescriptor, number: Int, block: Bytes, count: Int, to peer: NodeID, now: Instant,
     into effects: inout ControlEffects
@@ -159,6 +162,7 @@ extension ReplicaControl {
     effects.snapshots.append(.store(block.descriptor, number: block.number, block: block.block, last: block.last))
   }
 
+  @usableFromInline
   mutating func blockStored(
     _ descriptor: SnapshotDescriptor, number: Int, last: Bool, into effects: inout ControlEffects
   ) {
@@ -174,6 +178,7 @@ extension ReplicaControl {
   }
 
   /// Whether the state is this snapshot's from here on.
+  @usableFromInline
   mutating func install(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ControlEffects) -> Bool {
     if snapshots.incoming?.descriptor == descriptor { snapshots.incoming = nil }
     let index = descriptor.position.index

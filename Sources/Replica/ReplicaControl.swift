@@ -18,7 +18,7 @@ struct ReplicaControl: Sendable {
   var random: PseudoRandom
 
   var appliedIndex: LogIndex = 0
-  var isStopped = false
+  @usableFromInline var isStopped = false
   /// Why nothing more can be promised, if the disk failed.
   var storageFailure: String?
 
@@ -64,7 +64,7 @@ struct ReplicaControl: Sendable {
     }
   }
 
-  var deadline: Instant {
+  @usableFromInline var deadline: Instant {
     if isStopped { return pending.deadline }
     if hasWork { return .zero }
     let clients = min(pending.deadline, reads.deadline)
@@ -96,6 +96,7 @@ struct ReplicaControl: Sendable {
   }
 
   /// What was proposed and asked goes out together; what came of it is for the state machine first (`takeCommitted`).
+  @usableFromInline
   mutating func dispatch(now: Instant, into effects: inout ControlEffects) {
     hasWork = false
     dispatchQueue(now: now)
@@ -105,6 +106,7 @@ struct ReplicaControl: Sendable {
   }
 
   /// The rest of a turn, once the state is up to date.
+  @usableFromInline
   mutating func finishTurn(into effects: inout ControlEffects) {
     answerReads(into: &effects)
     takeSnapshotIfDue(into: &effects)
@@ -112,6 +114,7 @@ struct ReplicaControl: Sendable {
     report(into: &effects)
   }
 
+  @usableFromInline
   mutating func tick(now: Instant, into effects: inout ControlEffects) {
     expireRequests(now: now, into: &effects)
     guard !isStopped else { return }
@@ -138,11 +141,13 @@ struct ReplicaControl: Sendable {
     consensus.messages.removeAll(keepingCapacity: true)
   }
 
+  @usableFromInline
   mutating func storageFailed(_ text: String, into effects: inout ControlEffects) {
     storageFailure = text
     stop(into: &effects)
   }
 
+  @usableFromInline
   mutating func stop(into effects: inout ControlEffects) {
     guard !isStopped else { return }
     isStopped = true

@@ -95,11 +95,11 @@ import Testing
       bench.replica.endTurn(now: .zero, into: &effects)
       #expect(effects.frames.isEmpty)
     }
-    #expect(bench.replica.withheld.count == 4096)
+    #expect(bench.replica.control.withheld.count == 4096)
     bench.replica.step(.written(through: .max), now: .zero, into: &effects)
     bench.replica.endTurn(now: .zero, into: &effects)
     #expect(effects.frames.count >= 4096)
-    #expect(bench.replica.withheld.isEmpty)
+    #expect(bench.replica.control.withheld.isEmpty)
   }
 
   @Test func aFormingNodeKeepsWhatItSaysBounded() throws {

@@ -1,0 +1,54 @@
+import KeyValue
+import Raft
+import Testing
+
+@testable import Replica
+
+/// A leader's snapshot on its way to a peer that lacks what was cut from the log.
+@Suite struct TransferTests {
+  /// A leader with a snapshot that node 3 needs, just after it has found that out.
+  static func begun() throws -> (bench: ReplicaBench, descriptor: SnapshotDescriptor) {
+    var settings = ReplicaSettings()
+    settings.snapshotAfterBytes = 1000
+    settings.logKeptBytes = 0
+    var bench = try ReplicaBench(settings: settings)
+    bench.becomeLeader()
+    for request in 1...20 as ClosedRange<RequestID> {
+      bench.step(.propose(request, command: [UInt8](repeating: 7, count: 50)[...], deadline: .never))
+      bench.receive(.appendAccepted(match: bench.replica.status.lastIndex))
+      guard case .save(let descriptor, _)? = bench.effects.snapshots.first else { continue }
+      bench.step(.snapshotSaved(descriptor, bytes: 100))
+      bench.receive(.appendRejected(previous: 1, hint: .zero), from: 3)
+      return (bench, descriptor)
+    }
+    throw Missing()
+  }
+
+  struct Missing: Error {}
+
+  /// The blocks that the last turn asked the disk for.
+  static func reads(_ bench: ReplicaBench) -> [Int] {
+    bench.effects.snapshots.compactMap { if case .read(_, let number, _) = $0 { number } else { nil } }
+  }
+
+  @Test func noBlockIsReadBehindTheLast() throws {
+    var (bench, descriptor) = try Self.begun()
+    #expect(Self.reads(bench) == [0])
+    bench.step(.snapshotBlock(descriptor, number: 0, block: [1], count: 2, for: NodeID(3)))
+    #expect(Self.reads(bench) == [1])
+    bench.step(.snapshotBlock(descriptor, number: 1, block: [2], count: 2, for: NodeID(3)))
+    #expect(Self.reads(bench).isEmpty)
+    let sent = bench.sent(to: "c")
+    #expect(sent.contains(.snapshotBlock(descriptor, number: 1, block: [2], last: true)))
+  }
+
+  @Test func noMoreIsReadThanTheWindowHolds() throws {
+    var (bench, descriptor) = try Self.begun()
+    bench.step(.snapshotBlock(descriptor, number: 0, block: [1], count: 10, for: NodeID(3)))
+    #expect(Self.reads(bench) == Array(1..<Snapshots.window))
+    bench.step(.snapshotBlock(descriptor, number: 1, block: [1], count: 10, for: NodeID(3)))
+    #expect(Self.reads(bench).isEmpty)
+    bench.receive(.snapshotProgress(descriptor.position, next: 2), from: 3)
+    #expect(Self.reads(bench) == [Snapshots.window, Snapshots.window + 1])
+  }
+}
