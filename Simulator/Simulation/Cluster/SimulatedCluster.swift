@@ -27,37 +27,39 @@ public final class SimulatedCluster<Machine: StateMachine> {
   }
 
   public let names: [String]
-  public var network: SimulatedNetwork
+  @exclusivity(unchecked) public var network: SimulatedNetwork
   /// How long a disk takes for one sync.
   public var syncLatency: ClosedRange<Nanoseconds> = .milliseconds(1) ... .milliseconds(5)
   public var settings: ReplicaSettings
-  public internal(set) var now = Instant.zero
+  /// Small files, so that the log goes from one to the next all the time.
+  public var logOptions = LogOptions(segmentSize: 32 << 10, fillStep: 8 << 10)
+  @exclusivity(unchecked) public internal(set) var now = Instant.zero
   /// Changes with every event: two runs that have the same are the same run.
-  public internal(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
+  @exclusivity(unchecked) public internal(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
   /// Events so far.
-  public internal(set) var eventCount = 0
+  @exclusivity(unchecked) public internal(set) var eventCount = 0
   /// What the nodes said, in order.
   public internal(set) var notices: [(name: String, notice: Notice)] = []
   /// Called for each answer. As long as it is set, `outcome(of:)` remembers none.
-  public var onOutcome: ((RequestID, Outcome) -> Void)?
+  @exclusivity(unchecked) public var onOutcome: ((RequestID, Outcome) -> Void)?
   /// Called for each entry when the first node commits it.
-  public var onCommit: ((Entry) -> Void)?
+  @exclusivity(unchecked) public var onCommit: ((Entry) -> Void)?
   /// Called with a node's state and the index that it has applied, now and then as it goes on.
-  public var onApply: ((_ name: String, Machine.View, LogIndex) -> Void)?
+  @exclusivity(unchecked) public var onApply: ((_ name: String, Machine.View, LogIndex) -> Void)?
   /// Called when a process ended although nobody ended it just then: its disk failed, or it was in the middle of its work.
   public var onEnd: ((_ name: String, End) -> Void)?
   /// Frames sent of each kind, by the number of the kind.
-  public internal(set) var framesSent = [Int](repeating: 0, count: 64)
+  @exclusivity(unchecked) public internal(set) var framesSent = [Int](repeating: 0, count: 64)
   /// Told what happens, if there is one.
-  public var trace: Trace?
+  @exclusivity(unchecked) public var trace: Trace?
   /// What the judges found wrong; empty in a correct run.
   public var violations: [Violation] { judge.violations }
 
   let nodes: [SimulatedNode<Machine>]
-  var queue = EventQueue<Happening>()
-  var judge: SafetyJudge
+  @exclusivity(unchecked) var queue = EventQueue<Happening>()
+  @exclusivity(unchecked) var judge: SafetyJudge
   /// The millisecond that is being lived through, and how much happened in it.
-  private var pace: (millisecond: Int64, events: Int) = (0, 0)
+  @exclusivity(unchecked) private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
   private var lastRequest: RequestID = 0
 
@@ -91,7 +93,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let node = nodes[number]
     guard node.process == nil else { return }
     do {
-      let storage = try node.start(settings: settings, now: now)
+      let storage = try node.start(settings: settings, log: logOptions, now: now)
       judge.started(number, storage.recovered, now: now)
       trace?.add(.started(node: number), at: now)
       endTurn(of: number)

@@ -4,30 +4,33 @@ import Replica
 import WriteAheadLog
 
 /// One machine: a disk and a clock that stay, and a process that comes and goes.
+///
+/// Everything is in one thread, and nothing that a node does calls back into its own turn: to have that checked at every access would take a
+/// seventh of the simulator's time.
 final class SimulatedNode<Machine: StateMachine> {
   /// What a frozen process finds when it wakes; more is lost, as by a full socket.
   static var maximumHeld: Int { 10_000 }
 
-  var contact: Contact
-  var disk = SimulatedDisk()
-  var clock = SimulatedClock()
-  var random: PseudoRandom
+  @exclusivity(unchecked) var contact: Contact
+  @exclusivity(unchecked) var disk = SimulatedDisk()
+  @exclusivity(unchecked) var clock = SimulatedClock()
+  @exclusivity(unchecked) var random: PseudoRandom
   /// Grows with each start and each end: what was planned for an earlier process does not happen.
-  private(set) var generation = 0
-  private(set) var process: SimulatedProcess<Machine>?
+  @exclusivity(unchecked) private(set) var generation = 0
+  @exclusivity(unchecked) private(set) var process: SimulatedProcess<Machine>?
   /// Since when it is frozen.
-  var pausedSince: Instant?
-  var held: [Happening] = []
+  @exclusivity(unchecked) var pausedSince: Instant?
+  @exclusivity(unchecked) var held: [Happening] = []
   /// How long a turn takes; what comes meanwhile waits in `backlog`.
-  var turnTime: Nanoseconds = 0
-  var isBusyUntil = Instant.zero
-  var backlog = ArraySlice<Happening>()
+  @exclusivity(unchecked) var turnTime: Nanoseconds = 0
+  @exclusivity(unchecked) var isBusyUntil = Instant.zero
+  @exclusivity(unchecked) var backlog = ArraySlice<Happening>()
   /// How long its disk takes for one sync, if not what holds everywhere.
-  var syncLatency: ClosedRange<Nanoseconds>?
+  @exclusivity(unchecked) var syncLatency: ClosedRange<Nanoseconds>?
   /// Until when its disk does not answer.
-  var diskStallsUntil = Instant.zero
+  @exclusivity(unchecked) var diskStallsUntil = Instant.zero
   /// Whether what ends the process in the middle of its work takes the page cache too.
-  var losesPower = false
+  @exclusivity(unchecked) var losesPower = false
 
   init(contact: Contact, random: PseudoRandom) {
     self.contact = contact
@@ -35,8 +38,9 @@ final class SimulatedNode<Machine: StateMachine> {
   }
 
   /// Starts the real node on the real recovery code.
-  func start(settings: ReplicaSettings, now: Instant) throws -> NodeStorage<Machine, SimulatedDisk> {
-    let storage = try NodeStorage<Machine, SimulatedDisk>(opening: disk, name: contact.name, newborn: NodeID(random.next() | 1))
+  func start(settings: ReplicaSettings, log: LogOptions, now: Instant) throws -> NodeStorage<Machine, SimulatedDisk> {
+    let storage = try NodeStorage<Machine, SimulatedDisk>(
+      opening: disk, name: contact.name, newborn: NodeID(random.next() | 1), options: log)
     let replica = try Replica(
       identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot, machine: storage.machine,
       settings: settings, seed: random.next(), now: clock.local(now))
@@ -62,26 +66,26 @@ final class SimulatedNode<Machine: StateMachine> {
 
 /// What a start makes anew, from what is on the disk.
 final class SimulatedProcess<Machine: StateMachine> {
-  var replica: Replica<Machine>
-  var effects = ReplicaEffects<Machine>()
-  var log: LogFiles<SimulatedDisk>
-  var snapshots: SnapshotFiles<Machine, SimulatedDisk>
+  @exclusivity(unchecked) var replica: Replica<Machine>
+  @exclusivity(unchecked) var effects = ReplicaEffects<Machine>()
+  @exclusivity(unchecked) var log: LogFiles<SimulatedDisk>
+  @exclusivity(unchecked) var snapshots: SnapshotFiles<Machine, SimulatedDisk>
   /// What waits for the log's thread.
-  var identity: IdentityRecord?
-  var writes: [LogWrite] = []
-  var cut: LogIndex?
+  @exclusivity(unchecked) var identity: IdentityRecord?
+  @exclusivity(unchecked) var writes: [LogWrite] = []
+  @exclusivity(unchecked) var cut: LogIndex?
   /// What the log's thread is at.
-  var logWork: LogWork?
+  @exclusivity(unchecked) var logWork: LogWork?
   /// It found the disk full, and tries again later.
-  var waitsForRoom = false
-  var snapshotWork: [SnapshotWork<Machine>] = []
-  var snapshotsAreBusy = false
+  @exclusivity(unchecked) var waitsForRoom = false
+  @exclusivity(unchecked) var snapshotWork: [SnapshotWork<Machine>] = []
+  @exclusivity(unchecked) var snapshotsAreBusy = false
   /// What was applied when the state was last shown to whoever asked for it.
-  var shownApplied: LogIndex = 0
+  @exclusivity(unchecked) var shownApplied: LogIndex = 0
   /// What a trace has been told of this process.
-  var traced: ConsensusState?
+  @exclusivity(unchecked) var traced: ConsensusState?
   /// The moment of the world for which a tick is planned.
-  var plannedTick: Instant = .never
+  @exclusivity(unchecked) var plannedTick: Instant = .never
 
   struct LogWork {
     var savesIdentity = false

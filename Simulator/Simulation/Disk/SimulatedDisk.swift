@@ -61,16 +61,16 @@ public final class SimulatedDisk: Disk {
   /// Most bytes that all files may have together.
   public var capacity = Int.max
   /// Calls so far, those that failed included.
-  public internal(set) var operationCount = 0
+  @exclusivity(unchecked) public internal(set) var operationCount = 0
   /// Calls that failed because they were told to.
   public internal(set) var failedCalls = 0
   /// From the operation with this number on (counted from 1) every call fails, as if the machine stood still.
-  public var powerFailsAfter = Int.max
-  var nodes: [Node] = []
-  var names = Names()
+  @exclusivity(unchecked) public var powerFailsAfter = Int.max
+  @exclusivity(unchecked) var nodes: [Node] = []
+  @exclusivity(unchecked) var names = Names()
   var durableNames = Names()
   var pendingNames: [PendingName] = []
-  var faults: [Fault] = []
+  @exclusivity(unchecked) var faults: [Fault] = []
   private var session = 0
 
   public init() {}

@@ -11,18 +11,18 @@ public final class Run<Load: Workload> {
   let story: Story
   let cluster: Cluster
   var atlas: FaultAtlas
-  var report = RunReport()
-  var oracle = Oracle<Load>()
+  @exclusivity(unchecked) var report = RunReport()
+  @exclusivity(unchecked) var oracle = Oracle<Load>()
   /// Decides what the story leaves open.
   var random: PseudoRandom
   /// Faults that have begun and not ended.
   var active: [ActiveFault] = []
-  var dues = EventQueue<Due>()
+  @exclusivity(unchecked) var dues = EventQueue<Due>()
   /// Faults so far: their numbers.
   var begun = 0
   /// How many reasons there are for a node to be down.
   var downs: [String: Int] = [:]
-  private var load: Load
+  @exclusivity(unchecked) private var load: Load
   /// What the core must still do, and which requests would show that it can.
   private var unmet: [Need] = []
   private var probes: [RequestID: Need] = [:]
