@@ -63,7 +63,7 @@ extension SimulatedCluster {
     let now = node.clock.local(now)
     if work.savesIdentity { process.replica.step(.identitySaved, now: now, into: &process.effects) }
     if let through = work.through {
-      judge.wrote(number, through: through)
+      judge.wrote(number, through: through, now: self.now)
       process.replica.step(.written(through: through), now: now, into: &process.effects)
     }
     endTurn(of: number)

@@ -57,6 +57,7 @@ extension SimulatedCluster {
     for (destination, frame) in process.effects.frames { send(frame, from: number, to: destination) }
     for notice in process.effects.notices {
       notices.append((names[number], notice))
+      if case .formed(let cluster) = notice { judge.formed(number, cluster, now: now) }
       trace?.add(.note(node: number, "\(notice)"), at: now)
     }
     process.identity = process.effects.identity ?? process.identity

@@ -14,6 +14,8 @@ struct LogMirror {
   private(set) var durableState = HardState(term: 0)
   /// Every vote that was ever confirmed.
   private var votes: [Term: NodeID] = [:]
+  /// It voted for two in one term.
+  private(set) var hasVotedTwice = false
   /// Writes that wait: how far the log reached, and the hard state then, if it changed.
   private var underWay: [(sequence: UInt64, through: LogIndex, state: HardState?)] = []
 
@@ -59,7 +61,9 @@ struct LogMirror {
 
   private mutating func confirm(_ state: HardState) {
     durableState = state
-    if let vote = state.vote { votes[state.term] = vote }
+    guard let vote = state.vote else { return }
+    hasVotedTwice = hasVotedTwice || votes[state.term].map { $0 != vote } ?? false
+    votes[state.term] = vote
   }
 
   func hasVoted(for candidate: NodeID, in term: Term) -> Bool { votes[term] == candidate }

@@ -13,6 +13,7 @@ struct SafetyJudge {
   private let names: [String]
   private var nodes: [Seen]
   private var leaders: [Term: Int] = [:]
+  private var first: (node: Int, cluster: ClusterID)?
   /// Every entry that any log ever had, by index: term, checksum, and the term of the entry before it.
   private var known: [[KnownEntry]] = []
 
@@ -56,7 +57,18 @@ struct SafetyJudge {
   /// A disk was emptied: nothing is expected of it any more.
   mutating func lostDisk(of node: Int) { nodes[node] = Seen(lostDisk: true) }
 
-  mutating func wrote(_ node: Int, through sequence: UInt64) { nodes[node].mirror.confirm(through: sequence) }
+  mutating func wrote(_ node: Int, through sequence: UInt64, now: Instant) {
+    nodes[node].mirror.confirm(through: sequence)
+    if nodes[node].mirror.hasVotedTwice { report(.electionSafety, "\(names[node]) voted for two in one term", at: now) }
+  }
+
+  /// All who form a cluster form the same one.
+  mutating func formed(_ node: Int, _ cluster: ClusterID, now: Instant) {
+    if let first, first.cluster != cluster {
+      report(.electionSafety, "\(names[node]) is of cluster \(cluster), \(names[first.node]) of \(first.cluster)", at: now)
+    }
+    first = first ?? (node, cluster)
+  }
 
   // MARK: Turns
 

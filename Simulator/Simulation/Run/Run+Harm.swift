@@ -150,17 +150,24 @@ extension Run {
     let outside = story.names.filter { !core.contains($0) }
     for fault in active.reversed() where !outside.contains(fault.name) || fault.fault.kind == .totalPowerLoss { end(fault.number) }
     cluster.network.heal()
-    for name in outside {
-      if random.chance(1, in: 2) {
-        takeDown(name, .crash)
-      } else {
-        downs[name, default: 0] += 1
-        cluster.network.isolate(name, from: story.names)
-      }
-    }
+    for name in outside { breakForGood(name) }
     for name in core {
       downs[name] = 0
       start(name)
+    }
+  }
+}
+
+extension Run {
+  /// What is broken for good must not keep the core from serving: down, cut off, deaf, dumb, or with a single friend.
+  private func breakForGood(_ name: String) {
+    let others = story.names.filter { $0 != name }
+    switch random.below(5) {
+    case 0: takeDown(name, .crash)
+    case 1: cluster.network.isolate(name, from: others)
+    case 2: for other in others { cluster.network.cut(from: other, to: name) }
+    case 3: for other in others { cluster.network.cut(from: name, to: other) }
+    default: cluster.network.isolate(name, from: others.filter { $0 != others.first })
     }
   }
 }

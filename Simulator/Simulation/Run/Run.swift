@@ -56,7 +56,7 @@ public final class Run<Load: Workload> {
 
   public func run() -> RunReport {
     cluster.trace?.add(.phase("faults"), at: .zero)
-    for name in story.names { start(name) }
+    for name in story.names { dues.plan(.restart(name), at: cluster.now + random.nanoseconds(in: 0...story.scale.starts)) }
     for step in story.steps {
       guard live(until: step.at) else { break }
       switch step.action {
@@ -156,8 +156,20 @@ public final class Run<Load: Workload> {
   /// A process ended by itself: somebody will notice.
   private func ended(_ name: String, _ how: Cluster.End) {
     let armed: Fault.Kind = how == .powerLoss ? .powerLossAtWork : .crashAtWork
-    if how != .storageFailure, active.contains(where: { $0.name == name && $0.fault.kind == armed }) { count(armed) }
+    if how == .storageFailure {
+      checkFailure(of: name)
+    } else if active.contains(where: { $0.name == name && $0.fault.kind == armed }) {
+      count(armed)
+    }
     planRestart(of: name)
+  }
+
+  /// A disk that is full is a state, and no reason to give up.
+  private func checkFailure(of name: String) {
+    let kinds = active.filter { $0.name == name }.map(\.fault.kind)
+    if kinds.contains(.fullDisk), !kinds.contains(where: { !$0.verbs.isEmpty }) {
+      oracle.report(.recovery, "\(name) gave up because its disk was full", at: cluster.now)
+    }
   }
 
   func planRestart(of name: String) {

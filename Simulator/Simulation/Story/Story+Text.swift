@@ -5,6 +5,8 @@ extension Story {
   public var text: String {
     var lines = [
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
+      "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(scale.hasTightBounds ? "tight" : "usual")",
+      "starts \(Self.text(scale.starts))",
       "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]
     lines += steps.map { "\(Self.text($0.at - .zero)) \(Self.text($0.action))" }
@@ -55,6 +57,18 @@ extension Story {
       guard let value = words.first.flatMap(Place.init) else { throw Reason("a place is lan or wan") }
       place = value
     case "nodes": names = words
+    case "keys":
+      scale.keys = try Self.number(words)
+      guard (1...Self.maximumKeys).contains(scale.keys) else { throw Reason("keys are 1 to \(Self.maximumKeys)") }
+    case "values":
+      guard let bytes = words.first.flatMap({ Int($0) }), (0...Self.maximumValueBytes).contains(bytes) else {
+        throw Reason("values have 0 to \(Self.maximumValueBytes) bytes")
+      }
+      scale.valueBytes = bytes
+    case "bounds":
+      guard words == ["tight"] || words == ["usual"] else { throw Reason("bounds are tight or usual") }
+      scale.hasTightBounds = words == ["tight"]
+    case "starts": scale.starts = try Self.duration(words.first)
     case "end": end = .zero + (try Self.duration(words.first))
     case "core": core = words
     default:

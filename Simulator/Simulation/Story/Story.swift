@@ -27,10 +27,28 @@ public struct Story: Sendable, Equatable {
     case fault(Fault)
   }
 
+  /// What the run is like apart from its faults: how much there is of everything.
+  public struct Scale: Sendable, Equatable {
+    /// Keys that clients use, from 1 on; few, so that they meet, or many, so that the store has some depth.
+    public var keys: UInt64 = 6
+    /// Bytes of a value; large ones make snapshots of several blocks.
+    public var valueBytes = 0
+    /// Whether queues, windows and messages are so small that their bounds are reached all the time.
+    public var hasTightBounds = false
+    /// Nodes are started for the first time within this time.
+    public var starts: Nanoseconds = 0
+
+    public init() {}
+  }
+
+  public static let maximumKeys: UInt64 = 10_000
+  public static let maximumValueBytes = 1 << 20
+
   /// Decides whatever the steps leave open: how long frames and syncs take, which are lost, election timeouts.
   public var seed: UInt64
   public var place: Place
   public var names: [String]
+  public var scale: Scale
   /// In order of time.
   public var steps: [Step]
   /// When the faults are over.
@@ -38,10 +56,13 @@ public struct Story: Sendable, Equatable {
   /// Who is healed then, at least a majority; the others stay broken.
   public var core: [String]
 
-  public init(seed: UInt64, place: Place, names: [String], steps: [Step], end: Instant, core: [String]) {
+  public init(
+    seed: UInt64, place: Place, names: [String], scale: Scale = Scale(), steps: [Step], end: Instant, core: [String]
+  ) {
     self.seed = seed
     self.place = place
     self.names = names
+    self.scale = scale
     self.steps = steps
     self.end = end
     self.core = core
@@ -52,8 +73,16 @@ extension Story {
   /// What the nodes of this story are told: small bounds, so that snapshots happen all the time.
   var settings: ReplicaSettings {
     var settings = ReplicaSettings()
-    settings.snapshotAfterBytes = 8000
-    settings.logKeptBytes = 2000
+    settings.snapshotAfterBytes = max(8000, 8 * scale.valueBytes)
+    settings.logKeptBytes = settings.snapshotAfterBytes / 4
+    if scale.hasTightBounds {
+      settings.raft.maximumAppendBytes = 200
+      settings.raft.maximumInflightMessages = 3
+      settings.raft.maximumInflightBytes = 1500
+      settings.raft.maximumUncommittedBytes = 3000
+      settings.maximumPendingRequests = 24
+      settings.maximumPendingBytes = max(4000, 4 * scale.valueBytes)
+    }
     if place == .wan {
       settings.raft.heartbeatInterval = .milliseconds(250)
       settings.raft.electionTimeout = .milliseconds(2500)

@@ -5,7 +5,7 @@ extension Story {
   /// Virtual time of the phase with faults, unless said otherwise.
   public static let faultPhase = Nanoseconds.milliseconds(60_000)
   /// Client operations per virtual second.
-  public static let operationsPerSecond: Int64 = 60
+  public static let operationsPerSecond: Int64 = 52
 
   /// - Parameter nodes: how many; drawn if none is given.
   public init(seed: UInt64, nodes: Int? = nil, lasting duration: Nanoseconds = faultPhase) {
@@ -16,12 +16,23 @@ extension Story {
     let end = Instant.zero + duration
     var core = names
     while core.count > names.count / 2 + 1, random.chance(1, in: 2) { core.remove(at: Int(random.below(UInt64(core.count)))) }
+    let scale = Self.scale(using: &random)
     var drawer = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: random.next()))
     var steps = Self.operations(on: names, until: end, using: &random).map { Step(at: $0, $1) }
     steps += drawer.draw().map { Step(at: $0, .fault($1)) }
     // Sorting is not stable, so equal moments are told apart by the order of drawing.
     let sorted = steps.enumerated().sorted { ($0.element.at.nanoseconds, $0.offset) < ($1.element.at.nanoseconds, $1.offset) }
-    self.init(seed: seed, place: place, names: names, steps: sorted.map(\.element), end: end, core: core)
+    self.init(seed: seed, place: place, names: names, scale: scale, steps: sorted.map(\.element), end: end, core: core)
+  }
+
+  /// Mostly as it comes; now and then much of something.
+  private static func scale(using random: inout PseudoRandom) -> Scale {
+    var scale = Scale()
+    scale.keys = random.chance(1, in: 8) ? 300 : 1 + random.below(8)
+    scale.valueBytes = random.chance(1, in: 16) ? 20_000 : 0
+    scale.hasTightBounds = random.chance(1, in: 4)
+    scale.starts = random.chance(1, in: 3) ? .milliseconds(5000) : 0
+    return scale
   }
 
   private static func operations(

@@ -6,31 +6,34 @@ import Replica
 public struct KeyValueWorkload: Workload {
   public typealias Machine = KeyValueMachine
 
-  /// Few, so that clients meet.
-  private static let keys: UInt64 = 6
-
+  private let keys: UInt64
+  private let valueBytes: Int
   /// What clients saw, for the search; `nil` in runs that do without.
   private var history: KeyValueHistory?
   /// What the open reads look for.
   private var reads: [RequestID: Request] = [:]
 
-  public init() { self.init(searchingForOrder: true) }
+  public init() { self.init(Story.Scale(), searchingForOrder: true) }
 
   /// - Parameter searchingForOrder: whether the end of a run is checked by a search for linearizability too, which takes as long as a fifth of
   ///   the run.
-  public init(searchingForOrder: Bool) { history = searchingForOrder ? KeyValueHistory() : nil }
+  public init(_ scale: Story.Scale, searchingForOrder: Bool) {
+    keys = scale.keys
+    valueBytes = scale.valueBytes
+    history = searchingForOrder ? KeyValueHistory() : nil
+  }
 
   public mutating func operation(_ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom) -> ClientOperation {
-    let place = random.below(Self.keys)
+    let place = random.below(keys)
     let key = Self.key(place)
-    let value = Array("v\(number)".utf8)
+    let value = Array("v\(number)".utf8) + [UInt8](repeating: 0x78, count: valueBytes)
     switch random.below(20) {
     case 0...5: return command(.put(PutRequest(key: key, value: value, previous: random.chance(1, in: 4))))
     case 6...7: return command(.delete(DeleteRequest(range: KeyRange(key), previous: true)))
     case 8 where history == nil: return command(.delete(DeleteRequest(range: KeyRange(start: Self.key(1), end: Self.key(3)))))
     case 8...12: return command(.transaction(compareAndSet(key, value, view)))
     // A search that has all keys in one piece finds no end: it gets pairs.
-    case 13...14: return command(.transaction(move(from: key, to: Self.key(history == nil ? random.below(Self.keys) : place ^ 1), value)))
+    case 13...14: return command(.transaction(move(from: key, to: Self.key(history == nil ? random.below(keys) : place ^ 1), value)))
     case 15...17: return read(.linearizable, history == nil && random.chance(1, in: 4) ? KeyRange.all : KeyRange(key))
     default: return read(.serializable, KeyRange(key))
     }
@@ -123,7 +126,7 @@ public struct KeyValueWorkload: Workload {
     range == .all ? "all" : range.end.map { "\(text(range.start))..<\(text($0))" } ?? text(range.start)
   }
 
-  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(24), as: UTF8.self) }
 }
 
 extension Story {
@@ -131,6 +134,6 @@ extension Story {
   /// code for this state machine.
   /// One story in four is searched for an order too.
   public func runKeyValue(tracing: Bool = false) -> RunReport {
-    Run(self, KeyValueWorkload(searchingForOrder: seed % 4 == 0), tracing: tracing).run()
+    Run(self, KeyValueWorkload(scale, searchingForOrder: seed % 4 == 0), tracing: tracing).run()
   }
 }
