@@ -227,7 +227,7 @@ extension TracePage {
       for (const name of Object.keys(show)) show[name] = find(name).checked = !hidden.includes(name);
       const [cursorTime, from, to] = ['at', 'from', 'to'].map(name => readTime(parts.get(name)));
       if (from < to) look(from, to);
-      if (cursorTime >= 0) moveTo(cursorTime);
+      if (cursorTime >= 0) moveTo(cursorTime); else if (from < to) moveTo(from);
       return from < to || cursorTime >= 0;
     }
 

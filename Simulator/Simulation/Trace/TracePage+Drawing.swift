@@ -43,8 +43,10 @@ extension TracePage {
       const step = trace.names.length <= 3 ? 108 : trace.names.length <= 5 ? 84 : 62;
       const faults = 46, lanes = faults + trace.faultRows * 16 + 40;
       const clients = lanes + (trace.names.length - 1) * step + 44;
+      // The more operations there were at once, the thinner they are.
+      const row = Math.max(4, Math.min(16, Math.floor(136 / trace.operationRows)));
       return {
-        width, left, right, faults, lanes, step, clients, height: clients + trace.operationRows * 16 + 12,
+        width, left, right, faults, lanes, step, clients, row, height: clients + (trace.operationRows ? trace.operationRows * row + 12 : 0),
         x: time => left + (time - view.from) / (view.to - view.from) * (right - left),
         time: x => view.from + (x - left) / (right - left) * (view.to - view.from),
         y: node => lanes + node * step,
@@ -62,9 +64,9 @@ extension TracePage {
       if (show.messages) drawMessages(pen, visibleMessages(trace, view, show), at);
       for (const [node, lane] of trace.lanes.entries()) drawLane(pen, lane, at.y(node), view, at);
       if (show.operations) drawOperations(pen, trace, view, at);
-      drawPhases(pen, trace, view, at);
+      drawPhases(pen, trace, at);
       drawForgotten(pen, trace, at);
-      drawViolations(pen, trace, view, at);
+      drawViolations(pen, trace, at);
       pen.restore();
       drawNames(pen, trace, at);
     }
@@ -126,7 +128,7 @@ extension TracePage {
       pen.fillRect(0, 26, at.width, 1);
     }
 
-    function drawPhases(pen, trace, view, at) {
+    function drawPhases(pen, trace, at) {
       trace.phases.forEach((phase, number) => {
         const next = trace.phases[number + 1];
         const [a, b] = [at.x(phase.at), next ? at.x(next.at) : at.right];
@@ -145,7 +147,7 @@ extension TracePage {
       writeBetween(pen, 'older messages are forgotten', at.left, b, at.height - 9, ink.soft, at, 'italic 11px', true);
     }
 
-    function drawViolations(pen, trace, view, at) {
+    function drawViolations(pen, trace, at) {
       for (const violation of trace.violations) {
         const x = Math.round(at.x(violation.at));
         if (x < at.left - 1 || x > at.right + 1) continue;
@@ -255,7 +257,7 @@ extension TracePage {
         pen.fill();
         pen.stroke();
       },
-      ended(pen, x, y) { drawCross(pen, x, y, 4.5, ink.ink); },
+      ended(pen, x, y) { drawCrosses(pen, [[x, y]], 4.5, ink.ink); },
       note(pen, x, y) {
         pen.fillStyle = ink.soft;
         pen.beginPath();
@@ -264,11 +266,17 @@ extension TracePage {
       },
     };
 
-    function drawCross(pen, x, y, size, colour) {
+    function drawCrosses(pen, places, size, colour) {
       pen.strokeStyle = colour;
       pen.lineWidth = 1.6;
-      path(pen, [[x - size, y - size], [x + size, y + size]]);
-      path(pen, [[x - size, y + size], [x + size, y - size]]);
+      pen.beginPath();
+      for (const [x, y] of places) {
+        for (const side of [-size, size]) {
+          pen.moveTo(x - size, y - side);
+          pen.lineTo(x + size, y + side);
+        }
+      }
+      pen.stroke();
     }
 
     function drawNames(pen, trace, at) {
@@ -297,22 +305,24 @@ extension TracePage {
       return [at.x(message.a), a + down * gap, at.x(message.b), y];
     }
 
-    // In one column each link has one line of each kind.
+    // In one column each link has one line of each kind and slope. (Numbers make faster keys than strings.)
     function thinOut(messages, at) {
       if (messages.length < 800) return messages;
-      const seen = new Set(), width = Math.ceil(at.width) + 2, nodes = 16;
+      const seen = new Set(), grain = messages.length < 6000 ? 1 : 2;
       return messages.filter(message => {
-        const column = Math.round(at.x(message.a)), slope = Math.min(15, Math.round(at.x(message.b) - column));
-        const key = ((((column * nodes + message.from) * nodes + message.to) * 16 + slope) * 2 + (message.lost ? 1 : 0)) * 4
-          + ['heartbeat', 'election', 'log', 'other'].indexOf(message.kind);
-        return width && !seen.has(key) && seen.add(key);
+        const column = Math.round(at.x(message.a) / grain), slope = Math.min(15, Math.round(at.x(message.b) - at.x(message.a)));
+        const link = (message.from * 16 + message.to) * 2 + (message.lost ? 1 : 0);
+        const key = ((column * 512 + link) * 16 + slope) * 4 + kindNumbers[message.kind];
+        return !seen.has(key) && seen.add(key);
       });
     }
+
+    const kindNumbers = { heartbeat: 0, other: 1, log: 2, election: 3 };
 
     function drawMessages(pen, all, at) {
       const messages = thinOut(all, at), hasHeads = messages.length < 700;
       const density = Math.min(1, Math.max(.16, Math.sqrt((at.right - at.left) / 3 / Math.max(1, messages.length))));
-      for (const [kind, width, alpha] of [['heartbeat', 1, .5], ['other', 1, .9], ['log', 1.2, .9], ['election', 1.3, 1]]) {
+      for (const [kind, width, alpha] of [['heartbeat', 1, .5], ['other', 1, .65], ['log', 1.2, .9], ['election', 1.3, 1]]) {
         const lines = messages.filter(message => message.kind === kind).map(message => ends(message, at));
         pen.globalAlpha = alpha * density;
         pen.lineWidth = width;
@@ -328,11 +338,7 @@ extension TracePage {
         if (hasHeads) drawHeads(pen, messages.filter(message => message.kind === kind && !message.lost && !message.underWay), at);
       }
       pen.globalAlpha = hasHeads ? 1 : .4;
-      for (const message of messages) {
-        if (!message.lost) continue;
-        const [, , x, y] = ends(message, at);
-        drawCross(pen, x, y, hasHeads ? 3.2 : 1.8, ink.red);
-      }
+      drawCrosses(pen, messages.filter(message => message.lost).map(message => ends(message, at).slice(2)), hasHeads ? 3.2 : 1.8, ink.red);
       pen.globalAlpha = 1;
       const told = messages.filter(message => message.kind !== 'heartbeat');
       if (told.length < 90) for (const message of told) drawLabel(pen, message, at);
@@ -366,16 +372,16 @@ extension TracePage {
     }
 
     function drawOperations(pen, trace, view, at) {
-      const visible = within(trace.operations, view.from, view.to), isSparse = visible.length < 600;
+      const visible = within(trace.operations, view.from, view.to), isSparse = visible.length < 600, tall = at.row - (at.row > 8 ? 3 : 1);
       for (const operation of visible) {
-        const a = at.x(operation.a), b = Math.max(a + 1.5, at.x(operation.b)), y = at.clients + operation.row * 16;
+        const a = at.x(operation.a), b = Math.max(a + 1.5, at.x(operation.b)), y = at.clients + operation.row * at.row;
         pen.fillStyle = operationColour(operation);
-        pen.globalAlpha = isSparse ? .17 : .3;
-        pen.fillRect(a, y, b - a, 13);
+        pen.globalAlpha = isSparse && at.row > 8 ? .17 : .33;
+        pen.fillRect(a, y, b - a, tall);
         pen.globalAlpha = 1;
-        pen.fillRect(a, y, 1.5, 13);
-        if (operation.answer !== undefined) pen.fillRect(b - 1.5, y, 1.5, 13);
-        if (!isSparse || operation.isCrowded) continue;
+        pen.fillRect(a, y, 1.5, tall);
+        if (operation.answer !== undefined) pen.fillRect(b - 1.5, y, 1.5, tall);
+        if (!isSparse || operation.isCrowded || at.row < 13) continue;
         writeBetween(pen, `${trace.names[operation.node]}  ${operation.text}`, a, b, y + 7, ink.soft, at, '10px');
       }
     }

@@ -142,7 +142,7 @@ extension TracePage {
         for (const item of list) if (item.b === Infinity) Object.assign(item, { b: trace.end, open: true });
       }
       trace.faultRows = pack(trace.faults, 5);
-      trace.operationRows = pack(trace.operations, 8);
+      trace.operationRows = pack(trace.operations, 40);
       for (const list of [trace.messages, trace.operations, trace.faults]) reach(list);
     }
 

@@ -160,10 +160,10 @@ extension TracePage {
         path(pen, [[ax, ay], [bx, by]]);
         if (!item.lost && !item.underWay) drawHeads(pen, [item], at);
       } else if (kind === 'operation' || kind === 'fault') {
-        const y = kind === 'fault' ? at.faults : at.clients;
+        const [y, tall] = kind === 'fault' ? [at.faults + item.row * 16, 14] : [at.clients + item.row * at.row, at.row - 1];
         const [a, b] = [Math.max(at.x(item.a), at.left), Math.min(at.x(item.b), at.right)];
         pen.lineWidth = 1.5;
-        pen.strokeRect(a, y + item.row * 16, Math.max(2, b - a), kind === 'fault' ? 14 : 13);
+        pen.strokeRect(a, y, Math.max(2, b - a), tall);
         pen.fillStyle = kind === 'fault' ? ink.fault : operationColour(item);
         pen.globalAlpha = .22;
         const nodes = kind === 'operation' ? [item.node] : item.nodes.length ? item.nodes : [...trace.lanes.keys()];
@@ -179,10 +179,10 @@ extension TracePage {
       const time = at.time(x), near = at.time(x + 5) - time;
       const violation = trace.violations.find(item => Math.abs(item.at - time) < near);
       if (violation) return { kind: 'violation', item: violation };
-      const row = (list, top) => within(list, time - near, time + near).find(item => item.row === Math.floor((y - top) / 16));
-      const fault = row(trace.faults, at.faults);
+      const row = (list, top, step) => within(list, time - near, time + near).find(item => item.row === Math.floor((y - top) / step));
+      const fault = row(trace.faults, at.faults, 16);
       if (fault && y >= at.faults) return { kind: 'fault', item: fault };
-      const operation = show.operations && y >= at.clients && row(trace.operations, at.clients);
+      const operation = show.operations && y >= at.clients && row(trace.operations, at.clients, at.row);
       if (operation) return { kind: 'operation', item: operation };
       for (const [node, lane] of trace.lanes.entries()) {
         if (y < at.y(node) - 8 || y > at.y(node) + 18) continue;

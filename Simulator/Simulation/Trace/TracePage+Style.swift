@@ -51,7 +51,7 @@ extension TracePage {
     .tools label { display: inline-flex; align-items: center; gap: 5px; color: var(--soft); white-space: nowrap; cursor: pointer; }
     .tools input[type=checkbox] { accent-color: var(--soft); margin: 0; width: 14px; height: 14px; }
 
-    main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 22px; }
+    main { display: grid; grid-template-columns: minmax(0, 1fr) 384px; gap: 22px; }
     .stage { min-width: 0; }
     .frame { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
     canvas { display: block; width: 100%; }

@@ -45,10 +45,9 @@ public struct TraceText: Sendable {
     var kept: [Line] = []
     for line in lines.reversed() {
       if let node = line.node {
+        if left.allSatisfy({ $0 == 0 }) { break }
         guard left[node] > 0 else { continue }
         left[node] -= 1
-      } else if left.allSatisfy({ $0 == 0 }) {
-        break
       }
       kept.append(line)
     }
@@ -59,14 +58,15 @@ public struct TraceText: Sendable {
 
   private func text(of lines: [Line], omitted: Int) -> String {
     let wholes = String((lines.last?.at.nanoseconds ?? 0) / 1_000_000_000).count
-    let width = trace.names.map(\.count).max() ?? 0
+    let names = trace.names.map(Self.clean)
+    let width = names.map(\.count).max() ?? 0
     var text = ""
     if trace.forgotten > 0 {
       text += "(\(trace.forgotten) events forgotten: incomplete before \(Self.time(trace.detailedSince, wholes: 0)) s)\n"
     }
     if omitted > 0 { text += "(\(omitted) lines left out)\n" }
     for line in lines {
-      let name = line.node.map { trace.names[$0] } ?? ""
+      let name = line.node.map { names[$0] } ?? ""
       let gap = String(repeating: " ", count: width - name.count)
       text += "\(Self.time(line.at, wholes: wholes))  \(name)\(gap)  \(line.text)\n"
     }
@@ -86,8 +86,15 @@ public struct TraceText: Sendable {
 
   /// Labels come from anywhere: a line stays a line.
   private static func clean(_ text: String) -> String {
-    text.contains { $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } }
-      ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 })) : text
+    if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { breaksLine($0) ? " " : $0 }))
+  }
+
+  private static func breaksLine(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
   }
 
   // MARK: Events
