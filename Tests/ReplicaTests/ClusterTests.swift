@@ -83,7 +83,7 @@ import Testing
     guard case .failed(let readError) = cluster.outcome(of: stale) else { return #expect(Bool(false), "the minority's read was answered") }
     #expect(readError == RequestError(.noLeader, outcome: .notDone))
     let own = cluster.read(.serializable, on: old)
-    guard case .view(_, _, let staleness) = cluster.outcome(of: own) else { return Issue.record("a serializable read needs nobody") }
+    guard case .view(_, _, let staleness) = cluster.outcome(of: own) else { return #expect(Bool(false), "it needs nobody") }
     #expect(try #require(staleness) > .milliseconds(1000))
     cluster.network.heal()
     #expect(cluster.run(within: .milliseconds(5000)) { Self.value("k", on: old, in: cluster) == "kept" })
