@@ -10,5 +10,5 @@ import Simulation
       Each seed is one run: nodes, network, faults and load are drawn from it, and the same seed gives the same run. \
       Exit status 0: no violation; 1: at least one; 64: the command line makes no sense.
       """,
-    subcommands: [SwarmCommand.self, SeedCommand.self], defaultSubcommand: SeedCommand.self)
+    subcommands: [SwarmCommand.self, SeedCommand.self, ExhaustiveCommand.self], defaultSubcommand: SeedCommand.self)
 }
