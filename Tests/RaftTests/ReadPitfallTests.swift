@@ -129,6 +129,9 @@ import Testing
     bench.receive(.appendAccepted(match: 2))
     bench.receive(.proposals(stream: 1, sequence: 1, [[1]]))
     #expect(bench.raft.lastIndex == 2)
+    // With nothing uncommitted, there is room for whatever comes: to refuse it again and again would be for ever.
+    bench.receive(.proposals(stream: 1, sequence: 2, [[UInt8](repeating: 0, count: 200)[...]]))
+    #expect(bench.raft.lastIndex == 3)
   }
 
   @Test func proposalsOfAnotherTermAreOutdated() throws {

@@ -148,7 +148,7 @@ extension Run {
   /// All faults end. The core is whole again; whoever is not of the core is down, or cut off, for good.
   func endAllFaults(healing core: [String]) {
     let outside = story.names.filter { !core.contains($0) }
-    for fault in active.reversed() where !outside.contains(fault.name) || fault.fault.kind == .totalPowerLoss { end(fault.number) }
+    for fault in active.reversed() { end(fault.number) }
     cluster.network.heal()
     for name in outside { breakForGood(name) }
     for name in core {
