@@ -2,8 +2,8 @@ import Raft
 
 extension Exploration {
   /// The state in which a scope begins.
-  static func opening(of scope: Scope, _ library: inout Library) throws -> World {
-    var world = World()
+  static func opening(of scope: Scope, _ library: inout Library) throws -> SmallWorld {
+    var world = SmallWorld()
     var chronicle = Chronicle(nodes: scope.nodes)
     for (number, disk) in scope.opening.disks(library.cast).enumerated() {
       let node = try ExploredNode(starting: disk, id: library.cast.ids[number], hasInstantDisk: scope.hasInstantDisks)
@@ -17,7 +17,7 @@ extension Exploration {
   }
 
   /// Node 1 is elected, and whatever is under way comes to its end: the disks first, then the oldest message.
-  private static func elect(_ world: inout World, _ library: inout Library) {
+  private static func elect(_ world: inout SmallWorld, _ library: inout Library) {
     let budget = world.budget
     world.budget = .max
     _ = library.take(Step(.timeOut, 0), in: &world)

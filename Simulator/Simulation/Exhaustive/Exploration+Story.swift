@@ -33,7 +33,7 @@ extension Exploration {
   }
 
   /// Role, term, vote, commit index, and the log with a bar behind what is durable and the same there.
-  private static func describe(_ node: Int, _ world: World, _ library: Library) -> String {
+  private static func describe(_ node: Int, _ world: SmallWorld, _ library: Library) -> String {
     let summary = library.summaries[Int(world.nodes[node])]
     let vote = library.nodes[Int(world.nodes[node])].raft.hardState.vote
     let durable = zip(summary.log, summary.durable).prefix { $0 == $1 }.count

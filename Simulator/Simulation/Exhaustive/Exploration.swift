@@ -39,7 +39,7 @@ public struct Exploration {
   public private(set) var fingerprint: UInt64 = 0
 
   var library: Library
-  let beginning: World
+  let beginning: SmallWorld
   private var seen = DigestSet()
   private var queue = WorldQueue()
   /// For each state, in the order in which they were found: where it came from, and by which step.
@@ -50,8 +50,8 @@ public struct Exploration {
   private var currentDepth = -1
   private var nextLayer = 0
   /// Reused, so that a step allocates nothing.
-  private var world: World
-  private var next: World
+  private var world: SmallWorld
+  private var next: SmallWorld
 
   /// Different states so far.
   public var distinct: Int { seen.count }
@@ -94,7 +94,7 @@ public struct Exploration {
   }
 
   /// True if the world is new.
-  private mutating func add(_ world: World) -> Bool {
+  private mutating func add(_ world: SmallWorld) -> Bool {
     let digest = world.digest(library)
     guard seen.insert(digest) else { return false }
     fingerprint = (fingerprint ^ digest.low) &* 0x100_0000_01b3 &+ digest.high

@@ -1,7 +1,7 @@
 /// What steps make of a world.
 extension Library {
   /// Takes a step that is possible in `world`. Gives what is wrong then, if anything.
-  mutating func take(_ step: Step, in world: inout World) -> Exploration.Flaw? {
+  mutating func take(_ step: Step, in world: inout SmallWorld) -> Exploration.Flaw? {
     switch step.kind {
     case .deliver:
       world.remove(step.argument)
@@ -31,7 +31,7 @@ extension Library {
     return apply(step, to: &world)
   }
 
-  private mutating func apply(_ step: Step, to world: inout World) -> Exploration.Flaw? {
+  private mutating func apply(_ step: Step, to world: inout SmallWorld) -> Exploration.Flaw? {
     let before = world.nodes[step.node]
     let number = move(before, step)
     let made = moves[Int(number)]

@@ -6,7 +6,7 @@ struct WorldQueue {
   private var position = 0
   private(set) var count = 0
 
-  mutating func append(_ world: World) {
+  mutating func append(_ world: SmallWorld) {
     let size = world.nodes.count + world.messages.count + 3
     if chunks.last.map({ $0.count + size > Self.chunkSize }) ?? true {
       chunks.append([])
@@ -22,7 +22,7 @@ struct WorldQueue {
   }
 
   /// Puts the next one into `world`, which has as many nodes. False if none waits.
-  mutating func next(into world: inout World) -> Bool {
+  mutating func next(into world: inout SmallWorld) -> Bool {
     guard count > 0 else { return false }
     if position == chunks[firstChunk].count {
       chunks[firstChunk] = []

@@ -1,7 +1,7 @@
 import Raft
 
 /// A state of the exploration: everything in it is a number of the `Library`.
-struct World: Equatable {
+struct SmallWorld: Equatable {
   var nodes: [Library.Number] = []
   var chronicle: Library.Number = 0
   /// What is left of the budget, four bits each, in the order of `Kind`.
