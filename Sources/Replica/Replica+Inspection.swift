@@ -10,6 +10,15 @@ package struct ConsensusState: Sendable {
   package let appliedIndex: LogIndex
   package let lastIndex: LogIndex
   package let voters: Int
+
+  package init(role: Raft.Role, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex, lastIndex: LogIndex, voters: Int) {
+    self.role = role
+    self.term = term
+    self.commitIndex = commitIndex
+    self.appliedIndex = appliedIndex
+    self.lastIndex = lastIndex
+    self.voters = voters
+  }
 }
 
 extension ReplicaControl {
@@ -82,7 +91,11 @@ package struct FrameDescription: Sendable {
     case .voteRequest: "voteRequest"
     case .voteResponse(let granted): granted ? "voteResponse yes" : "voteResponse no"
     case .append(let previous, let entries, _):
-      entries.isEmpty ? "append nothing after \(previous.index)" : "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
+      switch entries.count {
+      case 0: "append nothing after \(previous.index)"
+      case 1: "append \(previous.index + 1)"
+      default: "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
+      }
     case .appendAccepted(let match): "appendAccepted \(match)"
     case .appendRejected(let previous, _): "appendRejected \(previous)"
     case .heartbeat: "heartbeat"

@@ -85,11 +85,12 @@ struct LogReplay {
   private mutating func replay(_ image: SegmentImage, sectors: Int) throws(StorageError) {
     let payload = image.payload(at: tail.end, sectors: sectors)
     var effect = BatchEffect()
+    var hint: LogIndex = 0
     do throws(MalformedBytes) {
       var reader = ByteReader(payload[...])
       let length = Int(try reader.readUInt32())
       guard try reader.readUInt32() == chain.value else { throw MalformedBytes("batch \(nextBatch): it follows another batch") }
-      commit = max(commit, try reader.readUInt64())
+      hint = try reader.readUInt64()
       guard Sector.count(forPayload: BatchBuilder.headerSize + length) == sectors else {
         throw MalformedBytes("batch \(nextBatch): length")
       }
@@ -108,6 +109,8 @@ struct LogReplay {
       throw image.damage(at: tail.end, error.description)
     }
     shape.apply(effect)
+    // What lies beyond the end of the log then is not what the hint spoke of, if it ever comes.
+    commit = max(commit, min(hint, shape.last.index))
   }
 
   /// Adds an entry; those at and behind its index are void.

@@ -18,7 +18,7 @@ enum ImportTable {
     "Sources/Coracle": pureModules.union([
       "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
     ]),
-    "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation"],
+    "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
     "Sources/EtcdAPI": [
       "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
       "FoundationEssentials",
@@ -41,7 +41,7 @@ enum ImportTable {
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
     "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
-    "Tests/SimulationTests": ["Testing", "Simulation", "ByteCoding", "KeyValue", "Raft", "Replica"],
+    "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],

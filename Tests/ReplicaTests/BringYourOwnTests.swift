@@ -1,4 +1,5 @@
 import ByteCoding
+import Raft
 import Replica
 import Simulation
 import Testing
@@ -30,7 +31,22 @@ struct Tally: StateMachine, SnapshotSource {
   }
 }
 
+/// What clients ask of it: that is all that the swarm needs to know.
+struct TallyClients: Workload {
+  typealias Machine = Tally
+
+  func operation(_ number: UInt64, seeing view: Tally, using random: inout PseudoRandom) -> ClientOperation {
+    random.chance(1, in: 5) ? .read : .command([UInt8(random.below(100))], label: "add")
+  }
+}
+
 @Suite struct BringYourOwnTests {
+  @Test(arguments: 1...3 as ClosedRange<UInt64>) func noFaultBreaksTheTally(seed: UInt64) {
+    let report = Run<TallyClients>(Story(seed: seed, lasting: .milliseconds(10_000))).run()
+    #expect(report.violations.isEmpty)
+    #expect(report.completed > 100)
+  }
+
   @Test(arguments: 1...20 as ClosedRange<UInt64>)
   func theTallySurvivesAndCountsNothingTwice(seed: UInt64) throws {
     let cluster = SimulatedCluster<Tally>(names: ["a", "b", "c"], seed: seed)

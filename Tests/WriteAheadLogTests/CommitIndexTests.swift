@@ -26,7 +26,7 @@ import WriteAheadLog
     if isWritten { #expect(recovered.commit == 7) }
   }
 
-  /// The hint of a log that is shorter now does not come back when it grows again.
+  /// What lies beyond the end of the log is not what its commit index spoke of, when it comes.
   @Test func aCommitIndexBeyondTheLogIsForgotten() throws {
     let disk = SimulatedDisk()
     var (log, _) = try open(disk)

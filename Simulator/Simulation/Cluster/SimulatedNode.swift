@@ -5,8 +5,8 @@ import WriteAheadLog
 
 /// One machine: a disk and a clock that stay, and a process that comes and goes.
 ///
-/// Everything is in one thread, and nothing that a node does calls back into its own turn: to have that checked at every access would take a
-/// seventh of the simulator's time.
+/// Everything is in one thread, and nothing that a node does calls back into its own turn: to have that checked at every access would take
+/// a seventh of the simulator's time.
 final class SimulatedNode<Machine: StateMachine> {
   /// What a frozen process finds when it wakes; more is lost, as by a full socket.
   static var maximumHeld: Int { 10_000 }

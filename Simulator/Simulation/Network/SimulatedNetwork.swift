@@ -161,8 +161,8 @@ extension PseudoRandom {
   }
 
   /// One of these; `items` must not be empty.
-  mutating func pick<Item>(_ items: [Item]) -> Item { items[Int(below(UInt64(items.count)))] }
+  public mutating func pick<Item>(_ items: [Item]) -> Item { items[Int(below(UInt64(items.count)))] }
 
   /// True `count` times of `total`.
-  mutating func chance(_ count: UInt64, in total: UInt64) -> Bool { below(total) < count }
+  public mutating func chance(_ count: UInt64, in total: UInt64) -> Bool { below(total) < count }
 }

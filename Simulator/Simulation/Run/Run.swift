@@ -208,7 +208,7 @@ public final class Run<Load: Workload> {
   private func ask(for need: Need) {
     probes[cluster.nextRequest] = need
     lastOperation += 1
-    var operation = ClientOperation(.read(.linearizable, query: []), label: "a last read")
+    var operation = ClientOperation.read
     while !need.isRead, operation.isRead {
       operation = load.operation(lastOperation, seeing: oracle.view, using: &random)
     }

@@ -3,9 +3,10 @@ import Raft
 /// A story as a file that one can read, edit and replay: a line for each step, `#` begins a comment.
 extension Story {
   public var text: String {
+    let bounds = scale.hasTightBounds ? "tight" : "usual"
     var lines = [
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
-      "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(scale.hasTightBounds ? "tight" : "usual")",
+      "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(bounds)",
       "starts \(Self.text(scale.starts))",
       "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]

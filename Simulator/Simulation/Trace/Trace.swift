@@ -119,7 +119,7 @@ public struct Trace: Sendable {
       guard let aspect = events[index].event.aspect else { continue }
       latest[aspect] = if case .faultEnded = events[index].event { nil } else { index }
     }
-    return Set(latest.values)  // house: ordered, because a set has no order either
+    return Set(latest.values)
   }
 }
 

@@ -23,7 +23,7 @@ public struct TraceText: Sendable {
   private var lines: [Line] = []
 
   // What later events refer to.
-  private var messages: [Int: (from: Int, to: Int, label: String, term: Term)] = [:]
+  private var sentMessages: [Int: (from: Int, to: Int, label: String, term: Term)] = [:]
   private var faults: [Int: String] = [:]
   private var requests: [UInt64: (node: Int, at: Instant)] = [:]
   private var folds: [Fold]
@@ -128,10 +128,10 @@ public struct TraceText: Sendable {
     case .progress(let node, let last, let durable, let commit, let applied):
       folds[node].progress = (index, "log to \(last), durable \(durable), commit \(commit), applied \(applied)")
     case .sent(let message, let from, let to, let label, let term):
-      messages[message] = (from, to, label, term)
+      sentMessages[message] = (from, to, label, term)
       tellMessage(index, message, at: from, "→ \(trace.names[to])")
     case .arrived(let message):
-      guard let sent = messages[message] else { return }
+      guard let sent = sentMessages[message] else { return }
       tellMessage(index, message, at: sent.to, "← \(trace.names[sent.from])")
     case .lost(let message, let why): tellLoss(index, message, why)
     case .asked(let request, let node, let label):
@@ -157,7 +157,7 @@ public struct TraceText: Sendable {
   }
 
   private mutating func tellMessage(_ index: Int, _ message: Int, at node: Int, _ direction: String) {
-    guard let sent = messages[message] else { return }
+    guard let sent = sentMessages[message] else { return }
     if Trace.MessageKind(label: sent.label) == .heartbeat {
       folds[node].heartbeats += 1
       folds[node].lastHeartbeat = index
@@ -173,7 +173,7 @@ public struct TraceText: Sendable {
   }
 
   private mutating func tellLoss(_ index: Int, _ message: Int, _ why: String) {
-    guard let sent = messages[message] else { return }
+    guard let sent = sentMessages[message] else { return }
     if Trace.MessageKind(label: sent.label) == .heartbeat {
       folds[sent.from].lost += 1
       folds[sent.from].heartbeats = max(folds[sent.from].heartbeats, folds[sent.from].lost)

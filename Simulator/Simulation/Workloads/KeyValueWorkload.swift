@@ -15,8 +15,7 @@ public struct KeyValueWorkload: Workload {
 
   public init() { self.init(Story.Scale(), searchingForOrder: true) }
 
-  /// - Parameter searchingForOrder: whether the end of a run is checked by a search for linearizability too, which takes as long as a fifth of
-  ///   the run.
+  /// - Parameter searchingForOrder: whether a run ends with a search for linearizability, which takes as long as a fifth of the run.
   public init(_ scale: Story.Scale, searchingForOrder: Bool) {
     keys = scale.keys
     valueBytes = scale.valueBytes

@@ -43,6 +43,9 @@ public struct ClientOperation: Sendable {
   public var isRead: Bool { if case .read = kind { true } else { false } }
 
   public static func command(_ bytes: [UInt8], label: String) -> ClientOperation { ClientOperation(.command(bytes), label: label) }
+
+  /// A linearizable read of the whole state.
+  public static let read = ClientOperation(.read(.linearizable, query: []), label: "read")
 }
 
 /// What it was told.

@@ -1,0 +1,157 @@
+import Raft
+import Replica
+import Testing
+import WriteAheadLog
+
+@testable import Simulation
+
+/// The judge is judged: each property is broken by hand, and named.
+@Suite struct SafetyJudgeTests {
+  /// A judge of three nodes, told what a run would tell it.
+  struct Bench {
+    var judge = SafetyJudge(names: ["a", "b", "c"])
+    private var sequences = [0, 0, 0] as [UInt64]
+
+    var found: [Violation.Judge] { judge.violations.map(\.judge) }
+
+    /// The node hands these to its disk; which confirms them, or not yet.
+    mutating func write(_ node: Int, _ entries: [Entry] = [], state: HardState? = nil, isConfirmed: Bool = true) {
+      sequences[node] += 1
+      let write = LogWrite(sequence: sequences[node], hardState: state, entries: entries)
+      _ = judge.check(node, Self.state(last: entries.last?.index ?? 0), writes: [write], now: .zero)
+      if isConfirmed { judge.wrote(node, through: sequences[node], now: .zero) }
+    }
+
+    mutating func turn(_ node: Int, _ state: ConsensusState) { _ = judge.check(node, state, writes: [], now: .zero) }
+
+    static func state(
+      _ role: Raft.Role = .follower, term: Term = 0, commit: LogIndex = 0, applied: LogIndex = 0, last: LogIndex = 0
+    ) -> ConsensusState {
+      ConsensusState(role: role, term: term, commitIndex: commit, appliedIndex: applied, lastIndex: last, voters: 3)
+    }
+  }
+
+  static func entries(_ terms: Term..., payload: UInt8 = 0) -> [Entry] {
+    terms.enumerated().map { Entry(index: LogIndex($0.offset + 1), term: $0.element, kind: .command, payload: [payload]) }
+  }
+
+  @Test func acceptsAnOrdinaryLife() {
+    var bench = Bench()
+    for node in 0..<3 { bench.write(node, Self.entries(1, 2, 2), state: HardState(term: 2, vote: NodeID(1))) }
+    bench.turn(0, Bench.state(.leader, term: 2, commit: 3, applied: 3))
+    bench.turn(1, Bench.state(term: 2, commit: 2, applied: 1))
+    bench.turn(1, Bench.state(term: 3, commit: 3, applied: 3))
+    #expect(bench.found.isEmpty)
+    #expect(bench.judge.committed.count == 3)
+  }
+
+  @Test func namesTwoLeadersOfATerm() {
+    var bench = Bench()
+    bench.turn(0, Bench.state(.leader, term: 5))
+    bench.turn(1, Bench.state(.leader, term: 5))
+    #expect(bench.found == [.electionSafety])
+  }
+
+  @Test func namesASecondVote() {
+    var bench = Bench()
+    bench.write(0, state: HardState(term: 3, vote: NodeID(1)))
+    bench.write(0, state: HardState(term: 3, vote: NodeID(2)))
+    #expect(bench.found == [.electionSafety])
+  }
+
+  @Test func namesAnotherEntryOfTheSameTerm() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1, 2))
+    bench.write(1, Self.entries(1, 2, payload: 9))
+    #expect(bench.found.contains(.logMatching))
+  }
+
+  @Test func namesAnotherPastOfTheSameEntry() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1, 1, 3))
+    bench.write(1, Self.entries(1, 2, 3))
+    #expect(bench.found == [.logMatching])
+  }
+
+  @Test func namesALeaderThatLacksWhatWasCommitted() {
+    var bench = Bench()
+    for node in 0..<2 { bench.write(node, Self.entries(1, 2)) }
+    bench.write(2, Self.entries(1))
+    bench.turn(0, Bench.state(.leader, term: 2, commit: 2))
+    bench.turn(2, Bench.state(.leader, term: 3))
+    #expect(bench.found == [.leaderCompleteness])
+  }
+
+  /// One that was frozen, and learns now that it once won, need not have what was committed since.
+  @Test func acceptsALeaderThatWasOvertaken() {
+    var bench = Bench()
+    for node in 0..<2 { bench.write(node, Self.entries(1, 4)) }
+    bench.write(2, Self.entries(1))
+    bench.turn(0, Bench.state(.leader, term: 4, commit: 2))
+    bench.turn(2, Bench.state(.leader, term: 3))
+    #expect(bench.found.isEmpty)
+  }
+
+  @Test func namesAnotherEntryThatIsCommitted() {
+    var bench = Bench()
+    for node in 0..<2 { bench.write(node, Self.entries(1, 2)) }
+    bench.write(2, Self.entries(1, 3))
+    bench.turn(0, Bench.state(term: 2, commit: 2))
+    bench.turn(2, Bench.state(term: 3, commit: 2))
+    #expect(bench.found == [.stateMachineSafety])
+  }
+
+  @Test func namesACommitBeyondTheLog() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1))
+    bench.turn(0, Bench.state(term: 1, commit: 2))
+    #expect(bench.found == [.stateMachineSafety])
+  }
+
+  @Test func namesACommitThatIsNotOnAQuorumOfDisks() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1, 2))
+    bench.write(1, Self.entries(1, 2), isConfirmed: false)
+    bench.turn(0, Bench.state(.leader, term: 2, commit: 2))
+    #expect(bench.found == [.durability])
+  }
+
+  @Test(arguments: [
+    Bench.state(term: 2, commit: 2, applied: 2), Bench.state(term: 3, commit: 1, applied: 2), Bench.state(term: 3, commit: 2, applied: 1),
+  ])
+  func namesWhatGoesBack(state: ConsensusState) {
+    var bench = Bench()
+    for node in 0..<3 { bench.write(node, Self.entries(1, 2)) }
+    bench.turn(0, Bench.state(term: 3, commit: 2, applied: 2))
+    bench.turn(0, state)
+    #expect(bench.found == [.monotonicity])
+  }
+
+  @Test func namesWhatARestartHasLost() {
+    for recovered in [
+      nil, Recovered(hardState: HardState(term: 2), start: .zero, entries: Self.entries(1, 2), commit: 0),
+      Recovered(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1), commit: 0),
+      Recovered(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1, 1), commit: 0),
+    ] {
+      var bench = Bench()
+      bench.write(0, Self.entries(1, 2), state: HardState(term: 2, vote: NodeID(1)))
+      bench.judge.started(0, recovered, now: .zero)
+      #expect(bench.found == [.durability], "\(String(describing: recovered))")
+    }
+  }
+
+  @Test func acceptsARestartThatForgetsWhatWasNeverConfirmed() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1), state: HardState(term: 1))
+    bench.write(0, Self.entries(1, 1, 1), state: HardState(term: 4, vote: NodeID(2)), isConfirmed: false)
+    bench.judge.started(0, Recovered(hardState: HardState(term: 1), start: .zero, entries: Self.entries(1), commit: 0), now: .zero)
+    #expect(bench.found.isEmpty)
+  }
+
+  @Test func namesTwoClusters() {
+    var bench = Bench()
+    bench.judge.formed(0, ClusterID(7), now: .zero)
+    bench.judge.formed(1, ClusterID(8), now: .zero)
+    #expect(bench.found == [.electionSafety])
+  }
+}

@@ -1,0 +1,100 @@
+import ByteCoding
+import Raft
+import Replica
+import Testing
+
+@testable import Simulation
+
+@Suite struct ShrinkerTests {
+  /// Fails when `b` crashes after operation 17, whatever else happens.
+  static func judge(_ story: Story) -> Violation? {
+    var isArmed = false
+    for step in story.steps {
+      switch step.action {
+      case .operation(17, _, _): isArmed = true
+      case .fault(let fault) where fault.kind == .crash && fault.target == .node("b") && isArmed:
+        return Violation(.answers, "found", at: step.at)
+      default: break
+      }
+    }
+    return nil
+  }
+
+  static var failing: Story {
+    var story = Story(seed: 3, nodes: 5)
+    story.steps.append(Story.Step(at: story.end, .fault(Fault(.crash, target: .node("b"), duration: 777_777_777))))
+    return story
+  }
+
+  @Test func whatDoesNotMatterIsLeftOut() throws {
+    var shrinker = try #require(Shrinker(Self.failing, judge: Self.judge))
+    shrinker.shrink()
+    let story = shrinker.story
+    #expect(story.steps.count == 2)
+    #expect(Self.judge(story) != nil)
+    #expect(story.names.count <= 2)
+    #expect(story.steps.last?.action == .fault(Fault(.crash, target: .node("b"), duration: .milliseconds(100))))
+    #expect(story.end < .zero + .milliseconds(100), "no empty stretches")
+    #expect(try Story(parsing: story.text) == story, "the short story can be written down")
+  }
+
+  @Test func aStoryThatDoesNotFailCannotBeShortened() { #expect(Shrinker(Self.failing, judge: { _ in nil }) == nil) }
+
+  @Test func anotherJudgesFindingIsAnotherStory() throws {
+    var shrinker = try #require(
+      Shrinker(Self.failing) { story in
+        story.steps.count > 100 ? Violation(.answers, "long", at: story.end) : Violation(.liveness, "short", at: story.end)
+      })
+    shrinker.shrink()
+    #expect(shrinker.violation.judge == .answers)
+    #expect(shrinker.story.steps.count == 101)
+  }
+
+  @Test func itStopsWhenItHasTriedEnough() throws {
+    var shrinker = try #require(Shrinker(Self.failing, maximumRuns: 20, judge: Self.judge))
+    shrinker.shrink()
+    #expect(shrinker.runs == 20)
+    #expect(Self.judge(shrinker.story) != nil)
+  }
+
+  /// A bug planted in a state machine that the project does not know is found, and its story made short.
+  @Test func aPlantedBugIsFoundAndItsStoryMadeShort() throws {
+    let story = try #require(
+      (1...20 as ClosedRange<UInt64>).lazy.map { Story(seed: $0, nodes: 3, lasting: .milliseconds(20_000)) }.first { !Self.run($0).isEmpty }
+    )
+    var shrinker = try #require(Shrinker(story, maximumRuns: 60) { Self.run($0).first })
+    shrinker.shrink()
+    #expect(shrinker.story.steps.count < story.steps.count / 2)
+    #expect(Self.run(shrinker.story).first?.judge == shrinker.violation.judge)
+  }
+
+  static func run(_ story: Story) -> [Violation] { Run<ForgetfulClients>(story).run().violations }
+}
+
+/// Adds up what it is told, and keeps one byte of the sum in its snapshots.
+struct ForgetfulTally: StateMachine, SnapshotSource {
+  typealias View = ForgetfulTally
+  private var total: UInt64 = 0
+
+  mutating func apply(_ commands: [Command]) -> [UInt64] {
+    commands.map { command in
+      total &+= UInt64(command.payload.first ?? 0)
+      return total
+    }
+  }
+
+  func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator { CollectionOfOne([UInt8(truncatingIfNeeded: total)]).makeIterator() }
+
+  mutating func restore(_ block: Bytes) throws(MalformedBytes) {
+    var reader = ByteReader(block)
+    total = UInt64(try reader.readUInt8())
+  }
+}
+
+struct ForgetfulClients: Workload {
+  typealias Machine = ForgetfulTally
+
+  func operation(_ number: UInt64, seeing view: ForgetfulTally, using random: inout PseudoRandom) -> ClientOperation {
+    .command([UInt8(random.below(100))], label: "add")
+  }
+}
