@@ -139,9 +139,9 @@ public struct Raft: Sendable {
   /// Bytes of entries that this leader has not committed.
   public var uncommittedBytes: Int { leadership.uncommittedBytes }
 
-  /// Whether a leader takes proposals of so many bytes more.
+  /// Whether a leader takes proposals of so many bytes more. What is larger than the bound by itself goes alone: it would wait for ever.
   public func hasRoom(forBytes bytes: Int) -> Bool {
-    leadership.uncommittedBytes + bytes <= settings.maximumUncommittedBytes
+    leadership.uncommittedBytes == 0 || leadership.uncommittedBytes + bytes <= settings.maximumUncommittedBytes
   }
 
   /// Takes one event. What it has to say waits in `effects`; call `endTurn` when no further event is at hand.
