@@ -30,7 +30,8 @@ struct ReplayCommand: ParsableCommand {
 struct ShrinkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "shrink", abstract: "Make a failing story as short as can be, as long as the same judge finds something wrong.",
-    discussion: "The short story is printed, and written to --story. Exit status 1, as the story still fails; 2 if it does not fail at all.")
+    discussion: "The short story is printed, and written to --story. Exit status 1, as the story still fails; 2 if it does not fail at all."
+  )
 
   @Argument(help: "The file; or give --seed.") var file: String?
   @Option(help: "The seed of the story.") var seed: UInt64?

@@ -7,6 +7,8 @@ import ArgumentParser
       Each seed is one run: nodes, network, faults and load are drawn from it, and the same seed gives the same run. \
       Exit status 0: no violation; 1: at least one; 64: the command line makes no sense.
       """,
-    subcommands: [SeedCommand.self, SwarmCommand.self, ScenarioCommand.self, ReplayCommand.self, ShrinkCommand.self],
+    subcommands: [
+      SeedCommand.self, SwarmCommand.self, ScenarioCommand.self, ReplayCommand.self, ShrinkCommand.self, ExhaustiveCommand.self,
+    ],
     defaultSubcommand: SeedCommand.self)
 }

@@ -7,7 +7,7 @@ struct ConfigurationHistory: Sendable {
   }
 
   /// Never empty.
-  private var items: [Item]
+  private(set) var items: [Item]
 
   init(_ configuration: Configuration, at index: LogIndex) {
     items = [Item(index: index, configuration: configuration)]

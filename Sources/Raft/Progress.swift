@@ -17,16 +17,16 @@ struct Progress: Sendable {
   private(set) var next: LogIndex
   /// In `probe`: a message is out, wait for its answer, or for that of a heartbeat which was sent after it.
   private(set) var awaitsProbe = false
-  private var heartbeatFollowsProbe = false
+  private(set) var heartbeatFollowsProbe = false
   /// The last entry that the probe carried.
-  private var probedThrough: LogIndex = 0
+  private(set) var probedThrough: LogIndex = 0
   /// The newest commit index that was sent.
   var sentCommit: LogIndex = 0
   /// The newest round of heartbeats that the peer answered.
   private(set) var answeredRound: UInt64 = 0
   /// When the peer last answered anything in this term.
   private(set) var lastContact: Instant
-  private var inflight: [(last: LogIndex, bytes: Int)] = []
+  private(set) var inflight: [(last: LogIndex, bytes: Int)] = []
   private var inflightBytes = 0
 
   init(peer: NodeID, next: LogIndex, now: Instant) {

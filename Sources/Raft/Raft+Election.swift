@@ -84,7 +84,7 @@ extension Raft {
   }
 
   /// Whether a leader was heard of so recently that nobody needs another.
-  private func hasLiveLeader(now: Instant) -> Bool {
+  func hasLiveLeader(now: Instant) -> Bool {
     if role == .leader { return true }
     guard leader != nil, let contact = lastLeaderContact else { return false }
     return now - contact < settings.electionTimeout

@@ -4,7 +4,7 @@ import ByteCoding
 struct ForwardingLedger: Sendable {
   /// What one process sent. A node begins a new stream at each start, and what it sent before may arrive after that: no stream takes the
   /// place of another.
-  private struct Stream {
+  struct Stream {
     let peer: NodeID
     let number: UInt64
     var sequence: UInt64
@@ -12,7 +12,7 @@ struct ForwardingLedger: Sendable {
 
   /// Starts of one node that one term remembers; a node that starts more often is not served until the next term.
   private static let maximumStreams = 1024
-  private var streams: [Stream] = []
+  private(set) var streams: [Stream] = []
 
   /// True the first time that this is seen; it must be answered then, one way or the other.
   mutating func isNew(stream number: UInt64, sequence: UInt64, from peer: NodeID) -> Bool {

@@ -6,13 +6,13 @@ struct Persistence: Sendable {
   /// The write that holds the newest hard state; 0 for what was on disk at the start.
   private(set) var hardStateSequence: UInt64 = 0
 
-  private var nextSequence: UInt64 = 1
-  private var hardStateIsDirty = false
-  private var firstDirtyIndex: LogIndex?
-  private var reset: LogPosition?
+  private(set) var nextSequence: UInt64 = 1
+  private(set) var hardStateIsDirty = false
+  private(set) var firstDirtyIndex: LogIndex?
+  private(set) var reset: LogPosition?
   /// Writes under way, and how far the log reached in each; lowered when a later write takes a suffix back, so that a late completion of
   /// the old entries never counts for the new ones.
-  private var underWay: [(sequence: UInt64, through: LogIndex)] = []
+  private(set) var underWay: [(sequence: UInt64, through: LogIndex)] = []
 
   init(durableIndex: LogIndex) { self.durableIndex = durableIndex }
 

@@ -139,7 +139,7 @@ public struct Raft: Sendable {
   /// Bytes of entries that this leader has not committed.
   public var uncommittedBytes: Int { leadership.uncommittedBytes }
 
-  /// Whether a leader takes proposals of so many bytes more. What is larger than the bound by itself goes alone: it would wait for ever.
+  /// Whether a leader takes proposals of so many bytes more. If nothing waits, it takes them however large they are.
   public func hasRoom(forBytes bytes: Int) -> Bool {
     leadership.uncommittedBytes == 0 || leadership.uncommittedBytes + bytes <= settings.maximumUncommittedBytes
   }

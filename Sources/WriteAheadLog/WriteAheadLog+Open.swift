@@ -82,12 +82,12 @@ extension WriteAheadLog {
         try disk.syncDirectory()
       }
     }
+    let commit = min(replay.commit, replay.shape.last.index)
     let log = WriteAheadLog(
       disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, nextBatch: replay.nextBatch, chain: replay.chain,
-      shape: replay.shape, commit: replay.commit)
+      shape: replay.shape, commit: commit)
     let recovered = Recovered(
-      hardState: vote.hardState, start: replay.shape.start, entries: replay.entries, commit: min(replay.commit, replay.shape.last.index),
-      repairs: repairs)
+      hardState: vote.hardState, start: replay.shape.start, entries: replay.entries, commit: commit, repairs: repairs)
     return (log, recovered)
   }
 

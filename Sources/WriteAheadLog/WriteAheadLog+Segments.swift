@@ -18,7 +18,7 @@ extension WriteAheadLog {
   /// Makes the next segment and goes on there. All that was written before must be durable.
   private mutating func beginSegment() throws(StorageError) {
     let header = SegmentHeader(
-      segment: shape.current.number + 1, firstBatch: nextBatch, chain: chain, base: shape.last, commit: commit)
+      segment: shape.current.number + 1, firstBatch: nextBatch, chain: chain, base: shape.last, commit: writtenCommit)
     let (file, segment) = try Self.create(header, on: disk, identity, options)
     disk.close(self.file)
     self.file = file

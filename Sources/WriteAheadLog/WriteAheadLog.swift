@@ -22,6 +22,8 @@ public struct WriteAheadLog<D: Disk> {
   var shape: LogShape
   /// The newest commit index that was heard of.
   var commit: LogIndex
+  /// The newest that was heard of with what has been written: a newer one may speak of entries that are still to replace what lies there.
+  var writtenCommit: LogIndex
   /// A batch was written that was not made durable.
   var isDirty = false
   private var batch = BatchBuilder()
@@ -41,6 +43,7 @@ public struct WriteAheadLog<D: Disk> {
     self.chain = chain
     self.shape = shape
     self.commit = commit
+    writtenCommit = commit
   }
 
   /// Writes, in order. A new hard state is durable when this returns, the rest after the next `sync`. The caller should give all that waits
@@ -153,6 +156,7 @@ public struct WriteAheadLog<D: Disk> {
     try onDisk { () throws(DiskError) in try disk.write(file, offset: nextSector * Sector.size, batch.bytes) }
     nextSector += batch.sectors
     nextBatch += 1
+    writtenCommit = commit
     shape.apply(batch.effect)
     batch.removeAll()
   }

@@ -148,7 +148,7 @@ extension Run {
   /// All faults end. The core is whole again; whoever is not of the core is down, or cut off, for good.
   func endAllFaults(healing core: [String]) {
     let outside = story.names.filter { !core.contains($0) }
-    for fault in active.reversed() where !outside.contains(fault.name) || fault.fault.kind == .totalPowerLoss { end(fault.number) }
+    for fault in active.reversed() { end(fault.number) }
     cluster.network.heal()
     for name in outside { breakForGood(name) }
     for name in core {
@@ -159,15 +159,14 @@ extension Run {
 }
 
 extension Run {
-  /// What is broken for good must not keep the core from serving: down, cut off, deaf, dumb, or with a single friend.
+  /// What is broken for good must not keep the core from serving: down, cut off, deaf or dumb.
   private func breakForGood(_ name: String) {
     let others = story.names.filter { $0 != name }
-    switch random.below(5) {
+    switch random.below(4) {
     case 0: takeDown(name, .crash)
     case 1: cluster.network.isolate(name, from: others)
     case 2: for other in others { cluster.network.cut(from: other, to: name) }
-    case 3: for other in others { cluster.network.cut(from: name, to: other) }
-    default: cluster.network.isolate(name, from: others.filter { $0 != others.first })
+    default: for other in others { cluster.network.cut(from: name, to: other) }
     }
   }
 }
