@@ -138,7 +138,7 @@ class Workshop:
             return Verdict()
         found = VIOLATION.search(output)
         if found:
-            return Verdict(found[2], found[5], found[3], found[4])
+            return Verdict(found[2], f"seed {found[1]}: {found[5]}", found[3], found[4])
         if status is None:
             return Verdict("hang", f"no end within {int(self.swarm_limit)} s")
         last = (output.strip().splitlines() or [""])[-1]

@@ -179,6 +179,29 @@ import Testing
     #expect(bench.raft.leader == nil)
   }
 
+  @Test func aLeaderThatHearsOneOfFourStepsDown() throws {
+    let five = Configuration(voters: (1...5 as ClosedRange<UInt64>).map { Bench.member(NodeID($0)) })
+    var raft = Raft(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    var now = raft.deadline
+    var effects = Effects()
+    func step(_ event: Event) {
+      raft.step(event, now: now, into: &effects)
+      raft.endTurn(now: now, into: &effects)
+      raft.step(.written(through: .max), now: now, into: &effects)
+    }
+    func receive(_ body: Message.Body, from peer: NodeID) { step(.message(Message(from: peer, to: Bench.a, term: 2, body: body))) }
+    step(.tick)
+    for peer in [Bench.b, Bench.c] { receive(.preVoteResponse(granted: true), from: peer) }
+    for peer in [Bench.b, Bench.c] { receive(.voteResponse(granted: true), from: peer) }
+    #expect(raft.role == .leader)
+    for _ in 0..<20 where raft.role == .leader {
+      now = raft.deadline
+      step(.tick)
+      receive(.heartbeatResponse(round: 0, sentThrough: 2, received: 2, match: 2), from: Bench.b)
+    }
+    #expect(raft.role == .follower)
+  }
+
   // MARK: 21. A member that was cut off disturbs
 
   @Test func votesAreRefusedWhileALeaderLives() throws {

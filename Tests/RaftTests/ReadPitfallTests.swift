@@ -52,6 +52,15 @@ import Testing
     #expect(effects.readable.map(\.id) == [7])
   }
 
+  @Test func anAnswerOfAnOlderTermConfirmsNothing() throws {
+    var bench = try leader()
+    bench.step(.read(7))
+    bench.receive(answer(1), term: bench.raft.term - 1)
+    #expect(bench.effects.readable.isEmpty)
+    bench.receive(answer(1))
+    #expect(bench.effects.readable.map(\.id) == [7])
+  }
+
   @Test func aRoundThatWasNeverBegunConfirmsNothing() throws {
     var bench = try leader()
     bench.receive(answer(.max))

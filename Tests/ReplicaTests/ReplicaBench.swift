@@ -18,13 +18,13 @@ struct ReplicaBench {
     })
   static let cluster = configuration.digest
 
-  init(settings: ReplicaSettings = ReplicaSettings()) throws {
+  init(settings: ReplicaSettings = ReplicaSettings(), seed: UInt64 = 1) throws {
     let first = Entry(index: 1, term: 1, kind: .configuration, payload: Self.configuration.encoded()[...])
     replica = try Replica(
       identity: IdentityRecord(node: NodeID(1), name: "a", phase: .formed(Self.configuration)),
       contact: Contact(name: "a", peerAddress: "a", clientAddress: "a"),
       recovered: Recovered(hardState: HardState(term: 1), start: .zero, entries: [first], commit: 1), snapshot: nil,
-      machine: KeyValueMachine(), settings: settings, seed: 1, now: .zero)
+      machine: KeyValueMachine(), settings: settings, seed: seed, now: .zero)
   }
 
   /// A node that still waits for its cluster.
