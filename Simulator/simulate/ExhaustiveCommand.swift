@@ -14,7 +14,7 @@ struct ExhaustiveCommand: ParsableCommand {
       Exit status 0: no violation; 1: a violation; 64: the command line makes no sense.
       """)
 
-  @Argument(help: "elections, replication, crashes, repair or figure8: a scope, of which the options change what they name.")
+  @Argument(help: "A scope; the options change what they name in it.")
   var preset: Scope.Preset?
   @Option(help: "How many nodes: 2 or 3.") var nodes: Int?
   @Option(help: "How many different values clients propose: 1 or 2.") var values: Int?

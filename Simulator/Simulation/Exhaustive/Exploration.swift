@@ -44,7 +44,7 @@ public struct Exploration {
   private var queue = WorldQueue()
   /// For each state, in the order in which they were found: where it came from, and by which step.
   private var parents: [UInt32] = [0]
-  private var steps: [UInt32] = [0]
+  private(set) var steps: [UInt32] = [0]
   /// The state that is looked at, how many steps it took, and the first state that takes one more.
   private var current = -1
   private var currentDepth = -1

@@ -80,15 +80,14 @@ struct ExploredNode: Sendable {
   private mutating func silence() { now = now + 2 * Self.settings.electionTimeout }
 
   private mutating func turn(_ event: Event, _ outcome: inout Outcome) {
-    let (term, vote, commit) = (raft.term, raft.hardState.vote, raft.commitIndex)
+    let (state, commit) = (raft.hardState, raft.commitIndex)
     var effects = Effects()
     raft.step(event, now: now, into: &effects)
     raft.endTurn(now: now, into: &effects)
-    if raft.term < term || (raft.term == term && vote != nil && raft.hardState.vote != vote) || raft.commitIndex < commit {
-      outcome.flag(.monotonicity, "a term, a vote or a commit index is forgotten")
-    }
+    outcome.add(NodeJudge.flaw(of: raft.hardState, after: state))
+    if raft.commitIndex < commit { outcome.flag(.monotonicity, "the commit index goes back") }
     unsynced += effects.writes
-    for outbound in effects.messages { checkClaim(outbound.message, &outcome) }
+    for outbound in effects.messages { outcome.add(NodeJudge.flaw(ofClaim: outbound.message, log: raft.keptEntries, disk: disk.entries)) }
     withheld += effects.messages
     release(&outcome)
   }
@@ -104,10 +103,7 @@ struct ExploredNode: Sendable {
 
   private mutating func apply(_ write: LogWrite, _ outcome: inout Outcome) {
     if let state = write.hardState {
-      let old = disk.hardState
-      if state.term < old.term || (state.term == old.term && old.vote != nil && state.vote != old.vote) {
-        outcome.flag(.durability, "a write takes back the vote that is on the disk")
-      }
+      outcome.add(NodeJudge.flaw(of: state, after: disk.hardState))
       disk.hardState = state
     }
     if let first = write.entries.first {
@@ -123,7 +119,7 @@ struct ExploredNode: Sendable {
   /// What waits for the disk leaves as soon as its write is durable.
   private mutating func release(_ outcome: inout Outcome) {
     for outbound in withheld where outbound.after <= syncedSequence {
-      checkPromise(outbound.message, &outcome)
+      outcome.add(NodeJudge.flaw(ofPromise: outbound.message, durable: disk.hardState))
       outcome.sent.append(outbound.message)
     }
     withheld.removeAll { $0.after <= syncedSequence }
@@ -139,32 +135,6 @@ struct ExploredNode: Sendable {
     if raft.hardState != disk.hardState || raft.lastIndex != UInt64(disk.entries.count) {
       outcome.flag(.durability, "a start forgets what is on the disk")
     }
-  }
-
-  // MARK: Judges
-
-  /// Whoever names a term, or grants a vote, has it on its disk.
-  private func checkPromise(_ message: Message, _ outcome: inout Outcome) {
-    let durable = disk.hardState
-    switch message.body {
-    case .preVoteRequest, .preVoteResponse(granted: true): return
-    case .voteRequest where message.term == durable.term && durable.vote != message.from,
-      .voteResponse(granted: true) where message.term == durable.term && durable.vote != message.to:
-      outcome.flag(.durability, "a vote is told before it is durable")
-    default: if message.term > durable.term { outcome.flag(.durability, "a term is told before it is durable") }
-    }
-  }
-
-  /// What it confirms to a leader is on its disk.
-  private func checkClaim(_ message: Message, _ outcome: inout Outcome) {
-    let match: LogIndex
-    switch message.body {
-    case .appendAccepted(let index): match = index
-    case .heartbeatResponse(_, _, _, let index): match = index
-    default: return
-    }
-    let isDurable = match <= UInt64(disk.entries.count) && (match == 0 || raft.term(at: match) == disk.entries[Int(match) - 1].term)
-    if !isDurable { outcome.flag(.durability, "entries are confirmed that are not durable") }
   }
 
   // MARK: Identity
@@ -188,5 +158,6 @@ struct ExploredNode: Sendable {
 }
 
 extension ExploredNode.Outcome {
+  mutating func add(_ flaw: Exploration.Flaw?) { if let flaw { flaws.append(flaw) } }
   mutating func flag(_ judge: Violation.Judge, _ text: String) { flaws.append(Exploration.Flaw(judge: judge, text: text)) }
 }

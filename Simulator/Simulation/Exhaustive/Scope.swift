@@ -75,6 +75,8 @@ extension Scope {
     case repair
     /// Entries of older terms under new leaders.
     case figure8
+    /// A leader is replaced while its entries are under way, and a node loses power.
+    case succession
   }
 
   public init(_ preset: Preset) {
@@ -82,27 +84,34 @@ extension Scope {
     budget.proposals = 0
     switch preset {
     case .elections:
-      depth = 16
+      depth = 13
       hasInstantDisks = true
       budget.timeOuts = 3
     case .replication:
-      depth = 16
+      depth = 14
       opening = .led
       budget.timeOuts = 0
       budget.proposals = 2
       budget.heartbeats = 1
       budget.duplicates = 1
     case .crashes:
-      depth = 14
+      depth = 15
       budget.crashes = 1
     case .repair:
-      depth = 18
+      depth = 14
       opening = .diverged
       hasInstantDisks = true
     case .figure8:
-      depth = 18
+      depth = 15
       opening = .figure8
       hasInstantDisks = true
+    case .succession:
+      depth = 12
+      opening = .led
+      hasInstantDisks = true
+      budget.timeOuts = 1
+      budget.proposals = 1
+      budget.crashes = 1
     }
   }
 }
