@@ -69,7 +69,7 @@ struct ExhaustiveCommand: ParsableCommand {
     }
     print(Self.line(exploration, Date().timeIntervalSince(began)))
     print("\(exploration.nodeStates) states of single nodes, \(exploration.messageCount) messages, fingerprint \(exploration.fingerprint)")
-    print("ended: \(exploration.ending?.rawValue ?? "the time is over")")
+    print("ended: \(exploration.ending?.rawValue ?? "the time is over"), whole to depth \(exploration.wholeDepth)")
     guard exploration.flaw != nil else { return print("no violation") }
     for line in exploration.story { print(line) }
     throw ExitCode.failure

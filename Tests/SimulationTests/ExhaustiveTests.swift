@@ -75,6 +75,7 @@ import Testing
     let exploration = try Self.explore(Self.scope(.elections, depth: 20) { $0.maximumStates = 500 })
     #expect(exploration.ending == .full)
     #expect(exploration.distinct == 500)
+    #expect((1..<exploration.depth).contains(exploration.wholeDepth))
   }
 
   @Test func aStoryHasALineForEachStep() throws {

@@ -53,6 +53,8 @@ public struct Exploration {
   private var world: SmallWorld
   private var next: SmallWorld
 
+  /// Every state that takes so many steps, or fewer, was seen.
+  public var wholeDepth: Int { ending == .depth || ending == .complete ? depth : max(currentDepth, 0) }
   /// Different states so far.
   public var distinct: Int { seen.count }
   /// States that are known and were not looked at.

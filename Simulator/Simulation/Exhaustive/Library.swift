@@ -34,7 +34,7 @@ struct Library {
   private var messageNumbers: [Digest: Number] = [:]
   private var chronicleNumbers: [Digest: Number] = [:]
   private var moveNumbers: [UInt64: Number] = [:]
-  private var entryNumbers: [UInt64: Number] = [:]
+  private var chronicleMoves: [UInt64: Number] = [:]
 
   init(_ cast: Cast) { self.cast = cast }
 
@@ -115,14 +115,14 @@ struct Library {
   /// What a chronicle becomes when this node makes this move.
   mutating func chronicle(_ chronicle: Number, after move: Number, of node: Number, at place: Int) -> (Number, Exploration.Flaw?) {
     let key = UInt64(chronicle) << 32 | UInt64(move)
-    if let known = entryNumbers[key] { return (known, nil) }
+    if let known = chronicleMoves[key] { return (known, nil) }
     var changed = chronicles[Int(chronicle)]
     let made = moves[Int(move)]
     let flaws = changed.record(
       place, from: summaries[Int(node)], to: summaries[Int(made.node)], log: nodes[Int(made.node)].raft.keptEntries,
       sent: made.sent.map { messages[Int($0)] })
     let number = number(of: changed)
-    if flaws.isEmpty { entryNumbers[key] = number }
+    if flaws.isEmpty { chronicleMoves[key] = number }
     return (number, flaws.first)
   }
 }

@@ -21,7 +21,7 @@ public struct Scope: Sendable, Equatable {
     case fresh
     /// One node leads in term 2, and everybody knows that its first entry is committed.
     case led
-    /// Figure 8 of the paper, (c): each of two nodes, 1 in term 2 and 3 in term 3, led and wrote an entry that no other has; all restart.
+    /// Figure 8 of the paper, (c): node 1 led in term 2 and node 3 in term 3, and each wrote an entry that no other has; all restart.
     /// Three nodes.
     case figure8
     /// Node 1 wrote two entries in term 2 that no other has; the others committed one of term 3 without it; all restart. Three nodes.
@@ -95,7 +95,7 @@ extension Scope {
       budget.heartbeats = 1
       budget.duplicates = 1
     case .crashes:
-      depth = 15
+      depth = 16
       budget.crashes = 1
     case .repair:
       depth = 14
@@ -106,7 +106,7 @@ extension Scope {
       opening = .figure8
       hasInstantDisks = true
     case .succession:
-      depth = 12
+      depth = 14
       opening = .led
       hasInstantDisks = true
       budget.timeOuts = 1

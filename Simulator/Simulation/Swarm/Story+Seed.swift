@@ -28,8 +28,8 @@ extension Story {
   /// Mostly as it comes; now and then much of something.
   private static func scale(using random: inout PseudoRandom) -> Scale {
     var scale = Scale()
-    scale.keys = random.chance(1, in: 8) ? 300 : 1 + random.below(8)
-    scale.valueBytes = random.chance(1, in: 16) ? 20_000 : 0
+    scale.keys = random.chance(1, in: 16) ? 300 : 1 + random.below(8)
+    scale.valueBytes = random.chance(1, in: 24) ? 20_000 : 0
     scale.hasTightBounds = random.chance(1, in: 4)
     scale.starts = random.chance(1, in: 3) ? .milliseconds(5000) : 0
     return scale

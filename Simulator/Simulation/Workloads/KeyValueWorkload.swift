@@ -100,7 +100,7 @@ public struct KeyValueWorkload: Workload {
 
   public mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)] {
     guard let history else { return [] }
-    switch history.check() {
+    switch history.check(limit: 5000) {
     case .linearizable: report.searches.decided += 1
     case .undecided: report.searches.undecided += 1
     case .illegal(let text): return [(.linearizability, text)]
