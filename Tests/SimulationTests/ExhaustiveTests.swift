@@ -116,10 +116,10 @@ import Testing
   @Test func aQueueGivesBackWhatCameFirst() {
     var queue = WorldQueue()
     let worlds = (0..<300_000 as Range<UInt32>).map {
-      World(nodes: [$0, 1, 2], chronicle: $0 % 7, budget: $0, messages: Array(repeating: $0, count: Int($0 % 3)))
+      SmallWorld(nodes: [$0, 1, 2], chronicle: $0 % 7, budget: $0, messages: Array(repeating: $0, count: Int($0 % 3)))
     }
     for world in worlds { queue.append(world) }
-    var world = World(nodes: [0, 0, 0])
+    var world = SmallWorld(nodes: [0, 0, 0])
     var isSame = true
     for expected in worlds { isSame = queue.next(into: &world) && world == expected && isSame }
     #expect(isSame)
