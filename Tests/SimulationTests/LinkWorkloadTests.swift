@@ -7,13 +7,15 @@ import Testing
 @testable import Simulation
 
 @Suite struct LinkWorkloadTests {
-  @Test(arguments: 1...4 as ClosedRange<UInt64>)
-  func noFaultBreaksAPromiseOfLinks(seed: UInt64) {
-    let report = Story(seed: seed, lasting: .milliseconds(10_000)).runLinks()
-    #expect(report.violations.isEmpty)
-    for name in ["links created", "edited", "deleted", "looked up", "visited", "visits committed"] {
-      #expect(report.counted.first { $0.name == name }.map { $0.count > 0 } == true, "\(name), of \(report.counted)")
+  @Test func noFaultBreaksAPromiseOfLinks() {
+    var total = RunReport()
+    for seed in 1...6 as ClosedRange<UInt64> {
+      let report = Story(seed: seed, lasting: .milliseconds(10_000)).runLinks()
+      #expect(report.violations.isEmpty, "seed \(seed)")
+      total.add(report)
     }
+    #expect(total.counted.count == 10)
+    for (name, count) in total.counted { #expect(count > 0 || name == "dropped", "\(name) of \(total.counted)") }
   }
 
   @Test func aSeedIsARun() {
