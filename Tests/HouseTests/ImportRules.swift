@@ -8,7 +8,7 @@ enum ImportTable {
     "Sources/Replica": ["ByteCoding", "Raft", "WriteAheadLog"],
     "Sources/KeyValue": ["ByteCoding", "Replica"],
     "Sources/Links": ["ByteCoding", "KeyValue"],
-    "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue"],
+    "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
   ]
 
   private static let pureModules: Set<String> = ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "Simulation"]

@@ -27,6 +27,8 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case freshness
     /// There is an order of all operations, one after the other, that explains every answer.
     case linearizability
+    /// What an application on top of the state machine promises its users.
+    case application
     /// Once the faults are over, a healthy majority serves, and comes to agree.
     case liveness
   }

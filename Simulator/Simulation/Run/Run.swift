@@ -237,7 +237,7 @@ public final class Run<Load: Workload> {
   // MARK: Report
 
   private func finalReport() -> RunReport {
-    for (judge, text) in isClean ? load.finalViolations(&report) : [] { oracle.report(judge, text, at: cluster.now) }
+    for (judge, text) in isClean ? load.finalViolations(&report, view: oracle.view) : [] { oracle.report(judge, text, at: cluster.now) }
     report.seed = story.seed
     report.nodes = story.names.count
     report.violations = (cluster.violations + oracle.violations).sorted { $0.at < $1.at }

@@ -22,6 +22,8 @@ public struct RunReport: Sendable {
   public var committed = 0
   /// How many runs had a linearizability search that came to an end, and how many were given up.
   public var searches = (decided: 0, undecided: 0)
+  /// What the workload counted itself, under names of its own.
+  public var counted: [(name: String, count: Int)] = []
   /// Frames sent of each kind, by the number of the kind.
   public var frames = [Int](repeating: 0, count: 64)
 
@@ -45,6 +47,13 @@ public struct RunReport: Sendable {
     committed += other.committed
     searches.decided += other.searches.decided
     searches.undecided += other.searches.undecided
+    for (name, count) in other.counted {
+      if let place = counted.firstIndex(where: { $0.name == name }) {
+        counted[place].count += count
+      } else {
+        counted.append((name, count))
+      }
+    }
     for kind in frames.indices { frames[kind] += other.frames[kind] }
   }
 }

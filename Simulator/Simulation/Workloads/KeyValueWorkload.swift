@@ -98,7 +98,7 @@ public struct KeyValueWorkload: Workload {
     }
   }
 
-  public mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)] {
+  public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(judge: Violation.Judge, text: String)] {
     guard let history else { return [] }
     switch history.check(limit: 5000) {
     case .linearizable: report.searches.decided += 1

@@ -19,8 +19,8 @@ public protocol Workload {
   mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant)
   mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant)
 
-  /// What the workload itself finds wrong, once a run is over; `report` takes what it counted.
-  mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)]
+  /// What the workload itself finds wrong, once a run is over. `report` takes what it counted; `view` is the newest committed state.
+  mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(judge: Violation.Judge, text: String)]
 }
 
 /// What one client asks.
@@ -68,5 +68,5 @@ extension Workload {
 
   public mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant) {}
   public mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant) {}
-  public mutating func finalViolations(_ report: inout RunReport) -> [(judge: Violation.Judge, text: String)] { [] }
+  public mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(judge: Violation.Judge, text: String)] { [] }
 }
