@@ -4,19 +4,26 @@ import Raft
 /// Where one node's consensus stands: plain numbers, for judges that look after every turn.
 @usableFromInline
 package struct ConsensusState: Sendable {
+  package let id: NodeID
   package let role: Raft.Role
   package let term: Term
   package let commitIndex: LogIndex
   package let appliedIndex: LogIndex
   package let lastIndex: LogIndex
+  package let durableIndex: LogIndex
   package let voters: Int
 
-  package init(role: Raft.Role, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex, lastIndex: LogIndex, voters: Int) {
+  package init(
+    id: NodeID, role: Raft.Role, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex, lastIndex: LogIndex, durableIndex: LogIndex,
+    voters: Int
+  ) {
+    self.id = id
     self.role = role
     self.term = term
     self.commitIndex = commitIndex
     self.appliedIndex = appliedIndex
     self.lastIndex = lastIndex
+    self.durableIndex = durableIndex
     self.voters = voters
   }
 }
@@ -26,8 +33,9 @@ extension ReplicaControl {
   @usableFromInline var consensusState: ConsensusState? {
     guard raft != nil else { return nil }
     return ConsensusState(
-      role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0, appliedIndex: appliedIndex,
-      lastIndex: raft?.lastIndex ?? 0, voters: raft?.configuration.voters.count ?? 0)
+      id: identity.node, role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0,
+      appliedIndex: appliedIndex, lastIndex: raft?.lastIndex ?? 0, durableIndex: raft?.durableIndex ?? 0,
+      voters: raft?.configuration.voters.count ?? 0)
   }
 }
 

@@ -11,6 +11,7 @@ import WriteAheadLog
   struct Bench {
     var judge = SafetyJudge(names: ["a", "b", "c"])
     private var sequences = [0, 0, 0] as [UInt64]
+    private var states = [Bench.state(), Bench.state(), Bench.state()]
 
     var found: [Violation.Judge] { judge.violations.map(\.judge) }
 
@@ -18,16 +19,26 @@ import WriteAheadLog
     mutating func write(_ node: Int, _ entries: [Entry] = [], state: HardState? = nil, isConfirmed: Bool = true) {
       sequences[node] += 1
       let write = LogWrite(sequence: sequences[node], hardState: state, entries: entries)
-      _ = judge.check(node, Self.state(last: entries.last?.index ?? 0), writes: [write], now: .zero)
+      _ = judge.check(node, states[node], writes: [write], now: .zero)
       if isConfirmed { judge.wrote(node, through: sequences[node], now: .zero) }
     }
 
-    mutating func turn(_ node: Int, _ state: ConsensusState) { _ = judge.check(node, state, writes: [], now: .zero) }
+    mutating func turn(_ node: Int, _ state: ConsensusState) {
+      states[node] = state
+      _ = judge.check(node, state, writes: [], now: .zero)
+    }
+
+    /// All vote for it, and it leads.
+    mutating func lead(_ node: Int, term: Term, commit: LogIndex = 0) {
+      for voter in 0..<3 { write(voter, state: HardState(term: term, vote: NodeID(1))) }
+      turn(node, Self.state(.leader, term: term, commit: commit, applied: commit))
+    }
 
     static func state(
-      _ role: Raft.Role = .follower, term: Term = 0, commit: LogIndex = 0, applied: LogIndex = 0, last: LogIndex = 0
+      _ role: Raft.Role = .follower, term: Term = 0, commit: LogIndex = 0, applied: LogIndex = 0, durable: LogIndex = 0
     ) -> ConsensusState {
-      ConsensusState(role: role, term: term, commitIndex: commit, appliedIndex: applied, lastIndex: last, voters: 3)
+      ConsensusState(
+        id: NodeID(1), role: role, term: term, commitIndex: commit, appliedIndex: applied, lastIndex: 0, durableIndex: durable, voters: 3)
     }
   }
 
@@ -38,7 +49,7 @@ import WriteAheadLog
   @Test func acceptsAnOrdinaryLife() {
     var bench = Bench()
     for node in 0..<3 { bench.write(node, Self.entries(1, 2, 2), state: HardState(term: 2, vote: NodeID(1))) }
-    bench.turn(0, Bench.state(.leader, term: 2, commit: 3, applied: 3))
+    bench.lead(0, term: 2, commit: 3)
     bench.turn(1, Bench.state(term: 2, commit: 2, applied: 1))
     bench.turn(1, Bench.state(term: 3, commit: 3, applied: 3))
     #expect(bench.found.isEmpty)
@@ -47,9 +58,25 @@ import WriteAheadLog
 
   @Test func namesTwoLeadersOfATerm() {
     var bench = Bench()
-    bench.turn(0, Bench.state(.leader, term: 5))
-    bench.turn(1, Bench.state(.leader, term: 5))
+    bench.lead(0, term: 5)
+    bench.lead(1, term: 5)
     #expect(bench.found == [.electionSafety])
+  }
+
+  @Test func namesALeaderWithoutAMajorityOfVotes() {
+    var bench = Bench()
+    bench.write(0, state: HardState(term: 5, vote: NodeID(1)))
+    bench.write(1, state: HardState(term: 5, vote: NodeID(1)), isConfirmed: false)
+    bench.turn(0, Bench.state(.leader, term: 5))
+    #expect(bench.found == [.electionSafety])
+  }
+
+  @Test func namesWhatIsTakenForDurableTooEarly() {
+    var bench = Bench()
+    bench.write(0, Self.entries(1))
+    bench.write(0, Self.entries(1, 1), isConfirmed: false)
+    bench.turn(0, Bench.state(durable: 2))
+    #expect(bench.found == [.durability])
   }
 
   @Test func namesASecondVote() {
@@ -77,8 +104,8 @@ import WriteAheadLog
     var bench = Bench()
     for node in 0..<2 { bench.write(node, Self.entries(1, 2)) }
     bench.write(2, Self.entries(1))
-    bench.turn(0, Bench.state(.leader, term: 2, commit: 2))
-    bench.turn(2, Bench.state(.leader, term: 3))
+    bench.lead(0, term: 2, commit: 2)
+    bench.lead(2, term: 3)
     #expect(bench.found == [.leaderCompleteness])
   }
 
@@ -87,7 +114,9 @@ import WriteAheadLog
     var bench = Bench()
     for node in 0..<2 { bench.write(node, Self.entries(1, 4)) }
     bench.write(2, Self.entries(1))
-    bench.turn(0, Bench.state(.leader, term: 4, commit: 2))
+    bench.write(2, state: HardState(term: 3, vote: NodeID(1)))
+    bench.write(1, state: HardState(term: 3, vote: NodeID(1)))
+    bench.lead(0, term: 4, commit: 2)
     bench.turn(2, Bench.state(.leader, term: 3))
     #expect(bench.found.isEmpty)
   }
@@ -112,7 +141,7 @@ import WriteAheadLog
     var bench = Bench()
     bench.write(0, Self.entries(1, 2))
     bench.write(1, Self.entries(1, 2), isConfirmed: false)
-    bench.turn(0, Bench.state(.leader, term: 2, commit: 2))
+    bench.turn(0, Bench.state(term: 2, commit: 2))
     #expect(bench.found == [.durability])
   }
 

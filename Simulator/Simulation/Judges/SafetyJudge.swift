@@ -85,6 +85,11 @@ struct SafetyJudge {
         "\(names[node]) went back from term \(seen.term), commit \(seen.commit), applied \(seen.applied)"
           + " to \(state.term), \(state.commitIndex), \(state.appliedIndex)", at: now)
     }
+    let mirror = nodes[node].mirror
+    if state.durableIndex > max(mirror.durableIndex, mirror.start.index) {
+      let confirmed = mirror.durableIndex
+      report(.durability, "\(names[node]) takes entries up to \(state.durableIndex) for durable, its disk confirmed \(confirmed)", at: now)
+    }
     let leads = state.role == .leader
     if leads, !seen.leads || state.term != seen.term { checkNewLeader(node, state, now: now) }
     nodes[node].term = state.term
@@ -101,6 +106,7 @@ struct SafetyJudge {
       report(.electionSafety, "\(names[other]) and \(names[node]) both lead in term \(state.term)", at: now)
     }
     leaders[state.term] = node
+    checkVotes(for: node, state, now: now)
     let mirror = nodes[node].mirror
     var index = mirror.start.index + 1
     while index <= UInt64(committed.count) {
@@ -110,6 +116,14 @@ struct SafetyJudge {
         return
       }
       index += 1
+    }
+  }
+
+  /// A leader has the votes of a quorum, and they are durable.
+  private mutating func checkVotes(for node: Int, _ state: ConsensusState, now: Instant) {
+    let voters = nodes.count { $0.lostDisk || $0.mirror.hasVoted(for: state.id, in: state.term) }
+    if 2 * voters <= state.voters {
+      report(.electionSafety, "\(names[node]) leads in term \(state.term) with \(voters) of \(state.voters) votes", at: now)
     }
   }
 

@@ -10,6 +10,8 @@ public struct SimulatedNetwork: Sendable {
   public var lossPerMille: UInt64 = 0
   public var duplicatesPerMille: UInt64 = 0
   public var corruptionPerMille: UInt64 = 0
+  /// How much later than the first a second copy may come; one frame in twenty has one, unless this is 0.
+  public var echo: Nanoseconds = 0
   /// How much longer than otherwise the longest way may be.
   public var extraLatency: Nanoseconds = 0
   /// Bytes per second that a link carries; 0 for no limit.
@@ -96,6 +98,10 @@ public struct SimulatedNetwork: Sendable {
     let usual = links[link].latency ?? latency
     let latency = usual.lowerBound...usual.upperBound + extraLatency
     let first = now + delay + links[link].random.nanoseconds(in: latency)
+    if echo > 0, links[link].random.chance(1, in: 20) {
+      counts.duplicated += 1
+      return .arrives(first, again: first + links[link].random.nanoseconds(in: 0...echo))
+    }
     guard duplicatesPerMille > 0, links[link].random.below(1000) < duplicatesPerMille else { return .arrives(first, again: nil) }
     counts.duplicated += 1
     return .arrives(first, again: now + delay + links[link].random.nanoseconds(in: latency))

@@ -72,7 +72,7 @@ extension Run {
     case .clog:
       guard fault.other != name, story.names.contains(fault.other) else { return false }
       cluster.network.clog(from: name, to: fault.other)
-    case .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .drift: break
+    case .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .drift: break
     case .stalledDisk: cluster.stallDisk(of: name, for: fault.duration)
     case .fullDisk: cluster.disk(of: name).capacity = cluster.disk(of: name).usedBytes + Int(max(0, fault.amount))
     case .failedWrite, .failedSync, .failedName, .failedRead:
@@ -103,7 +103,7 @@ extension Run {
     case .wrongList:
       cluster.setList(story.names, of: name)
       startAnew(name)
-    case .restartStorm, .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk, .drift: break
+    case .restartStorm, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk, .drift: break
     }
   }
 
@@ -116,7 +116,7 @@ extension Run {
       active[place].isCut.toggle()
       dues.plan(.goOn(number), at: cluster.now + flapTime(fault))
     } else {
-      startAnew(name)
+      startAnew(fault.target == .leader ? cluster.leader ?? name : name)
       dues.plan(.goOn(number), at: cluster.now + .milliseconds(max(1, min(fault.amount, 10_000))))
     }
   }

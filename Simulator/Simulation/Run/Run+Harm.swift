@@ -132,6 +132,7 @@ extension Run {
     cluster.network.lossPerMille = UInt64(max(isWide ? 5 : 0, min(1000, worst(.loss))))
     cluster.network.duplicatesPerMille = UInt64(max(0, min(1000, worst(.duplication))))
     cluster.network.corruptionPerMille = UInt64(max(0, min(1000, worst(.corruption))))
+    cluster.network.echo = .milliseconds(max(0, min(100_000, worst(.echo))))
     cluster.network.extraLatency = .milliseconds(max(0, min(100_000, worst(.slowNetwork))))
     cluster.network.bandwidth = max(0, worst(.narrowNetwork)) * 1000
     cluster.network.latency = 100_000 ... .milliseconds(5)
@@ -183,7 +184,7 @@ extension Fault.Kind {
   /// It hurts all nodes alike, whomever it names.
   var isOfAll: Bool {
     switch self {
-    case .totalPowerLoss, .loss, .duplication, .corruption, .slowNetwork, .narrowNetwork, .ring: true
+    case .totalPowerLoss, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .ring: true
     default: false
     }
   }

@@ -18,7 +18,7 @@ public struct Fault: Sendable, Equatable {
     case powerLossAtWork
     /// The process is told to stop, and does so in its own time.
     case stop
-    /// The process is killed again and again, `amount` milliseconds after each start.
+    /// The process is killed again and again, `amount` milliseconds after each start; or, if the target is the leader, whoever leads then.
     case restartStorm
     /// The machine freezes; its clock goes on.
     case pause
@@ -48,6 +48,8 @@ public struct Fault: Sendable, Equatable {
     case loss
     /// Of a thousand frames, `amount` come twice.
     case duplication
+    /// Some frames come again, up to `amount` milliseconds later: when their sender leads no more, or has started anew.
+    case echo
     /// Of a thousand frames, `amount` are damaged, cut short, or too long.
     case corruption
     /// Frames take up to `amount` milliseconds.

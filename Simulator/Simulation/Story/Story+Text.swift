@@ -3,11 +3,12 @@ import Raft
 /// A story as a file that one can read, edit and replay: a line for each step, `#` begins a comment.
 extension Story {
   public var text: String {
+    let log = scale.keepsLittle ? "short" : "usual"
     let bounds = scale.hasTightBounds ? "tight" : "usual"
     var lines = [
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
       "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(bounds)",
-      "starts \(Self.text(scale.starts))",
+      "log \(log)", "starts \(Self.text(scale.starts))",
       "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]
     lines += steps.map { "\(Self.text($0.at - .zero)) \(Self.text($0.action))" }
@@ -69,6 +70,9 @@ extension Story {
     case "bounds":
       guard words == ["tight"] || words == ["usual"] else { throw Reason("bounds are tight or usual") }
       scale.hasTightBounds = words == ["tight"]
+    case "log":
+      guard words == ["short"] || words == ["usual"] else { throw Reason("a log is short or usual") }
+      scale.keepsLittle = words == ["short"]
     case "starts": scale.starts = try Self.duration(words.first)
     case "end": end = .zero + (try Self.duration(words.first))
     case "core": core = words

@@ -35,6 +35,8 @@ public struct Story: Sendable, Equatable {
     public var valueBytes = 0
     /// Whether queues, windows and messages are so small that their bounds are reached all the time.
     public var hasTightBounds = false
+    /// Whether the log is cut right behind each snapshot, so that whoever is behind needs one.
+    public var keepsLittle = false
     /// Nodes are started for the first time within this time.
     public var starts: Nanoseconds = 0
 
@@ -74,7 +76,7 @@ extension Story {
   var settings: ReplicaSettings {
     var settings = ReplicaSettings()
     settings.snapshotAfterBytes = max(8000, 8 * scale.valueBytes)
-    settings.logKeptBytes = settings.snapshotAfterBytes / 4
+    settings.logKeptBytes = scale.keepsLittle ? 0 : settings.snapshotAfterBytes / 4
     if scale.hasTightBounds {
       settings.raft.maximumAppendBytes = 200
       settings.raft.maximumInflightMessages = 3

@@ -31,6 +31,7 @@ extension Story {
     scale.keys = random.chance(1, in: 16) ? 300 : 1 + random.below(8)
     scale.valueBytes = random.chance(1, in: 24) ? 20_000 : 0
     scale.hasTightBounds = random.chance(1, in: 4)
+    scale.keepsLittle = random.chance(1, in: 3)
     scale.starts = random.chance(1, in: 3) ? .milliseconds(5000) : 0
     return scale
   }
@@ -44,8 +45,11 @@ extension Story {
     while true {
       at = at + random.nanoseconds(in: 0...longest)
       guard at < end else { return steps }
+      // Now and then many at once, through one node: if it was just cut off, its log grows beyond what the others will ever have.
+      let name = random.pick(names)
+      let count = random.chance(1, in: 500) ? 60 : 1
       let timeout = Nanoseconds.milliseconds(Int64(200 + random.below(5000)))
-      steps.append((at, .operation(number: UInt64(steps.count + 1), on: random.pick(names), timeout: timeout)))
+      for _ in 0..<count { steps.append((at, .operation(number: UInt64(steps.count + 1), on: name, timeout: timeout))) }
     }
   }
 }
@@ -118,6 +122,7 @@ struct FaultDrawer {
       case .flapping: 20...700
       case .loss: 20...500
       case .duplication: 20...500
+      case .echo: 500...30_000
       case .corruption: 5...300
       case .slowNetwork: 5...1000
       case .narrowNetwork: 5...100
