@@ -1,3 +1,4 @@
+import KeyValue
 import Raft
 import Testing
 import WriteAheadLog
@@ -171,6 +172,26 @@ import WriteAheadLog
     ]
     Self.settle(&nodes)
     #expect(Set(nodes.compactMap { $0.formed?.digest }).count == 1)
+  }
+
+  /// A member without a log would be a member that lost it.
+  @Test func aNodeIsAMemberOnlyWhenItsLogIsThere() throws {
+    var replica = try ReplicaBench(forming: ["a"]).replica
+    var effects = ReplicaEffects<KeyValueMachine>()
+    func turn(_ event: ReplicaEvent<KeyValueMachine>) -> IdentityRecord.Phase? {
+      effects.removeAll()
+      replica.step(event, now: .zero, into: &effects)
+      replica.endTurn(now: .zero, into: &effects)
+      return effects.identity?.phase
+    }
+    guard case .promised(let configuration) = turn(.tick) else {
+      Issue.record("nothing was promised")
+      return
+    }
+    #expect(turn(.identitySaved) == nil)
+    let write = try #require(effects.writes.last)
+    #expect(write.entries.map(\.kind) == [.configuration])
+    #expect(turn(.written(through: write.sequence)) == .formed(configuration))
   }
 
   @Test func aloneFormsAtOnce() {

@@ -103,7 +103,9 @@ extension Run {
     case .wrongList:
       cluster.setList(story.names, of: name)
       startAnew(name)
-    case .restartStorm, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk, .drift: break
+    case .restartStorm, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk,
+      .drift:
+      break
     }
   }
 
