@@ -26,15 +26,20 @@ import Testing
 
 /// The judge is judged: it accepts what may be, and names what may not.
 @Suite struct LinkJudgeTests {
-  static let slug = try! Slug("s1")
   static let owner: UInt64 = 1
-  static let other = try! Target("https://example.org/other")
+  let slug: Slug
+  let link: Link
+  let other: Target
 
-  static func stored(_ create: Revision, _ mod: Revision) -> StoredLink {
-    StoredLink(slug: slug, link: link, createRevision: create, modRevision: mod)
+  init() throws {
+    slug = try Slug("s1")
+    link = Link(target: try Target("https://example.org/1"), createdSeconds: 1)
+    other = try Target("https://example.org/other")
   }
 
-  static var link: Link { Link(target: try! Target("https://example.org/1"), createdSeconds: 1) }
+  func stored(_ create: Revision, _ mod: Revision) -> StoredLink {
+    StoredLink(slug: slug, link: link, createRevision: create, modRevision: mod)
+  }
 
   /// Clients whose answers are made by hand.
   struct Bench {
@@ -74,7 +79,7 @@ import Testing
     return machine.view
   }
 
-  static let linkPair = (key: "links/s1", value: link.encoded)
+  var linkPair: (key: String, value: Value) { ("links/s1", link.encoded) }
 
   static func counterPair(life: Int = 2, _ count: String) -> (key: String, value: Value) {
     ("visits/s1,000000000000000\(life),0000000000000001", Value(count.utf8))
@@ -82,82 +87,82 @@ import Testing
 
   // MARK: Changes
 
-  static let create = LinkWorkload.Errand.create(slug, link)
-  static let delete = LinkWorkload.Errand.delete(slug, nil)
+  var create: LinkWorkload.Errand { .create(slug, link) }
+  var delete: LinkWorkload.Errand { .delete(slug, nil) }
 
   @Test func namesALinkCreatedTwice() throws {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    bench.succeed(Self.create, at: 5)
+    bench.succeed(create, at: 2)
+    bench.succeed(create, at: 5)
     #expect(try #require(bench.verdict()).contains("created at 5"))
   }
 
   @Test func acceptsACreateAfterADelete() {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    bench.succeed(Self.delete, at: 3)
-    bench.succeed(Self.create, at: 5)
+    bench.succeed(create, at: 2)
+    bench.succeed(delete, at: 3)
+    bench.succeed(create, at: 5)
     #expect(bench.verdict() == nil)
   }
 
   @Test func aDeleteBeforeBothCreatesExplainsNothing() {
     var bench = Bench()
-    bench.succeed(Self.delete, at: 2)
-    bench.succeed(Self.create, at: 3)
-    bench.succeed(Self.create, at: 5)
+    bench.succeed(delete, at: 2)
+    bench.succeed(create, at: 3)
+    bench.succeed(create, at: 5)
     #expect(bench.verdict() != nil)
   }
 
   @Test(arguments: [true, false]) func aDeleteOfUnknownOutcomeExplainsOneCreate(isAnswered: Bool) throws {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    if isAnswered { bench.fail(Self.delete, .unknown) } else { bench.ask(Self.delete) }
-    bench.succeed(Self.create, at: 5)
+    bench.succeed(create, at: 2)
+    if isAnswered { bench.fail(delete, .unknown) } else { bench.ask(delete) }
+    bench.succeed(create, at: 5)
     #expect(bench.verdict() == nil)
-    bench.succeed(Self.create, at: 8)
+    bench.succeed(create, at: 8)
     #expect(try #require(bench.verdict()).contains("created at 8"))
   }
 
   @Test func aDeleteThatDoesNotFitExplainsNothing() {
     for (base, first, second) in [(nil, 2, 3), (1, 2, 5), (4, 2, 5)] as [(Revision?, Revision, Revision)] {
       var bench = Bench()
-      bench.succeed(Self.create, at: first)
-      bench.fail(.delete(Self.slug, base), .unknown)
-      bench.succeed(Self.create, at: second)
+      bench.succeed(create, at: first)
+      bench.fail(.delete(slug, base), .unknown)
+      bench.succeed(create, at: second)
       #expect(bench.verdict() != nil, "a delete of \(base ?? 0) between \(first) and \(second)")
     }
   }
 
   @Test func aDeleteThatWasRefusedExplainsNothing() {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    bench.fail(Self.delete, .notDone)
-    bench.succeed(Self.create, at: 5)
+    bench.succeed(create, at: 2)
+    bench.fail(delete, .notDone)
+    bench.succeed(create, at: 5)
     #expect(bench.verdict() != nil)
   }
 
   @Test func namesAnEditOfWhatWasChangedMeanwhile() throws {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    bench.succeed(.edit(Self.stored(2, 2), Self.other), at: 3)
+    bench.succeed(create, at: 2)
+    bench.succeed(.edit(stored(2, 2), other), at: 3)
     #expect(bench.verdict() == nil)
-    bench.succeed(.edit(Self.stored(2, 2), Self.other), at: 4)
+    bench.succeed(.edit(stored(2, 2), other), at: 4)
     #expect(try #require(bench.verdict()).contains("changed at 4"))
   }
 
   @Test func namesADeleteOfWhatWasChangedMeanwhile() {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    bench.succeed(.edit(Self.stored(2, 2), Self.other), at: 3)
-    bench.succeed(.delete(Self.slug, 2), at: 4)
+    bench.succeed(create, at: 2)
+    bench.succeed(.edit(stored(2, 2), other), at: 3)
+    bench.succeed(.delete(slug, 2), at: 4)
     #expect(bench.verdict() != nil)
   }
 
   @Test func namesALinkThatIsNotAsItsClientWasTold() throws {
     var bench = Bench()
-    bench.succeed(Self.create, at: 2)
-    #expect(bench.verdict(Self.store(Self.linkPair)) == nil)
-    let elsewhere = Link(target: Self.other, createdSeconds: 1).encoded
+    bench.succeed(create, at: 2)
+    #expect(bench.verdict(Self.store(linkPair)) == nil)
+    let elsewhere = Link(target: other, createdSeconds: 1).encoded
     #expect(try #require(bench.verdict(Self.store(("links/s1", elsewhere)))).contains("was told"))
   }
 
@@ -165,20 +170,20 @@ import Testing
 
   @Test func namesAVisitThatNobodyMade() throws {
     var bench = Bench()
-    let view = Self.store(Self.linkPair)
-    bench.fail(.visit(Self.slug, owner: 0), .view(view, isFresh: false))
-    #expect(bench.verdict(Self.store(Self.linkPair, Self.counterPair("1"))) == nil)
-    #expect(try #require(bench.verdict(Self.store(Self.linkPair, Self.counterPair("2")))).contains("1 were made"))
+    let view = Self.store(linkPair)
+    bench.fail(.visit(slug, owner: 0), .view(view, isFresh: false))
+    #expect(bench.verdict(Self.store(linkPair, Self.counterPair("1"))) == nil)
+    #expect(try #require(bench.verdict(Self.store(linkPair, Self.counterPair("2")))).contains("1 were made"))
   }
 
   @Test func namesACounterWithoutItsLink() throws {
-    for view in [Self.store(("other", []), Self.counterPair("0")), Self.store(Self.linkPair, Self.counterPair(life: 1, "0"))] {
+    for view in [Self.store(("other", []), Self.counterPair("0")), Self.store(linkPair, Self.counterPair(life: 1, "0"))] {
       #expect(try #require(Bench().verdict(view)).contains("left a counter behind"))
     }
   }
 
   @Test func namesWhatCannotBeRead() {
-    for view in [Self.store(("links/s1", [0])), Self.store(Self.linkPair, Self.counterPair("many"))] {
+    for view in [Self.store(("links/s1", [0])), Self.store(linkPair, Self.counterPair("many"))] {
       #expect(Bench().verdict(view) != nil)
     }
   }
@@ -187,8 +192,8 @@ import Testing
   @Test func namesCommittedVisitsThatAreNotThere() throws {
     var owner = VisitOwner(number: Self.owner)
     var judge = LinkJudge(owners: [Self.owner])
-    let life = LinkIdentity(slug: Self.slug, createRevision: 2)
-    let view = Self.store(Self.linkPair)
+    let life = LinkIdentity(slug: slug, createRevision: 2)
+    let view = Self.store(linkPair)
     owner.record(life)
     judge.visited(CounterName(life: life, owner: Self.owner))
     let first = owner.nextFlush()
@@ -199,32 +204,32 @@ import Testing
     let write = try #require(second)
     let told = try owner.receive(Answer(revision: 3, response: .transaction(succeeded: true, responses: [])), to: write)
     #expect(told.map(\.visits) == [1])
-    judge.look(at: Self.slug, in: view, isNewest: true)
+    judge.look(at: slug, in: view, isNewest: true)
     #expect(judge.violations.isEmpty, "nobody was told yet")
     for (counter, visits) in told { judge.committed(visits, in: counter) }
-    judge.look(at: Self.slug, in: view, isNewest: false)
+    judge.look(at: slug, in: view, isNewest: false)
     #expect(judge.violations.isEmpty, "an older state does not have it yet")
-    judge.look(at: Self.slug, in: view, isNewest: true)
+    judge.look(at: slug, in: view, isNewest: true)
     #expect(judge.violations.count == 1)
   }
 
   @Test func deletedLinksNeedNoCounters() {
     var judge = LinkJudge(owners: [Self.owner])
-    judge.committed(3, in: CounterName(life: LinkIdentity(slug: Self.slug, createRevision: 1), owner: Self.owner))
-    judge.look(at: Self.slug, in: Self.store(), isNewest: true)
-    judge.look(at: Self.slug, in: Self.store(Self.linkPair), isNewest: true)
+    judge.committed(3, in: CounterName(life: LinkIdentity(slug: slug, createRevision: 1), owner: Self.owner))
+    judge.look(at: slug, in: Self.store(), isNewest: true)
+    judge.look(at: slug, in: Self.store(linkPair), isNewest: true)
     #expect(judge.violations.isEmpty)
   }
 
   @Test func namesAnAnswerThatDoesNotFit() {
     var bench = Bench()
-    bench.fail(Self.create, .output(.success(Answer(revision: 2, response: .put(previous: nil)))))
+    bench.fail(create, .output(.success(Answer(revision: 2, response: .put(previous: nil)))))
     #expect(bench.verdict() != nil)
   }
 
   @Test func namesARequestThatTheStoreRefuses() {
     var bench = Bench()
-    bench.fail(Self.create, .output(.failure(.duplicateKey)))
+    bench.fail(create, .output(.failure(.duplicateKey)))
     #expect(bench.verdict() != nil)
   }
 }

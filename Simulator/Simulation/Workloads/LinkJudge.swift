@@ -1,5 +1,6 @@
 import KeyValue
 import Links
+import Raft
 import Replica
 
 /// Holds what clients of the link shortener were told, and what they see, against what links promise: see `Docs/Simulation.md`.
@@ -36,6 +37,8 @@ struct LinkJudge {
   }
 
   private(set) var violations: [String] = []
+  /// The moment of what comes next.
+  var now = Instant.zero
   private let links = Links()
   private let owners: [UInt64]
   private var changes: [Slug: [Change]] = [:]
@@ -44,7 +47,7 @@ struct LinkJudge {
 
   init(owners: [UInt64]) { self.owners = owners }
 
-  mutating func report(_ text: String) { violations.append(text) }
+  mutating func report(_ text: String) { violations.append("\(text) (seen at \(now.nanoseconds / 1_000_000) ms)") }
 
   // MARK: What clients did and were told
 
@@ -118,8 +121,11 @@ extension LinkJudge {
   /// A link is as the one was told who left it so.
   private mutating func compare(_ stored: StoredLink) {
     guard let told = changes[stored.slug]?.last(where: { $0.revision == stored.modRevision })?.stored, told != stored else { return }
-    report("\(stored.identity.label) is \(stored.link), and who changed it last at \(told.modRevision) was told \(told.link)")
+    report("\(stored.identity.label) is “\(Self.text(stored))”, and who changed it at \(told.modRevision) was told “\(Self.text(told))”")
   }
+
+  /// As the store has it.
+  private static func text(_ stored: StoredLink) -> String { String(decoding: stored.link.encoded, as: UTF8.self) }
 
   // MARK: What was told, taken together
 

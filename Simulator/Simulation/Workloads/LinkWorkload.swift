@@ -33,7 +33,6 @@ public struct LinkWorkload: Workload {
   private var targets: UInt64 = 0
   /// What a client read last.
   private var lastRead: [Slug: StoredLink] = [:]
-  private var now = Instant.zero
   /// The newest revision that was seen.
   private var revision: Revision = 1
   private var counts = Counts()
@@ -115,7 +114,7 @@ public struct LinkWorkload: Workload {
 
   private mutating func flush(_ slug: Slug, _ random: inout PseudoRandom) -> Errand {
     let owner = Int(random.below(UInt64(owners.count)))
-    let isStuck = owners[owner].askedAt.map { now - $0 > Self.patience } ?? false
+    let isStuck = owners[owner].askedAt.map { judge.now - $0 > Self.patience } ?? false
     if isStuck || random.chance(1, in: 40) { restart(owner) }
     guard owners[owner].askedAt == nil, let request = owners[owner].nextFlush() else { return .visit(slug, owner: owner) }
     return .flush(owner: owner, process: owners[owner].process, request)
@@ -166,7 +165,7 @@ public struct LinkWorkload: Workload {
   }
 
   mutating func ask(_ errand: Errand, as id: RequestID, at now: Instant) {
-    self.now = now
+    judge.now = now
     open[id] = errand
     switch errand {
     case .delete(let slug, let base): judge.askedToDelete(slug, base, as: id, after: revision)
@@ -180,7 +179,7 @@ extension LinkWorkload {
   // MARK: What is answered
 
   public mutating func answered(_ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant) {
-    self.now = now
+    judge.now = now
     // Reads of the run itself are not ours.
     guard let errand = open.removeValue(forKey: id) else { return }
     switch answer {
