@@ -46,7 +46,8 @@ let package = Package(
     .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
     .target(
-      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue"], path: "Simulator/Simulation"),
+      name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
+      path: "Simulator/Simulation"),
     .target(
       name: "Coracle",
       dependencies: [

@@ -47,7 +47,7 @@ struct ShrinkCommand: ParsableCommand {
 
   func run() throws {
     let story = try file.map(StoryOptions.read) ?? Story(seed: seed ?? 0, nodes: nodes)
-    guard var shrinker = Shrinker(story, maximumRuns: runs, judge: { $0.runKeyValue().violations.first }) else {
+    guard var shrinker = Shrinker(story, maximumRuns: runs, judge: { $0.run().violations.first }) else {
       print("the story does not fail")
       throw ExitCode(2)
     }

@@ -19,7 +19,7 @@ struct StoryOptions: ParsableArguments {
   func run(_ story: Story, replay: String) throws {
     if let path = self.story { try Self.write(story.text, to: path) }
     let began = Date()
-    let report = story.runKeyValue()
+    let report = story.run()
     let seconds = Date().timeIntervalSince(began)
     for violation in report.violations { print("violation: \(violation)") }
     if wantsTrace || !report.violations.isEmpty { try show(story, report, replay: replay) }
@@ -30,7 +30,7 @@ struct StoryOptions: ParsableArguments {
 
   /// Replays the story to see what happened in it.
   private func show(_ story: Story, _ report: RunReport, replay: String) throws {
-    let traced = story.runKeyValue(tracing: true)
+    let traced = story.run(tracing: true)
     guard traced.fingerprint == report.fingerprint, let trace = traced.trace else {
       print("violation: determinism: the same story gave \(report.fingerprintText), and then \(traced.fingerprintText)")
       throw ExitCode.failure

@@ -28,7 +28,7 @@ struct SwarmCommand: ParsableCommand {
     let board = Board(began: Date(), limit: limit, runs: runs, stopsAtViolation: stop)
     DispatchQueue.concurrentPerform(iterations: jobs) { _ in
       while let number = board.next() {
-        let report = Story(seed: first &+ UInt64(number), nodes: nodes).runKeyValue()
+        let report = Story(seed: first &+ UInt64(number), nodes: nodes).run()
         for line in board.add(report, showFingerprint: fingerprints) { print(line) }
       }
     }

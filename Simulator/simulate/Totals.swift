@@ -36,6 +36,7 @@ struct Totals: Sendable {
       "\(sum.committed) entries committed, \(sum.starts) starts, \(sum.elections) elections, \(sum.snapshotsTaken) snapshots taken, "
         + "\(sum.snapshotsInstalled) installed, \(kinds) kinds of frames",
       "linearizability searches: \(sum.searches.decided) decided, \(sum.searches.undecided) given up",
+      "counted by clients: " + sum.counted.map { "\($0.name) \($0.count)" }.joined(separator: ", "),
       "faults: " + zip(Fault.Kind.allCases, sum.faults).map { "\($0.rawValue) \($1)" }.joined(separator: ", "),
       failures.isEmpty ? "no violation" : "VIOLATIONS in seeds \(failures.map(String.init).joined(separator: " "))",
     ].joined(separator: "\n")
