@@ -82,7 +82,7 @@ let package = Package(
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Raft", "Replica", "WriteAheadLog"]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
