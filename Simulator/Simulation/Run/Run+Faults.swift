@@ -57,7 +57,11 @@ extension Run {
       takeDown(name, fault.kind)
     case .powerLoss: takeDown(name, .powerLoss)
     case .totalPowerLoss: for name in story.names { takeDown(name, .powerLoss) }
-    case .crashAtWork, .powerLossAtWork:
+    case .brokenStart:
+      cluster.crash(name)
+      cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.amount & 1 == 1)
+      start(name)
+    case .crashAtWork, .powerLossAtWork, .crashThenPowerLoss:
       guard cluster.isRunning(name) else { return false }
       cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.kind == .powerLossAtWork)
     case .restartStorm: dues.plan(.goOn(new.number), at: cluster.now)
@@ -91,7 +95,7 @@ extension Run {
     switch fault.kind {
     case .crash, .stop, .powerLoss, .rot, .misdirectedWrite, .wipedDisk: release(name)
     case .totalPowerLoss: for name in story.names { release(name) }
-    case .crashAtWork, .powerLossAtWork: cluster.disk(of: name).powerFailsAfter = .max
+    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss: cluster.disk(of: name).powerFailsAfter = .max
     case .pause: cluster.resume(name)
     case .suspend: cluster.resume(name, clockStoodStill: true)
     case .isolation, .oneWayCut, .halfDeaf, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }
@@ -117,6 +121,9 @@ extension Run {
       if active[place].isCut { mend(active[place].links) } else { cut(active[place].links) }
       active[place].isCut.toggle()
       dues.plan(.goOn(number), at: cluster.now + flapTime(fault))
+    } else if fault.kind == .crashThenPowerLoss {
+      cluster.losePower(name)
+      start(name)
     } else {
       startAnew(fault.target == .leader ? cluster.leader ?? name : name)
       dues.plan(.goOn(number), at: cluster.now + .milliseconds(max(1, min(fault.amount, 10_000))))

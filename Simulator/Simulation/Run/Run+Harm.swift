@@ -176,7 +176,15 @@ extension Fault.Kind {
   /// It waits for the next work on the disk, and may find none.
   var isArmed: Bool {
     switch self {
-    case .crashAtWork, .powerLossAtWork, .failedWrite, .failedSync, .failedName, .failedRead: true
+    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss, .failedWrite, .failedSync, .failedName, .failedRead: true
+    default: false
+    }
+  }
+
+  /// It ends the process in the middle of its work on the disk.
+  var endsProcess: Bool {
+    switch self {
+    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss: true
     default: false
     }
   }

@@ -155,11 +155,15 @@ public final class Run<Load: Workload> {
 
   /// A process ended by itself: somebody will notice.
   private func ended(_ name: String, _ how: Cluster.End) {
-    let armed: Fault.Kind = how == .powerLoss ? .powerLossAtWork : .crashAtWork
     if how == .storageFailure {
       checkFailure(of: name)
-    } else if active.contains(where: { $0.name == name && $0.fault.kind == armed }) {
-      count(armed)
+    } else if let fault = active.last(where: { $0.name == name && $0.fault.kind.endsProcess }) {
+      count(fault.fault.kind)
+      if fault.fault.kind == .crashThenPowerLoss {
+        dues.plan(.restart(name), at: cluster.now)
+        dues.plan(.goOn(fault.number), at: cluster.now + random.nanoseconds(in: .milliseconds(1) ... .milliseconds(500)))
+        return
+      }
     }
     planRestart(of: name)
   }

@@ -16,6 +16,12 @@ public struct Fault: Sendable, Equatable {
     case crashAtWork
     /// The machine loses power in the middle of its work on the disk, after `amount` more calls.
     case powerLossAtWork
+    /// The process is started anew, or for the first time, and ends in the middle of its work on the disk, after `amount` calls: killed, or
+    /// by a loss of power if `amount` is odd.
+    case brokenStart
+    /// The process is killed in the middle of its work on the disk, after `amount` more calls, starts at once from what it left there, and
+    /// then the machine loses power before half a second is over.
+    case crashThenPowerLoss
     /// The process is told to stop, and does so in its own time.
     case stop
     /// The process is killed again and again, `amount` milliseconds after each start; or, if the target is the leader, whoever leads then.

@@ -83,13 +83,21 @@ struct FaultDrawer {
   mutating func draw() -> [(at: Instant, fault: Fault)] {
     let total = weights.reduce(0) { $0 + $1.weight }
     guard total > 0 else { return [] }
-    var faults: [(Instant, Fault)] = []
+    var faults = random.chance(1, in: 3) ? brokenBeginnings() : []
     var at = Instant.zero + random.nanoseconds(in: 0...pause)
     while at < end {
       faults.append((at, fault(drawKind(of: total))))
       at = at + random.nanoseconds(in: 0...(2 * pause))
     }
     return faults
+  }
+
+  /// What a node writes while a cluster forms, it writes once in its life: the windows between are narrow.
+  private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
+    names.filter { _ in random.chance(1, in: 2) }.map { name in
+      let fault = Fault(.brokenStart, target: .node(name), amount: amount(.brokenStart), duration: .milliseconds(3000))
+      return (.zero + random.nanoseconds(in: 0 ... .milliseconds(300)), fault)
+    }
   }
 
   private mutating func drawKind(of total: UInt64) -> Fault.Kind {
@@ -115,6 +123,8 @@ struct FaultDrawer {
       switch kind {
       case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk: nil
       case .crashAtWork, .powerLossAtWork, .failedName: 0...12
+      case .brokenStart: 0...40
+      case .crashThenPowerLoss: 0...30
       case .restartStorm: 50...1000
       case .slowNode: 100...20_000
       case .halfDeaf, .wrongList: 0...1
