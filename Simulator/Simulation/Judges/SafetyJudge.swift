@@ -23,20 +23,25 @@ struct SafetyJudge {
     let record: Bytes
   }
 
-  /// What a node had reached.
-  private struct Seen {
-    var mirror = LogMirror()
-    var term: Term = 0
-    var commit: LogIndex = 0
-    var applied: LogIndex = 0
-    var leads = false
+  /// What a node had reached. A class, since it is looked at after every turn, and copying it would cost more than looking.
+  private final class Seen {
+    @exclusivity(unchecked) var mirror: LogMirror
+    @exclusivity(unchecked) var term: Term = 0
+    @exclusivity(unchecked) var commit: LogIndex = 0
+    @exclusivity(unchecked) var applied: LogIndex = 0
+    @exclusivity(unchecked) var leads = false
     /// Its disk was emptied once: what it confirmed before that was true then.
-    var lostDisk = false
+    let lostDisk: Bool
+
+    init(mirror: LogMirror = LogMirror(), lostDisk: Bool = false) {
+      self.mirror = mirror
+      self.lostDisk = lostDisk
+    }
   }
 
   init(names: [String]) {
     self.names = names
-    nodes = Array(repeating: Seen(), count: names.count)
+    nodes = names.map { _ in Seen() }
   }
 
   mutating func report(_ judge: Violation.Judge, _ text: String, at now: Instant) {
@@ -79,25 +84,25 @@ struct SafetyJudge {
       nodes[node].mirror.hand(over: write)
     }
     let seen = nodes[node]
+    let before = seen.commit
     if state.term < seen.term || state.commitIndex < seen.commit || state.appliedIndex < seen.applied {
       report(
         .monotonicity,
         "\(names[node]) went back from term \(seen.term), commit \(seen.commit), applied \(seen.applied)"
           + " to \(state.term), \(state.commitIndex), \(state.appliedIndex)", at: now)
     }
-    let mirror = nodes[node].mirror
-    if state.durableIndex > max(mirror.durableIndex, mirror.start.index) {
-      let confirmed = mirror.durableIndex
+    if state.durableIndex > max(seen.mirror.durableIndex, seen.mirror.start.index) {
+      let confirmed = seen.mirror.durableIndex
       report(.durability, "\(names[node]) takes entries up to \(state.durableIndex) for durable, its disk confirmed \(confirmed)", at: now)
     }
     let leads = state.role == .leader
     if leads, !seen.leads || state.term != seen.term { checkNewLeader(node, state, now: now) }
-    nodes[node].term = state.term
-    nodes[node].applied = state.appliedIndex
-    nodes[node].leads = leads
-    guard state.commitIndex > seen.commit else { return [] }
-    nodes[node].commit = state.commitIndex
-    return checkCommitted(node, after: seen.commit, state, now: now)
+    seen.term = state.term
+    seen.applied = state.appliedIndex
+    seen.leads = leads
+    guard state.commitIndex > before else { return [] }
+    seen.commit = state.commitIndex
+    return checkCommitted(node, after: before, state, now: now)
   }
 
   /// One that learns late that it won an election may have been overtaken since: it need not have what newer terms committed.
@@ -107,11 +112,11 @@ struct SafetyJudge {
     }
     leaders[state.term] = node
     checkVotes(for: node, state, now: now)
-    let mirror = nodes[node].mirror
-    var index = mirror.start.index + 1
+    let seen = nodes[node]
+    var index = seen.mirror.start.index + 1
     while index <= UInt64(committed.count) {
       let isEarlier = committedIn[Int(index - 1)] < state.term
-      if isEarlier, let entry = committed[Int(index - 1)], mirror.term(at: index) != entry.term {
+      if isEarlier, let entry = committed[Int(index - 1)], seen.mirror.term(at: index) != entry.term {
         report(.leaderCompleteness, "\(names[node]) leads in term \(state.term) without the committed entry \(index)", at: now)
         return
       }
@@ -139,7 +144,7 @@ struct SafetyJudge {
       while UInt64(known.count) < entry.index { known.append([]) }
       let place = Int(entry.index - 1)
       if let other = known[place].first(where: { $0.term == entry.term }) {
-        if other.previousTerm != previousTerm || other.record != entry.record {
+        if other.previousTerm != previousTerm || !other.record.isEqual(to: entry.record) {
           report(.logMatching, "\(names[node]) has another entry \(entry.index) of term \(entry.term) than a node before", at: now)
         }
       } else {
@@ -152,9 +157,10 @@ struct SafetyJudge {
   private mutating func checkCommitted(_ node: Int, after before: LogIndex, _ state: ConsensusState, now: Instant) -> [Entry] {
     var news: [Entry] = []
     var index = before
-    let mirror = nodes[node].mirror
-    if state.commitIndex > mirror.lastIndex {
-      report(.stateMachineSafety, "\(names[node]) committed \(state.commitIndex), its log ends at \(mirror.lastIndex)", at: now)
+    let seen = nodes[node]
+    let last = seen.mirror.lastIndex
+    if state.commitIndex > last {
+      report(.stateMachineSafety, "\(names[node]) committed \(state.commitIndex), its log ends at \(last)", at: now)
     }
     while index < state.commitIndex {
       index += 1
@@ -163,9 +169,9 @@ struct SafetyJudge {
         committedIn.append(state.term)
       }
       // What came by snapshot is checked by the state that it leads to.
-      guard let entry = mirror.entry(at: index) else { continue }
+      guard let entry = seen.mirror.entry(at: index) else { continue }
       if let other = committed[Int(index - 1)] {
-        if other.record != entry.record {
+        if !other.record.isEqual(to: entry.record) {
           report(.stateMachineSafety, "\(names[node]) committed another entry at index \(index) than a node before", at: now)
         }
       } else {
@@ -195,19 +201,19 @@ struct SafetyJudge {
   /// What a node tells others must be durable.
   mutating func said(_ node: Int, _ frame: [UInt8], now: Instant) {
     guard let spoken = SpokenPromise(frame) else { return }
-    let mirror = nodes[node].mirror
-    if spoken.term > mirror.durableState.term {
-      report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(mirror.durableState.term)", at: now)
+    let seen = nodes[node]
+    if spoken.term > seen.mirror.durableState.term {
+      report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(seen.mirror.durableState.term)", at: now)
     }
     switch spoken.promise {
     case .term: break
     case .vote(let candidate):
-      if !mirror.hasVoted(for: candidate, in: spoken.term) {
-        report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(mirror.durableState)", at: now)
+      if !seen.mirror.hasVoted(for: candidate, in: spoken.term) {
+        report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(seen.mirror.durableState)", at: now)
       }
     case .durable(let index):
-      if index > mirror.durableIndex, index > mirror.start.index {
-        report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(mirror.durableIndex)", at: now)
+      if index > seen.mirror.durableIndex, index > seen.mirror.start.index {
+        report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(seen.mirror.durableIndex)", at: now)
       }
     }
   }

@@ -15,14 +15,28 @@ struct CounterName: Hashable {
 
   /// `nil` if the key is that of something else.
   init?(_ key: Key) {
-    let text = String(decoding: key, as: UTF8.self)
-    let prefix = "visits/"
-    guard text.hasPrefix(prefix) else { return nil }
-    let parts = text.dropFirst(prefix.count).split(separator: ",", omittingEmptySubsequences: false)
-    guard parts.count == 3, let slug = try? Slug(String(parts[0])), let revision = Revision(parts[1], radix: 16),
-      let owner = UInt64(parts[2], radix: 16)
+    guard key.starts(with: Self.prefix) else { return nil }
+    let parts = key.dropFirst(Self.prefix.count).split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+    guard parts.count == 3, let slug = try? Slug(String(decoding: parts[0], as: UTF8.self)), let revision = Self.number(parts[1]),
+      let owner = Self.number(parts[2])
     else { return nil }
-    self.init(life: LinkIdentity(slug: slug, createRevision: revision), owner: owner)
+    self.init(life: LinkIdentity(slug: slug, createRevision: Revision(bitPattern: revision)), owner: owner)
+  }
+
+  private static let prefix = Key("visits/".utf8)
+
+  /// Sixteen lower-case hexadecimal digits.
+  private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    guard digits.count == 16 else { return nil }
+    var number: UInt64 = 0
+    for digit in digits {
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(digit - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+    }
+    return number
   }
 
   /// Those that a flush reads or writes, in its order.
