@@ -98,12 +98,21 @@ extension Run {
       if fault.kind == .rot {
         disk.flip(file, at: Int(random.below(UInt64(size))), mask: UInt8(1 + random.below(255)))
       } else {
-        let sectors = UInt64(size / SimulatedDisk.sectorSize)
-        if sectors > 0 { disk.copySector(file, from: Int(random.below(sectors)), to: Int(random.below(sectors))) }
+        misdirect(disk, file, &random)
       }
     }
     atlas.damage(name)
     return true
+  }
+
+  /// Writes what stands somewhere in the file somewhere else too. Not zeros: over the last batch of a log they are what a write that never
+  /// arrived looks like, and nobody can tell.
+  private func misdirect(_ disk: SimulatedDisk, _ file: String, _ random: inout PseudoRandom) {
+    let size = SimulatedDisk.sectorSize
+    let bytes = disk.contents(of: file) ?? []
+    let written = (0..<bytes.count / size).filter { number in bytes[number * size..<(number + 1) * size].contains { $0 != 0 } }
+    guard !written.isEmpty else { return }
+    disk.copySector(file, from: random.pick(written), to: Int(random.below(UInt64(bytes.count / size))))
   }
 
   private func pickFile(_ disk: SimulatedDisk, _ random: inout PseudoRandom) -> String? {
