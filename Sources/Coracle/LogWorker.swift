@@ -101,12 +101,12 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   private func perform(_ work: Inbox, _ files: inout LogFiles<Storage>) throws(StorageError) {
     if let identity = work.identity {
-      try files.save(identity)
+      guard try makeRoom(&files, for: { files throws(StorageError) in try files.save(identity) }) else { return }
       report(.identitySaved)
     }
     if let last = work.writes.last {
       let start = NIODeadline.now()
-      guard try append(work.writes, &files) else { return }
+      guard try makeRoom(&files, for: { files throws(StorageError) in try files.append(work.writes) }) else { return }
       try files.sync()
       metrics.syncDuration.recordNanoseconds((NIODeadline.now() - start).nanoseconds)
       metrics.writesPerSync.record(work.writes.count)
@@ -116,11 +116,13 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
   }
 
   /// A full disk is a state, not a failure: waits for room, and makes what room it may. False if the node stopped meanwhile.
-  private func append(_ writes: [LogWrite], _ files: inout LogFiles<Storage>) throws(StorageError) -> Bool {
+  private func makeRoom(
+    _ files: inout LogFiles<Storage>, for work: (inout LogFiles<Storage>) throws(StorageError) -> Void
+  ) throws(StorageError) -> Bool {
     var hasWarned = false
     while true {
       do throws(StorageError) {
-        try files.append(writes)
+        try work(&files)
         if hasWarned { logger.notice("there is room on the disk again") }
         return true
       } catch {

@@ -25,18 +25,20 @@ public struct DataDirectory: Sendable {
   }
 
   /// Replaces the identity: durable when it returns, and the old one or the new one at every instant before. A node becomes `.formed` only
-  /// when its log has been opened.
+  /// when its log has been opened. Throws `.full` if there is no room: the same call may be made again.
   public static func write<D: Disk>(_ record: IdentityRecord, to disk: D) throws(StorageError) {
     let bytes = record.encoded()
     guard bytes.count <= IdentityRecord.maximumSize else { throw .refused(what: "an identity of \(bytes.count) bytes") }
-    try onDisk { () throws(DiskError) in
-      if try disk.list().contains(IdentityRecord.temporaryFile) { try disk.remove(IdentityRecord.temporaryFile) }
-      let file = try disk.open(IdentityRecord.temporaryFile, create: true)
-      defer { disk.close(file) }
-      try disk.write(file, offset: 0, bytes)
-      try disk.sync(file)
-      try disk.rename(IdentityRecord.temporaryFile, to: IdentityRecord.file)
-      try disk.syncDirectory()
+    try making { () throws(StorageError) in
+      try onDisk { () throws(DiskError) in
+        if try disk.list().contains(IdentityRecord.temporaryFile) { try disk.remove(IdentityRecord.temporaryFile) }
+        let file = try disk.open(IdentityRecord.temporaryFile, create: true)
+        defer { disk.close(file) }
+        try disk.write(file, offset: 0, bytes)
+        try disk.sync(file)
+        try disk.rename(IdentityRecord.temporaryFile, to: IdentityRecord.file)
+        try disk.syncDirectory()
+      }
     }
   }
 }

@@ -47,6 +47,17 @@ func onDisk<T>(_ body: () throws(DiskError) -> T) throws(StorageError) -> T {
   }
 }
 
+/// Makes something that counts for nothing before it is whole, and that a second call makes again from the start: so a full disk is `.full`
+/// here whatever it stopped, a sync included.
+func making<T>(_ body: () throws(StorageError) -> T) throws(StorageError) -> T {
+  do throws(StorageError) {
+    return try body()
+  } catch {
+    if case .disk(let failure) = error, failure.reason == .full { throw .full(failure) }
+    throw error
+  }
+}
+
 /// Reads a file's fields; what cannot be read is damage of that file.
 func decoding<T>(_ file: String, at offset: Int, _ body: () throws(MalformedBytes) -> T) throws(StorageError) -> T {
   do {

@@ -23,17 +23,20 @@ struct VoteFile<D: Disk> {
     case valid(sequence: UInt64, HardState)
   }
 
-  /// Makes the file, durably, with no vote.
+  /// Makes the file, durably, with no vote. Throws `.full` if there is no room: the same call may be made again.
   static func create(_ disk: D, identity: StorageIdentity) throws(StorageError) -> VoteFile {
-    let file = try onDisk { () throws(DiskError) in try disk.open(name, create: true) }
-    let vote = VoteFile(file: file, identity: identity, hardState: HardState(), sequence: 1)
-    try vote.write(disk)
-    try onDisk { () throws(DiskError) in try disk.syncDirectory() }
-    return vote
+    try making { () throws(StorageError) in
+      let file = try onDisk { () throws(DiskError) in try disk.open(name, create: true) }
+      let vote = VoteFile(file: file, identity: identity, hardState: HardState(), sequence: 1)
+      try vote.begin(disk)
+      try onDisk { () throws(DiskError) in try disk.syncDirectory() }
+      return vote
+    }
   }
 
   /// Reads the file; nil when nothing was ever written. Both copies are written again from the newer one: what the last process left may
-  /// not be durable, even if it can be read, and even if a sync without a write reports success.
+  /// not be durable, even if it can be read, and even if a sync without a write reports success. Throws `.full` if there is no room for
+  /// what the last process did not come to write: the same call may be made again.
   static func open(_ disk: D, identity: StorageIdentity, repairs: inout [String]) throws(StorageError) -> VoteFile? {
     let file: D.File
     do {
@@ -49,7 +52,7 @@ struct VoteFile<D: Disk> {
       return nil
     }
     let vote = VoteFile(file: file, identity: identity, hardState: hardState, sequence: sequence)
-    try vote.write(disk)
+    try making { () throws(StorageError) in try vote.begin(disk) }
     return vote
   }
 
@@ -61,6 +64,16 @@ struct VoteFile<D: Disk> {
   }
 
   func close(_ disk: D) { disk.close(file) }
+
+  /// The first write of a process: if it fails, there is no vote file.
+  private func begin(_ disk: D) throws(StorageError) {
+    do throws(StorageError) {
+      try write(disk)
+    } catch {
+      disk.close(file)
+      throw error
+    }
+  }
 
   private func write(_ disk: D) throws(StorageError) {
     for copy in Self.offsets.indices {

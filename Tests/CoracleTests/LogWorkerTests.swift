@@ -143,6 +143,20 @@ import WriteAheadLog
     }
   }
 
+  @Test func identityWaitsForRoomToo() async throws {
+    try await withTemporaryDirectory { path in
+      let bench = try Bench(in: path)
+      bench.disk.failure.withLockedValue { $0 = .full }
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(bench.reports.withLockedValue { $0.isEmpty })
+      bench.disk.failure.withLockedValue { $0 = nil }
+      #expect(try await bench.has(.written(through: 1)))
+      try await bench.stop()
+      #expect(try bench.recovered()?.last.index == 1)
+    }
+  }
+
   @Test func fullDiskDoesNotKeepTheNodeFromStopping() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)

@@ -17,12 +17,12 @@ extension SimulatedCluster {
     var work = SimulatedProcess<Machine>.LogWork()
     do throws(StorageError) {
       if let record = process.identity {
-        try process.log.save(record)
+        guard try makeRoom(process, number, for: { log throws(StorageError) in try log.save(record) }) else { return }
         work.savesIdentity = true
         process.identity = nil
       }
       if let last = process.writes.last {
-        guard try append(process, number) else { return }
+        guard try makeRoom(process, number, for: { log throws(StorageError) in try log.append(process.writes) }) else { return }
         work.through = last.sequence
         process.writes = []
       }
@@ -36,9 +36,11 @@ extension SimulatedCluster {
   }
 
   /// False if the disk is full: the thread makes what room it may, and tries again later.
-  private func append(_ process: SimulatedProcess<Machine>, _ number: Int) throws(StorageError) -> Bool {
+  private func makeRoom(
+    _ process: SimulatedProcess<Machine>, _ number: Int, for work: (inout LogFiles<SimulatedDisk>) throws(StorageError) -> Void
+  ) throws(StorageError) -> Bool {
     do throws(StorageError) {
-      try process.log.append(process.writes)
+      try work(&process.log)
       return true
     } catch {
       guard case .full = error else { throw error }
