@@ -23,10 +23,16 @@ public struct ByteWriter: Sendable {
   public mutating func write(raw: some Collection<UInt8>) { bytes.append(contentsOf: raw) }
 
   /// A `UInt32` length and then the bytes.
-  public mutating func write(prefixed: some Collection<UInt8>) {
+  public mutating func write(prefixed: UnsafeRawBufferPointer) {
     write(UInt32(prefixed.count))
     bytes.append(contentsOf: prefixed)
   }
+
+  /// A `UInt32` length and then the bytes.
+  public mutating func write(prefixed: Bytes) { prefixed.withUnsafeBytes { write(prefixed: $0) } }
+
+  /// A `UInt32` length and then the bytes.
+  public mutating func write(prefixed: [UInt8]) { prefixed.withUnsafeBytes { write(prefixed: $0) } }
 
   /// A `UInt32` length and then the UTF-8 of the string.
   public mutating func write(_ string: String) { write(prefixed: Array(string.utf8)) }

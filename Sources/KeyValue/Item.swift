@@ -43,6 +43,18 @@ struct Item: @unchecked Sendable {
       key: key, value: keysOnly ? [] : value, createRevision: createRevision, modRevision: modRevision, version: version)
   }
 
+  /// The revisions, the key and the value.
+  func combine(into fingerprint: inout Fingerprint) {
+    buffer.withUnsafeMutablePointers { header, start in
+      let header = header.pointee
+      fingerprint.combine(UInt64(bitPattern: header.createRevision))
+      fingerprint.combine(UInt64(bitPattern: header.modRevision))
+      fingerprint.combine(UInt64(bitPattern: header.version))
+      fingerprint.combine(UInt64(header.keyCount) << 32 | UInt64(header.valueCount))
+      fingerprint.combine(UnsafeRawBufferPointer(start: start, count: Int(header.keyCount) + Int(header.valueCount)))
+    }
+  }
+
   @inline(__always)
   func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     buffer.withUnsafeMutablePointers { header, start in

@@ -78,16 +78,16 @@ struct SafetyJudge {
       checkMatching(node, write, now: now)
       nodes[node].mirror.hand(over: write)
     }
-    let seen = nodes[node]
+    // Field by field: a copy of all that was seen would be one of the whole log's reference counts, after every turn.
+    let seen = (term: nodes[node].term, commit: nodes[node].commit, applied: nodes[node].applied, leads: nodes[node].leads)
     if state.term < seen.term || state.commitIndex < seen.commit || state.appliedIndex < seen.applied {
       report(
         .monotonicity,
         "\(names[node]) went back from term \(seen.term), commit \(seen.commit), applied \(seen.applied)"
           + " to \(state.term), \(state.commitIndex), \(state.appliedIndex)", at: now)
     }
-    let mirror = nodes[node].mirror
-    if state.durableIndex > max(mirror.durableIndex, mirror.start.index) {
-      let confirmed = mirror.durableIndex
+    let confirmed = nodes[node].mirror.durableIndex
+    if state.durableIndex > max(confirmed, nodes[node].mirror.start.index) {
       report(.durability, "\(names[node]) takes entries up to \(state.durableIndex) for durable, its disk confirmed \(confirmed)", at: now)
     }
     let leads = state.role == .leader
@@ -139,7 +139,7 @@ struct SafetyJudge {
       while UInt64(known.count) < entry.index { known.append([]) }
       let place = Int(entry.index - 1)
       if let other = known[place].first(where: { $0.term == entry.term }) {
-        if other.previousTerm != previousTerm || other.record != entry.record {
+        if other.previousTerm != previousTerm || !other.record.hasSameBytes(as: entry.record) {
           report(.logMatching, "\(names[node]) has another entry \(entry.index) of term \(entry.term) than a node before", at: now)
         }
       } else {
@@ -165,7 +165,7 @@ struct SafetyJudge {
       // What came by snapshot is checked by the state that it leads to.
       guard let entry = mirror.entry(at: index) else { continue }
       if let other = committed[Int(index - 1)] {
-        if other.record != entry.record {
+        if !other.record.hasSameBytes(as: entry.record) {
           report(.stateMachineSafety, "\(names[node]) committed another entry at index \(index) than a node before", at: now)
         }
       } else {
@@ -195,19 +195,19 @@ struct SafetyJudge {
   /// What a node tells others must be durable.
   mutating func said(_ node: Int, _ frame: [UInt8], now: Instant) {
     guard let spoken = SpokenPromise(frame) else { return }
-    let mirror = nodes[node].mirror
-    if spoken.term > mirror.durableState.term {
-      report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(mirror.durableState.term)", at: now)
+    let (state, durable) = (nodes[node].mirror.durableState, nodes[node].mirror.durableIndex)
+    if spoken.term > state.term {
+      report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(state.term)", at: now)
     }
     switch spoken.promise {
     case .term: break
     case .vote(let candidate):
-      if !mirror.hasVoted(for: candidate, in: spoken.term) {
-        report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(mirror.durableState)", at: now)
+      if !nodes[node].mirror.hasVoted(for: candidate, in: spoken.term) {
+        report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(state)", at: now)
       }
     case .durable(let index):
-      if index > mirror.durableIndex, index > mirror.start.index {
-        report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(mirror.durableIndex)", at: now)
+      if index > durable, index > nodes[node].mirror.start.index {
+        report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(durable)", at: now)
       }
     }
   }

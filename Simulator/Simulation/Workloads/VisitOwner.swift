@@ -15,12 +15,11 @@ struct CounterName: Hashable {
 
   /// `nil` if the key is that of something else.
   init?(_ key: Key) {
-    let text = String(decoding: key, as: UTF8.self)
-    let prefix = "visits/"
-    guard text.hasPrefix(prefix) else { return nil }
-    let parts = text.dropFirst(prefix.count).split(separator: ",", omittingEmptySubsequences: false)
-    guard parts.count == 3, let slug = try? Slug(String(parts[0])), let revision = Revision(parts[1], radix: 16),
-      let owner = UInt64(parts[2], radix: 16)
+    guard key.starts(with: "visits/".utf8) else { return nil }
+    let parts = key.dropFirst("visits/".utf8.count).split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+    guard parts.count == 3, let slug = try? Slug(String(decoding: parts[0], as: UTF8.self)),
+      let revision = Revision(String(decoding: parts[1], as: UTF8.self), radix: 16),
+      let owner = UInt64(String(decoding: parts[2], as: UTF8.self), radix: 16)
     else { return nil }
     self.init(life: LinkIdentity(slug: slug, createRevision: revision), owner: owner)
   }

@@ -32,17 +32,22 @@ public struct ClientOperation: Sendable {
   }
 
   public let kind: Kind
-  /// For people who read what happened.
-  public let label: String
+  private let describe: @Sendable () -> String
 
-  public init(_ kind: Kind, label: String) {
+  /// - Parameter label: for people who read what happened; made only if there are any.
+  public init(_ kind: Kind, label: @autoclosure @escaping @Sendable () -> String) {
     self.kind = kind
-    self.label = label
+    describe = label
   }
+
+  /// For people who read what happened.
+  public var label: String { describe() }
 
   public var isRead: Bool { if case .read = kind { true } else { false } }
 
-  public static func command(_ bytes: [UInt8], label: String) -> ClientOperation { ClientOperation(.command(bytes), label: label) }
+  public static func command(_ bytes: [UInt8], label: @autoclosure @escaping @Sendable () -> String) -> ClientOperation {
+    ClientOperation(.command(bytes), label: label())
+  }
 
   /// A linearizable read of the whole state.
   public static let read = ClientOperation(.read(.linearizable, query: []), label: "read")
