@@ -28,11 +28,14 @@ struct Item: @unchecked Sendable {
     }
   }
 
-  var createRevision: Revision { buffer.header.createRevision }
-  var modRevision: Revision { buffer.header.modRevision }
-  var version: Int64 { buffer.header.version }
-  var keyCount: Int { Int(buffer.header.keyCount) }
-  var valueCount: Int { Int(buffer.header.valueCount) }
+  var createRevision: Revision { header.createRevision }
+  var modRevision: Revision { header.modRevision }
+  var version: Int64 { header.version }
+  var keyCount: Int { Int(header.keyCount) }
+  var valueCount: Int { Int(header.valueCount) }
+
+  /// By its address, as what is never written needs no check of who else is at it.
+  private var header: Header { buffer.withUnsafeMutablePointerToHeader { $0.pointee } }
 
   var key: Key { withKey { Key($0) } }
   var value: Value { withValue { Value($0) } }

@@ -5,21 +5,22 @@ extension OrderedTree {
   ///
   /// Every node but the root has between `minimum` and `capacity` entries, and every leaf is equally deep.
   ///
-  /// `@unchecked Sendable`: a node is changed only while one reference to it exists; `makeUnique` sees to it.
+  /// `@unchecked Sendable`: a node is changed only while one reference to it exists; `makeUnique` sees to it. For the same reason nobody can
+  /// look at it meanwhile, so that its accesses need no check at run time.
   final class Node: @unchecked Sendable {
     /// Entries of a node. Larger ones make the tree flatter, and the copy that a write after a snapshot makes dearer.
     static let capacity = 64
     static let minimum = capacity / 2
 
     /// Items in this node and below.
-    private(set) var count: Int
+    @exclusivity(unchecked) private(set) var count: Int
     /// In ascending order. A leaf's only.
-    private(set) var items: [Item]
-    private var heads: Heads
+    @exclusivity(unchecked) private(set) var items: [Item]
+    @exclusivity(unchecked) private var heads: Heads
     /// Between two children each: above every key on its left, and not above any on its right. Keys that were in the tree, or beginnings of
     /// such: what is deleted need not be taken out here.
-    private(set) var separators: [Key]
-    private(set) var children: [Node]
+    @exclusivity(unchecked) private(set) var separators: [Key]
+    @exclusivity(unchecked) private(set) var children: [Node]
 
     init(items: [Item]) {
       count = items.count

@@ -22,7 +22,7 @@ struct Frame: Equatable, Sendable {
   static let formatVersion: UInt8 = 1
 
   func encoded() -> [UInt8] {
-    var writer = ByteWriter(capacity: 64)
+    var writer = ByteWriter(capacity: room)
     writer.write(UInt32(0))
     writer.write(Self.formatVersion)
     writer.write(kind)
@@ -36,6 +36,12 @@ struct Frame: Equatable, Sendable {
     }
     writer.patch(CRC32C.checksum(writer.slice.dropFirst(4)), at: 0)
     return writer.bytes
+  }
+
+  /// About as many bytes as it takes; exactly, where there may be many.
+  private var room: Int {
+    guard case .message(let message) = body else { return 256 }
+    return 96 + message.longPartSize
   }
 
   init(cluster: ClusterID?, from: NodeID, to: NodeID?, body: Body) {

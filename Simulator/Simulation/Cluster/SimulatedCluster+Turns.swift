@@ -61,9 +61,9 @@ extension SimulatedCluster {
       trace?.add(.note(node: number, "\(notice)"), at: now)
     }
     process.identity = process.effects.identity ?? process.identity
-    process.writes += process.effects.writes
+    if !process.effects.writes.isEmpty { process.writes += process.effects.writes }
     process.cut = process.effects.cut ?? process.cut
-    process.snapshotWork += process.effects.snapshots
+    if !process.effects.snapshots.isEmpty { process.snapshotWork += process.effects.snapshots }
     let replies = process.effects.replies
     process.effects.removeAll()
     for reply in replies { settle(reply) }

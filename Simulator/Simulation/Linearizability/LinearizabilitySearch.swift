@@ -224,6 +224,7 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
   /// Kinds of which nobody can guess the place come right after the first candidate that returned: if that one does not fit, what is
   /// missing may be one of them, and to go on without it would lead far astray.
   private mutating func chooseCandidates(from first: Int) {
+    guard candidates.count > first + 1 else { return }
     let sorted = inOrderOfTrial(candidates[first...])
     candidates.removeSubrange(first...)
     for candidate in sorted {

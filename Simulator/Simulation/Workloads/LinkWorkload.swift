@@ -244,8 +244,7 @@ extension LinkWorkload {
     switch errand {
     case .lookUp(let slug, _):
       counts.lookedUp += 1
-      judge.look(at: slug, in: view, isNewest: false)
-      lastRead[slug] = newest(slug, view)
+      lastRead[slug] = judge.look(at: slug, in: view, isNewest: false)
     case .visit(let slug, let owner):
       guard let link = newest(slug, view) else { return }
       counts.visited += 1

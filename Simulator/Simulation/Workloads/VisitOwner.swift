@@ -18,10 +18,23 @@ struct CounterName: Hashable {
     guard key.starts(with: "visits/".utf8) else { return nil }
     let parts = key.dropFirst("visits/".utf8.count).split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     guard parts.count == 3, let slug = try? Slug(String(decoding: parts[0], as: UTF8.self)),
-      let revision = Revision(String(decoding: parts[1], as: UTF8.self), radix: 16),
-      let owner = UInt64(String(decoding: parts[2], as: UTF8.self), radix: 16)
+      let revision = Self.number(parts[1]), let owner = Self.number(parts[2])
     else { return nil }
-    self.init(life: LinkIdentity(slug: slug, createRevision: revision), owner: owner)
+    self.init(life: LinkIdentity(slug: slug, createRevision: Revision(bitPattern: revision)), owner: owner)
+  }
+
+  /// Sixteen hexadecimal digits.
+  private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    guard digits.count == 16 else { return nil }
+    var number: UInt64 = 0
+    for digit in digits {
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(digit - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+    }
+    return number
   }
 
   /// Those that a flush reads or writes, in its order.
