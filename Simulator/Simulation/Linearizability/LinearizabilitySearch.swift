@@ -179,16 +179,25 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
 
   /// Whether the candidate makes the same state without one of the unforced operations, or before it.
   private func canDoWithout(_ unforced: Unforced, then candidate: Int, for state: Model.State) -> Bool {
-    unforced.operations.indices.contains { index in
-      var rest = unforced.operations
-      let operation = rest.remove(at: index)
-      let before = rest.reduce(unforced.before) { state, other in model.step(state, history[other].operation) ?? state }
-      guard let without = model.step(before, history[candidate].operation) else { return false }
-      if without == state { return true }
-      // Of two that may both stand later, the order is that of the ranks.
-      guard candidate < returning || (index == rest.count && ranks[candidate] < ranks[operation]) else { return false }
-      return model.step(without, history[operation].operation) == state
+    let operations = unforced.operations
+    var reached = unforced.before
+    for (index, operation) in operations.enumerated() {
+      let rest = operations[(index + 1)...]
+      if canDoWithout(operation, from: reached, rest, then: candidate, for: state) { return true }
+      reached = model.step(reached, history[operation].operation) ?? reached
     }
+    return false
+  }
+
+  private func canDoWithout(
+    _ operation: Int, from reached: Model.State, _ rest: ArraySlice<Int>, then candidate: Int, for state: Model.State
+  ) -> Bool {
+    let before = rest.reduce(reached) { state, other in model.step(state, history[other].operation) ?? state }
+    guard let without = model.step(before, history[candidate].operation) else { return false }
+    if without == state { return true }
+    // Of two that may both stand later, the order is that of the ranks.
+    guard candidate < returning || (rest.isEmpty && ranks[candidate] < ranks[operation]) else { return false }
+    return model.step(without, history[operation].operation) == state
   }
 
   private mutating func place(_ operation: Int) {
