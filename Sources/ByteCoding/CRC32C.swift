@@ -16,9 +16,7 @@ public enum CRC32C {
       while offset + 8 <= bytes.count {
         let next = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
         if next == 0, isZeroRun(bytes, at: offset) {
-          crc =
-            table[16 * 256 + Int(crc & 0xff)] ^ table[17 * 256 + Int(crc >> 8 & 0xff)]
-            ^ table[18 * 256 + Int(crc >> 16 & 0xff)] ^ table[19 * 256 + Int(crc >> 24)]
+          crc = advanceZeroRun(crc, table)
           offset += zeroRun
           continue
         }
@@ -38,6 +36,24 @@ public enum CRC32C {
       }
       return ~crc
     }
+  }
+
+  /// The checksum of two byte strings, one behind the other, from the checksum of each: the second has `count` bytes, and is not looked at
+  /// again. As zlib's `crc32_combine`.
+  public static func combine(_ first: UInt32, _ second: UInt32, count: Int) -> UInt32 {
+    tables.withUnsafeBufferPointer { table in
+      var crc = first
+      for _ in 0..<count / zeroRun { crc = advanceZeroRun(crc, table) }
+      for _ in 0..<count % zeroRun { crc = table[Int(crc & 0xff)] ^ (crc >> 8) }
+      return crc ^ second
+    }
+  }
+
+  /// What a checksum becomes by a run of zeros.
+  @inline(__always)
+  private static func advanceZeroRun(_ crc: UInt32, _ table: UnsafeBufferPointer<UInt32>) -> UInt32 {
+    table[16 * 256 + Int(crc & 0xff)] ^ table[17 * 256 + Int(crc >> 8 & 0xff)]
+      ^ table[18 * 256 + Int(crc >> 16 & 0xff)] ^ table[19 * 256 + Int(crc >> 24)]
   }
 
   /// What eight bytes, with the checksum so far in the first of them, become after `count` further bytes.

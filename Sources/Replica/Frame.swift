@@ -34,8 +34,14 @@ struct Frame: Equatable, Sendable {
     case .introduction(let introduction): introduction.encode(into: &writer)
     case .stranger: break
     }
-    writer.patch(CRC32C.checksum(writer.slice.dropFirst(4)), at: 0)
+    writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
     return writer.bytes
+  }
+
+  /// Of `bytes`, the encoded frame: entries stand at its end.
+  private func checksum(of bytes: Bytes) -> UInt32 {
+    guard case .message(let message) = body, case .append(_, let entries, _) = message.body else { return CRC32C.checksum(bytes) }
+    return entries.reduce(CRC32C.checksum(bytes.dropLast(message.longPartSize))) { $1.checksum(after: $0) }
   }
 
   /// About as many bytes as it takes; exactly, where there may be many.
