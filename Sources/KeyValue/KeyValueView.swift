@@ -35,8 +35,8 @@ public struct KeyValueView: Sendable {
     public mutating func next() -> KeyValuePair? { items.next()?.pair() }
   }
 
-  /// A fingerprint (64 bits) of the revision and every pair, equal on nodes whose stores are equal. O(n). Not a defence against forgery, and
-  /// of this release alone: another may make it otherwise.
+  /// A fingerprint (64 bits) of the revision and every pair, equal on nodes whose stores are equal. O(n). Not a defence against forgery,
+  /// and of this release alone: another may make it otherwise.
   public var digest: UInt64 {
     var fingerprint = Fingerprint()
     fingerprint.combine(UInt64(bitPattern: revision))

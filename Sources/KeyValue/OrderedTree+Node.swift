@@ -5,8 +5,8 @@ extension OrderedTree {
   ///
   /// Every node but the root has between `minimum` and `capacity` entries, and every leaf is equally deep.
   ///
-  /// `@unchecked Sendable`: a node is changed only while one reference to it exists; `makeUnique` sees to it. For the same reason nobody can
-  /// look at it meanwhile, so that its accesses need no check at run time.
+  /// `@unchecked Sendable`: a node is changed only while one reference to it exists; `makeUnique` sees to it. For the same reason nobody
+  /// can look at it meanwhile, so that its accesses need no check at run time.
   final class Node: @unchecked Sendable {
     /// Entries of a node. Larger ones make the tree flatter, and the copy that a write after a snapshot makes dearer.
     static let capacity = 64
