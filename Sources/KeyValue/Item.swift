@@ -28,11 +28,14 @@ struct Item: @unchecked Sendable {
     }
   }
 
-  var createRevision: Revision { buffer.header.createRevision }
-  var modRevision: Revision { buffer.header.modRevision }
-  var version: Int64 { buffer.header.version }
-  var keyCount: Int { Int(buffer.header.keyCount) }
-  var valueCount: Int { Int(buffer.header.valueCount) }
+  var createRevision: Revision { header.createRevision }
+  var modRevision: Revision { header.modRevision }
+  var version: Int64 { header.version }
+  var keyCount: Int { Int(header.keyCount) }
+  var valueCount: Int { Int(header.valueCount) }
+
+  /// By its address, as what is never written needs no check of who else is at it.
+  private var header: Header { buffer.withUnsafeMutablePointerToHeader { $0.pointee } }
 
   var key: Key { withKey { Key($0) } }
   var value: Value { withValue { Value($0) } }
@@ -41,6 +44,18 @@ struct Item: @unchecked Sendable {
   func pair(keysOnly: Bool = false) -> KeyValuePair {
     KeyValuePair(
       key: key, value: keysOnly ? [] : value, createRevision: createRevision, modRevision: modRevision, version: version)
+  }
+
+  /// The revisions, the key and the value.
+  func combine(into fingerprint: inout Fingerprint) {
+    buffer.withUnsafeMutablePointers { header, start in
+      let header = header.pointee
+      fingerprint.combine(UInt64(bitPattern: header.createRevision))
+      fingerprint.combine(UInt64(bitPattern: header.modRevision))
+      fingerprint.combine(UInt64(bitPattern: header.version))
+      fingerprint.combine(UInt64(header.keyCount) << 32 | UInt64(header.valueCount))
+      fingerprint.combine(UnsafeRawBufferPointer(start: start, count: Int(header.keyCount) + Int(header.valueCount)))
+    }
   }
 
   @inline(__always)

@@ -62,6 +62,11 @@ extension OrderedTree {
     var onlyChild: Node? { children.count == 1 ? children[0] : nil }
     private var entries: Int { isLeaf ? items.count : children.count }
 
+    func forEach(_ body: (Item) -> Void) {
+      for item in items { body(item) }
+      for child in children { child.forEach(body) }
+    }
+
     // MARK: Searching
 
     /// In a leaf: where the key is, or would be.

@@ -26,6 +26,9 @@ struct OrderedTree: Sendable {
     }
   }
 
+  /// All items, in order.
+  func forEach(_ body: (Item) -> Void) { root.forEach(body) }
+
   /// How many items come before this key, which need not be in the tree.
   func rank(of key: Bytes) -> Int {
     key.withUnsafeBytes { key in

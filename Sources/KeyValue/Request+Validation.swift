@@ -63,13 +63,16 @@ extension TransactionRequest {
 /// that comes after the one which puts.
 private struct WrittenKeys {
   private var puts: [Key] = []
-  private var isPut: Set<Key> = []
+  /// The same once there are many: few are found sooner by looking at each.
+  private var manyPuts: Set<Key> = []
   private var deletes: [KeyRange] = []
+
+  private static let few = 8
 
   init(branchesOf request: TransactionRequest) throws(KeyValueError) {
     self = try WrittenKeys(request.success)
     let failure = try WrittenKeys(request.failure)
-    for key in failure.puts where isPut.insert(key).inserted { puts.append(key) }
+    for key in failure.puts where !isPut(key) { add(key) }
     deletes += failure.deletes
   }
 
@@ -77,20 +80,34 @@ private struct WrittenKeys {
     for operation in operations {
       switch operation {
       case .range: break
-      case .put(let request): try add(puts: [request.key], deletes: [])
-      case .delete(let request): try add(puts: [], deletes: [request.range])
+      case .put(let request):
+        try check(request.key)
+        add(request.key)
+      case .delete(let request):
+        try check(request.range)
+        deletes.append(request.range)
       case .transaction(let request):
         let inner = try WrittenKeys(branchesOf: request)
-        try add(puts: inner.puts, deletes: inner.deletes)
+        for key in inner.puts { try check(key) }
+        for range in inner.deletes { try check(range) }
+        for key in inner.puts { add(key) }
+        deletes += inner.deletes
       }
     }
   }
 
-  private mutating func add(puts newPuts: [Key], deletes newDeletes: [KeyRange]) throws(KeyValueError) {
-    for key in newPuts where isPut.contains(key) || deletes.contains(where: { $0.contains(key) }) { throw .duplicateKey }
-    for range in newDeletes where puts.contains(where: range.contains) { throw .duplicateKey }
-    puts += newPuts
-    isPut.formUnion(newPuts)
-    deletes += newDeletes
+  private func check(_ key: Key) throws(KeyValueError) {
+    if isPut(key) || deletes.contains(where: { $0.contains(key) }) { throw .duplicateKey }
+  }
+
+  private func check(_ range: KeyRange) throws(KeyValueError) {
+    if puts.contains(where: range.contains) { throw .duplicateKey }
+  }
+
+  private func isPut(_ key: Key) -> Bool { puts.count <= Self.few ? puts.contains(key) : manyPuts.contains(key) }
+
+  private mutating func add(_ key: Key) {
+    puts.append(key)
+    if puts.count == Self.few + 1 { manyPuts.formUnion(puts) } else if puts.count > Self.few { manyPuts.insert(key) }
   }
 }

@@ -43,7 +43,7 @@ extension Target {
   /// Decimal digits, or `0x` and hexadecimal ones.
   private static func isNumber(_ label: ArraySlice<UInt8>) -> Bool {
     if !label.isEmpty, label.allSatisfy(\.isASCIIDigit) { return true }
-    return label.prefix(2).map(\.lowercasedASCII) == Array("0x".utf8) && label.dropFirst(2).allSatisfy(\.isASCIIHexDigit)
+    return label.starts(with: "0x".utf8, by: { $0.lowercasedASCII == $1 }) && label.dropFirst(2).allSatisfy(\.isASCIIHexDigit)
   }
 
   private static func isIPv4(_ bytes: ArraySlice<UInt8>) -> Bool {

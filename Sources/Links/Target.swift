@@ -44,9 +44,8 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
 
   /// What stands between `http://` and the path, the query or the fragment.
   private static func authority(of bytes: [UInt8]) throws(TargetRule) -> ArraySlice<UInt8> {
-    let schemes = ["http://", "https://"].map { Array($0.utf8) }
-    for scheme in schemes where bytes.prefix(scheme.count).map(\.lowercasedASCII) == scheme {
-      let rest = bytes.dropFirst(scheme.count)
+    for scheme in ["http://", "https://"] where bytes.starts(with: scheme.utf8, by: { $0.lowercasedASCII == $1 }) {
+      let rest = bytes.dropFirst(scheme.utf8.count)
       return rest.prefix { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
     }
     throw .scheme

@@ -26,13 +26,13 @@ public struct Effects: Sendable {
   }
 
   public mutating func removeAll() {
-    writes.removeAll(keepingCapacity: true)
-    messages.removeAll(keepingCapacity: true)
-    readable.removeAll(keepingCapacity: true)
-    refusedProposals.removeAll(keepingCapacity: true)
-    snapshotBlocks.removeAll(keepingCapacity: true)
-    snapshotProgress.removeAll(keepingCapacity: true)
-    snapshotNeeded.removeAll(keepingCapacity: true)
+    writes.clear()
+    messages.clear()
+    readable.clear()
+    refusedProposals.clear()
+    snapshotBlocks.clear()
+    snapshotProgress.clear()
+    snapshotNeeded.clear()
   }
 }
 

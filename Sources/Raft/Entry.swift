@@ -28,6 +28,14 @@ public struct Entry: Sendable, Equatable {
   public var payload: Bytes { record.dropFirst(Self.headerSize) }
   public var position: LogPosition { LogPosition(index: index, term: term) }
 
+  /// The checksum of bytes that end with this record, from that of those before it: the record is not gone through again, since it has a
+  /// checksum of its own.
+  public func checksum(after checksum: UInt32) -> UInt32 {
+    let own = record.prefix(4)
+    let rest = own.reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    return CRC32C.combine(CRC32C.checksum(own, seed: checksum), rest, count: record.count - own.count)
+  }
+
   public init(index: LogIndex, term: Term, kind: Kind, payload: Bytes = []) {
     var writer = ByteWriter(capacity: Self.headerSize + payload.count)
     Self.encode(index: index, term: term, kind: kind, payload: payload, into: &writer)

@@ -38,12 +38,12 @@ struct ControlEffects {
   @inlinable
   mutating func removeAll() {
     identity = nil
-    writes.removeAll(keepingCapacity: true)
+    writes.clear()
     cut = nil
-    frames.removeAll(keepingCapacity: true)
-    notices.removeAll(keepingCapacity: true)
-    answers.removeAll(keepingCapacity: true)
-    snapshots.removeAll(keepingCapacity: true)
+    frames.clear()
+    notices.clear()
+    answers.clear()
+    snapshots.clear()
   }
 }
 
@@ -66,7 +66,7 @@ extension ReplicaEffects {
       case .restore(let descriptor): snapshots.append(.restore(descriptor))
       }
     }
-    control.answers.removeAll(keepingCapacity: true)
-    control.snapshots.removeAll(keepingCapacity: true)
+    control.answers.clear()
+    control.snapshots.clear()
   }
 }

@@ -22,7 +22,7 @@ struct Frame: Equatable, Sendable {
   static let formatVersion: UInt8 = 1
 
   func encoded() -> [UInt8] {
-    var writer = ByteWriter(capacity: 64)
+    var writer = ByteWriter(capacity: room)
     writer.write(UInt32(0))
     writer.write(Self.formatVersion)
     writer.write(kind)
@@ -34,8 +34,20 @@ struct Frame: Equatable, Sendable {
     case .introduction(let introduction): introduction.encode(into: &writer)
     case .stranger: break
     }
-    writer.patch(CRC32C.checksum(writer.slice.dropFirst(4)), at: 0)
+    writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
     return writer.bytes
+  }
+
+  /// Of `bytes`, the encoded frame: entries stand at its end.
+  private func checksum(of bytes: Bytes) -> UInt32 {
+    guard case .message(let message) = body, case .append(_, let entries, _) = message.body else { return CRC32C.checksum(bytes) }
+    return entries.reduce(CRC32C.checksum(bytes.dropLast(message.longPartSize))) { $1.checksum(after: $0) }
+  }
+
+  /// About as many bytes as it takes; exactly, where there may be many.
+  private var room: Int {
+    guard case .message(let message) = body else { return 256 }
+    return 96 + message.longPartSize
   }
 
   init(cluster: ClusterID?, from: NodeID, to: NodeID?, body: Body) {

@@ -25,6 +25,16 @@ extension Message {
     }
   }
 
+  /// Bytes of what may be long in it.
+  var longPartSize: Int {
+    switch body {
+    case .append(_, let entries, _): entries.reduce(0) { $0 + $1.record.count }
+    case .snapshotBlock(_, _, let block, _): block.count
+    case .proposals(_, _, let payloads): payloads.reduce(0) { $0 + 4 + $1.count }
+    default: 0
+    }
+  }
+
   func encode(into writer: inout ByteWriter) {
     writer.write(term)
     switch body {

@@ -62,14 +62,9 @@ public struct Replica<Machine: StateMachine>: Sendable {
   /// Ends a turn: everything that was proposed goes out together, and everything that is ready is answered.
   @inlinable
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
-    if !control.isStopped {
-      control.dispatch(now: now, into: &effects.control)
-      if control.hasUnappliedEntries { apply(into: &effects) }
-      control.finishTurn(into: &effects.control)
-      if effects.control.needsState { effects.addState(of: machine) }
-    }
-    effects.control.deadline = control.deadline
-    effects.control.consensus = control.consensusState
+    if control.dispatch(now: now, into: &effects.control) { apply(into: &effects) }
+    control.finishTurn(into: &effects.control)
+    if effects.control.needsState { effects.addState(of: machine) }
   }
 
   /// Committed commands: into the state machine, in order, and back to whoever proposed them.

@@ -19,7 +19,7 @@ extension ReplicaControl {
   /// Answered commands are dropped from `inFlight` so many at a time, since each time looks at all.
   private static var forgottenAtOnce: Int { 1024 }
 
-  @usableFromInline var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
+  var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
 
   /// The next entries for the state machine, whose requests count as answered from here on. Follow with `applied`.
   @usableFromInline

@@ -63,8 +63,8 @@ extension ReplicaControl {
       let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
       effects.frames.append((.address(address), frame.encoded()))
     }
-    withheld.removeAll(keepingCapacity: true)
-    withheld.append(contentsOf: kept.suffix(Self.maximumWithheld))
+    withheld.clear()
+    if !kept.isEmpty { withheld.append(contentsOf: kept.suffix(Self.maximumWithheld)) }
   }
 
   // MARK: Formation

@@ -88,14 +88,14 @@ extension ReplicaControl {
 
   /// Tells what changed, and asks again what a leader that is gone will not answer.
   mutating func report(into effects: inout ControlEffects) {
-    guard let raft, (raft.role, raft.leader, raft.term) != reported else { return }
+    guard let role = raft?.role, let term = raft?.term, (role, raft?.leader, term) != reported else { return }
     let (oldRole, oldLeader, oldTerm) = reported
-    reported = (raft.role, raft.leader, raft.term)
-    if oldRole == .leader, raft.role != .leader {
-      effects.notices.append(.lostLeadership(oldTerm, raft.term > oldTerm ? "a newer term began" : "no majority answers"))
+    reported = (role, raft?.leader, term)
+    if oldRole == .leader, role != .leader {
+      effects.notices.append(.lostLeadership(oldTerm, term > oldTerm ? "a newer term began" : "no majority answers"))
     }
-    guard (raft.leader, raft.term) != (oldLeader, oldTerm), let leader = raft.leader else { return }
-    effects.notices.append(leader == raft.id ? .becameLeader(raft.term) : .follows(leader, raft.term))
+    guard (reported.leader, term) != (oldLeader, oldTerm), let leader = reported.leader else { return }
+    effects.notices.append(leader == identity.node ? .becameLeader(term) : .follows(leader, term))
     inFlight.hold(until: .zero)
     reads.retryUnconfirmed(now: .never)
     hasWork = hasWork || !queue.isEmpty || !reads.waiting.isEmpty

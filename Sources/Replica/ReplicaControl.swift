@@ -18,7 +18,7 @@ struct ReplicaControl: Sendable {
   var random: PseudoRandom
 
   var appliedIndex: LogIndex = 0
-  @usableFromInline var isStopped = false
+  var isStopped = false
   /// Why nothing more can be promised, if the disk failed.
   var storageFailure: String?
 
@@ -68,8 +68,8 @@ struct ReplicaControl: Sendable {
     if isStopped { return pending.deadline }
     if hasWork { return .zero }
     let clients = min(pending.deadline, reads.deadline)
-    guard let raft else { return min(nextIntroduction, clients) }
-    return min(raft.deadline, min(clients, snapshots.deadline))
+    guard let consensus = raft?.deadline else { return min(nextIntroduction, clients) }
+    return min(consensus, min(clients, snapshots.deadline))
   }
 
   var status: ReplicaStatus {
@@ -95,23 +95,29 @@ struct ReplicaControl: Sendable {
     return status
   }
 
-  /// What was proposed and asked goes out together; what came of it is for the state machine first (`takeCommitted`).
+  /// What was proposed and asked goes out together. True if entries wait for the state machine: what came of them is told afterwards.
   @usableFromInline
-  mutating func dispatch(now: Instant, into effects: inout ControlEffects) {
+  mutating func dispatch(now: Instant, into effects: inout ControlEffects) -> Bool {
+    guard !isStopped else { return false }
     hasWork = false
     dispatchQueue(now: now)
     dispatchReads(now: now)
     raft?.endTurn(now: now, into: &consensus)
     carryOut(now: now, into: &effects)
+    return hasUnappliedEntries
   }
 
   /// The rest of a turn, once the state is up to date.
   @usableFromInline
   mutating func finishTurn(into effects: inout ControlEffects) {
-    answerReads(into: &effects)
-    takeSnapshotIfDue(into: &effects)
-    releaseMessages(into: &effects)
-    report(into: &effects)
+    if !isStopped {
+      answerReads(into: &effects)
+      takeSnapshotIfDue(into: &effects)
+      releaseMessages(into: &effects)
+      report(into: &effects)
+    }
+    effects.deadline = deadline
+    effects.consensus = consensusState
   }
 
   @usableFromInline
@@ -138,7 +144,11 @@ struct ReplicaControl: Sendable {
     for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
     for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
     withheld.append(contentsOf: consensus.messages)
-    consensus.messages.removeAll(keepingCapacity: true)
+    consensus.messages.clear()
+    guard consensus.isEmpty else { return }
+    // Its storage serves the next turn.
+    wanted.removeAll()
+    swap(&wanted, &consensus)
   }
 
   @usableFromInline

@@ -62,7 +62,7 @@ public struct ReplicaEffects<Machine: StateMachine> {
   /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.
   @inlinable public var deadline: Instant { control.deadline }
   /// Where consensus stood at the end of the turn; for judges.
-  package var consensus: ConsensusState? { control.consensus }
+  @inlinable package var consensus: ConsensusState? { control.consensus }
 
   @inlinable public init() {}
 
@@ -70,8 +70,8 @@ public struct ReplicaEffects<Machine: StateMachine> {
   @inlinable
   public mutating func removeAll() {
     control.removeAll()
-    replies.removeAll(keepingCapacity: true)
-    snapshots.removeAll(keepingCapacity: true)
+    replies.clear()
+    snapshots.clear()
   }
 }
 

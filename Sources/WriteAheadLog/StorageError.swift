@@ -39,6 +39,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// Runs verbs of the disk, and dresses their failure.
+@inline(__always)
 func onDisk<T>(_ body: () throws(DiskError) -> T) throws(StorageError) -> T {
   do {
     return try body()

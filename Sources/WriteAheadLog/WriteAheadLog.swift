@@ -111,6 +111,7 @@ public struct WriteAheadLog<D: Disk> {
   public var poison: DiskError? { failure }
 
   /// Runs one call, unless an earlier one failed; if this one does, it is the last.
+  @inline(__always)
   private mutating func guarded(_ call: (inout WriteAheadLog) throws(StorageError) -> Void) throws(StorageError) {
     if let failure { throw .poisoned(by: failure) }
     do {

@@ -17,6 +17,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 31, 32, 33, 500]) func combinesTheChecksumsOfTwoParts(count: Int) {
+    let first: [UInt8] = [1, 2, 3]
+    let second = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }
+    let combined = CRC32C.combine(CRC32C.checksum(first), CRC32C.checksum(second), count: count)
+    #expect(combined == CRC32C.checksum(first + second))
+  }
+
+  @Test(arguments: [1, 15, 16, 17, 40, 500]) func takesSixteenBytesInOneStep(count: Int) {
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 31 + 1) }
+    #expect(CRC32C.checksum(bytes) == bytes.reduce(0) { CRC32C.checksum([$1], seed: $0) })
+  }
+
   @Test(arguments: [1, 24, 31, 32, 33, 40, 500]) func takesRunsOfZerosInOneStep(count: Int) {
     for start in 0..<9 {
       let bytes = (0..<start).map { UInt8($0 + 1) } + [UInt8](repeating: 0, count: count) + [7, 0, 9]
@@ -59,5 +71,18 @@ import Testing
     #expect(throws: MalformedBytes.self) { try badString.readString() }
     var badBool = ByteReader([2])
     #expect(throws: MalformedBytes.self) { try badBool.readBool() }
+  }
+}
+
+@Suite struct BytesTests {
+  @Test(arguments: [0, 1, 7, 8, 9, 16, 21]) func comparesAllBytes(count: Int) {
+    let bytes = (0..<count).map { UInt8($0) }
+    #expect(([9, 9] + bytes)[2...].hasSameBytes(as: bytes[...]))
+    #expect(!(bytes + [0])[...].hasSameBytes(as: bytes[...]))
+    for place in bytes.indices {
+      var other = bytes
+      other[place] ^= 0x80
+      #expect(!other[...].hasSameBytes(as: bytes[...]))
+    }
   }
 }

@@ -81,6 +81,9 @@ import Testing
     // A key changed twice.
     (.transaction(then: [.put("a"), .put("a")]), .duplicateKey),
     (.transaction(else: [.put("a"), .put("b"), .put("a")]), .duplicateKey),
+    // One of many is found as well as one of few.
+    (.transaction(then: (1...12).map { .put("k\($0)") } + [.put("k12")]), .duplicateKey),
+    (.transaction(then: (1...12).map { .put("k\($0)") } + [.put("k1")]), .duplicateKey),
     (.transaction(then: [.put("a"), .delete("a")]), .duplicateKey),
     (.transaction(then: [.delete("a"), .put("a")]), .duplicateKey),
     (.transaction(then: [.delete("a", "c"), .put("b")]), .duplicateKey),

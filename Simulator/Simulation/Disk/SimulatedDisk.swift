@@ -187,6 +187,7 @@ public final class SimulatedDisk: Disk {
   }
 
   static func put(_ bytes: Bytes, at offset: Int, into file: inout [UInt8]) {
+    if offset == file.count { return file.append(contentsOf: bytes) }
     let end = offset + bytes.count
     if end > file.count { file += [UInt8](repeating: 0, count: end - file.count) }
     file.withUnsafeMutableBytes { file in

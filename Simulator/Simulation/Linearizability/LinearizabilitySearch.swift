@@ -48,6 +48,7 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
   /// The caller's numbers of the operations.
   private let places: [Int]
   private let ranks: [Int]
+  private let operationsByRank: [Int]
   private let isReadOnly: [Bool]
   /// The same number for operations that are the same.
   private let kinds: [Int]
@@ -79,7 +80,8 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
     self.history = places.map { history[$0] }
     returning = history.count { $0.returned != nil }
     returningLeft = returning
-    ranks = Self.ranks(self.history)
+    operationsByRank = Self.operationsByRank(self.history)
+    ranks = Self.inverse(operationsByRank)
     isReadOnly = self.history.map { $0.returned != nil && model.isReadOnly($0.operation) }
     kinds = Self.kinds(self.history)
     var ranksOfKind = [[Int]](repeating: [], count: history.count)
@@ -92,14 +94,17 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
     facts = FactTable(model, self.history)
   }
 
-  private static func ranks(_ history: [TimedOperation<Model.Operation>]) -> [Int] {
-    let order = history.indices.sorted { a, b in
+  private static func operationsByRank(_ history: [TimedOperation<Model.Operation>]) -> [Int] {
+    history.indices.sorted { a, b in
       let (a, b) = ((history[a], a), (history[b], b))
       return (a.0.guess ?? .max, a.0.returned ?? .never, a.1) < (b.0.guess ?? .max, b.0.returned ?? .never, b.1)
     }
-    var ranks = [Int](repeating: 0, count: history.count)
-    for (rank, operation) in order.enumerated() { ranks[operation] = rank }
-    return ranks
+  }
+
+  private static func inverse(_ order: [Int]) -> [Int] {
+    var places = [Int](repeating: 0, count: order.count)
+    for (place, item) in order.enumerated() { places[item] = place }
+    return places
   }
 
   private static func kinds(_ history: [TimedOperation<Model.Operation>]) -> [Int] {
@@ -174,16 +179,25 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
 
   /// Whether the candidate makes the same state without one of the unforced operations, or before it.
   private func canDoWithout(_ unforced: Unforced, then candidate: Int, for state: Model.State) -> Bool {
-    unforced.operations.indices.contains { index in
-      var rest = unforced.operations
-      let operation = rest.remove(at: index)
-      let before = rest.reduce(unforced.before) { state, other in model.step(state, history[other].operation) ?? state }
-      guard let without = model.step(before, history[candidate].operation) else { return false }
-      if without == state { return true }
-      // Of two that may both stand later, the order is that of the ranks.
-      guard candidate < returning || (index == rest.count && ranks[candidate] < ranks[operation]) else { return false }
-      return model.step(without, history[operation].operation) == state
+    let operations = unforced.operations
+    var reached = unforced.before
+    for (index, operation) in operations.enumerated() {
+      let rest = operations[(index + 1)...]
+      if canDoWithout(operation, from: reached, rest, then: candidate, for: state) { return true }
+      reached = model.step(reached, history[operation].operation) ?? reached
     }
+    return false
+  }
+
+  private func canDoWithout(
+    _ operation: Int, from reached: Model.State, _ rest: ArraySlice<Int>, then candidate: Int, for state: Model.State
+  ) -> Bool {
+    let before = rest.reduce(reached) { state, other in model.step(state, history[other].operation) ?? state }
+    guard let without = model.step(before, history[candidate].operation) else { return false }
+    if without == state { return true }
+    // Of two that may both stand later, the order is that of the ranks.
+    guard candidate < returning || (rest.isEmpty && ranks[candidate] < ranks[operation]) else { return false }
+    return model.step(without, history[operation].operation) == state
   }
 
   private mutating func place(_ operation: Int) {
@@ -219,7 +233,8 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
   /// Kinds of which nobody can guess the place come right after the first candidate that returned: if that one does not fit, what is
   /// missing may be one of them, and to go on without it would lead far astray.
   private mutating func chooseCandidates(from first: Int) {
-    let sorted = candidates[first...].sorted { (turn(of: $0), ranks[$0]) < (turn(of: $1), ranks[$1]) }
+    guard candidates.count > first + 1 else { return }
+    let sorted = inOrderOfTrial(candidates[first...])
     candidates.removeSubrange(first...)
     for candidate in sorted {
       let other = chosen[kinds[candidate]]
@@ -235,6 +250,11 @@ public struct LinearizabilitySearch<Model: SequentialModel> {
       if index <= firstReturning || isUnguessed { candidates.append(operation) } else { guessed.append(operation) }
     }
     candidates += guessed
+  }
+
+  /// By their turns, then by their ranks: one number for both, made once for each.
+  private func inOrderOfTrial(_ candidates: ArraySlice<Int>) -> [Int] {
+    candidates.map { turn(of: $0) * ranks.count + ranks[$0] }.sorted().map { operationsByRank[$0 % ranks.count] }
   }
 
   private func turn(of candidate: Int) -> Int {

@@ -21,8 +21,8 @@ extension Story {
     var steps = Self.operations(on: names, until: end, using: &random).map { Step(at: $0, $1) }
     steps += drawer.draw().map { Step(at: $0, .fault($1)) }
     // Sorting is not stable, so equal moments are told apart by the order of drawing.
-    let sorted = steps.enumerated().sorted { ($0.element.at.nanoseconds, $0.offset) < ($1.element.at.nanoseconds, $1.offset) }
-    self.init(seed: seed, place: place, names: names, scale: scale, steps: sorted.map(\.element), end: end, core: core)
+    let order = steps.indices.sorted { (steps[$0].at.nanoseconds, $0) < (steps[$1].at.nanoseconds, $1) }
+    self.init(seed: seed, place: place, names: names, scale: scale, steps: order.map { steps[$0] }, end: end, core: core)
   }
 
   /// Mostly as it comes; now and then much of something.

@@ -25,7 +25,8 @@ public struct KeyValueWorkload: Workload {
   public mutating func operation(_ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom) -> ClientOperation {
     let place = random.below(keys)
     let key = Self.key(place)
-    let value = Array("v\(number)".utf8) + [UInt8](repeating: 0x78, count: valueBytes)
+    // Not for those who only read: large ones take their time.
+    var value: [UInt8] { Array("v\(number)".utf8) + [UInt8](repeating: 0x78, count: valueBytes) }
     switch random.below(20) {
     case 0...5: return command(.put(PutRequest(key: key, value: value, previous: random.chance(1, in: 4))))
     case 6...7: return command(.delete(DeleteRequest(range: KeyRange(key), previous: true)))

@@ -82,16 +82,19 @@ extension LinkJudge {
 
   /// Looks at a link and its counters in a committed state.
   /// - Parameter isNewest: whether the state has everything that anybody has been told of.
-  mutating func look(at slug: Slug, in view: KeyValueView, isNewest: Bool) {
+  /// - Returns: the link, if there is one that can be read.
+  @discardableResult
+  mutating func look(at slug: Slug, in view: KeyValueView, isNewest: Bool) -> StoredLink? {
     let stored: StoredLink?
     do {
       let query = links.get(slug)
       stored = try query.outcome(of: view.answer(query.request).get())
     } catch {
-      return report("link \(slug) cannot be read: \(error)")
+      report("link \(slug) cannot be read: \(error)")
+      return nil
     }
     let counts = counts(of: slug, of: stored, in: view)
-    guard let stored else { return }
+    guard let stored else { return nil }
     compare(stored)
     for owner in owners where isNewest {
       let name = CounterName(life: stored.identity, owner: owner)
@@ -100,6 +103,7 @@ extension LinkJudge {
         report("owner \(owner) was told that \(told) visits of \(stored.identity.label) are committed; there are \(count)")
       }
     }
+    return stored
   }
 
   /// Reads the counters of a slug, and judges each.

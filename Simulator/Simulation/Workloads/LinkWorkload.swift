@@ -140,20 +140,25 @@ public struct LinkWorkload: Workload {
     case .edit(let seen, let target):
       return .command(links.edit(seen, target: target).request.encoded(), label: "edit \(seen.slug) of \(seen.modRevision) to \(target)")
     case .delete(let slug, let base):
-      let label = "delete \(slug)" + (base.map { " of \($0)" } ?? "")
-      return .command(links.delete(slug, revision: base).request.encoded(), label: label)
+      return .command(
+        links.delete(slug, revision: base).request.encoded(), label: "delete \(slug)" + (base.map { " of \($0)" } ?? ""))
     case .lookUp(let slug, let consistency): return read(slug, consistency, label: "look up \(slug)")
-    case .visit(let slug, let owner): return read(slug, .serializable, label: "visit \(slug) through owner \(owners[owner].number)")
+    case .visit(let slug, let owner):
+      let number = owners[owner].number
+      return read(slug, .serializable, label: "visit \(slug) through owner \(number)")
     case .flush(let owner, let process, let request):
-      let label = "flush \(CounterName.names(in: request).count) counters of owner \(owners[owner].number), process \(process)"
+      let number = owners[owner].number
       let bytes = request.encoded()
-      return request.isReadOnly ? ClientOperation(.read(.linearizable, query: bytes), label: label) : .command(bytes, label: label)
+      return ClientOperation(
+        request.isReadOnly ? .read(.linearizable, query: bytes) : .command(bytes),
+        label: "flush \(CounterName.names(in: request).count) counters of owner \(number), process \(process)")
     }
   }
 
-  private func read(_ slug: Slug, _ consistency: Consistency, label: String) -> ClientOperation {
-    let stale = consistency == .serializable ? ", perhaps stale" : ""
-    return ClientOperation(.read(consistency, query: Request.range(links.get(slug).request).encoded()), label: label + stale)
+  private func read(_ slug: Slug, _ consistency: Consistency, label: @autoclosure @escaping @Sendable () -> String) -> ClientOperation {
+    ClientOperation(
+      .read(consistency, query: Request.range(links.get(slug).request).encoded()),
+      label: label() + (consistency == .serializable ? ", perhaps stale" : ""))
   }
 
   public static func digest(of view: KeyValueView) -> UInt64 { view.digest }
@@ -239,8 +244,7 @@ extension LinkWorkload {
     switch errand {
     case .lookUp(let slug, _):
       counts.lookedUp += 1
-      judge.look(at: slug, in: view, isNewest: false)
-      lastRead[slug] = newest(slug, view)
+      lastRead[slug] = judge.look(at: slug, in: view, isNewest: false)
     case .visit(let slug, let owner):
       guard let link = newest(slug, view) else { return }
       counts.visited += 1
