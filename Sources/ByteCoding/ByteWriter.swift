@@ -30,12 +30,6 @@ public struct ByteWriter: Sendable {
     buffer.append(contentsOf: prefixed)
   }
 
-  /// A `UInt32` length and then the bytes.
-  public mutating func write(prefixed: Bytes) { prefixed.withUnsafeBytes { write(prefixed: $0) } }
-
-  /// A `UInt32` length and then the bytes.
-  public mutating func write(prefixed: [UInt8]) { prefixed.withUnsafeBytes { write(prefixed: $0) } }
-
   /// A `UInt32` length and then the UTF-8 of the string.
   public mutating func write(_ string: String) { write(prefixed: string.utf8) }
 

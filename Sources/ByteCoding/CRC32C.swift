@@ -13,18 +13,22 @@ public enum CRC32C {
     tables.withUnsafeBufferPointer { table in
       var crc = ~seed
       var offset = 0
-      while offset + 16 <= bytes.count {
-        let first = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-        let second = bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)
-        if first | second == 0, isZeroRun(bytes, at: offset) {
-          crc =
-            table[16 * 256 + Int(crc & 0xff)] ^ table[17 * 256 + Int(crc >> 8 & 0xff)]
-            ^ table[18 * 256 + Int(crc >> 16 & 0xff)] ^ table[19 * 256 + Int(crc >> 24)]
+      while offset + 8 <= bytes.count {
+        let next = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        if next == 0, isZeroRun(bytes, at: offset) {
+          crc = advanceZeroRun(crc, table)
           offset += zeroRun
           continue
         }
-        crc = advance(UInt64(littleEndian: first) ^ UInt64(crc), table, 8) ^ advance(UInt64(littleEndian: second), table, 0)
-        offset += 16
+        let word = UInt64(littleEndian: next) ^ UInt64(crc)
+        if offset + 16 <= bytes.count {
+          let second = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+          crc = advance(word, by: 8, table) ^ advance(second, by: 0, table)
+          offset += 16
+        } else {
+          crc = advance(word, by: 0, table)
+          offset += 8
+        }
       }
       while offset < bytes.count {
         crc = table[Int((crc ^ UInt32(bytes[offset])) & 0xff)] ^ (crc >> 8)
@@ -34,13 +38,32 @@ public enum CRC32C {
     }
   }
 
-  /// What eight bytes come to when `slice` further tables' worth of bytes follow.
+  /// The checksum of two byte strings, one behind the other, from the checksum of each: the second has `count` bytes, and is not looked at
+  /// again. As zlib's `crc32_combine`.
+  public static func combine(_ first: UInt32, _ second: UInt32, count: Int) -> UInt32 {
+    tables.withUnsafeBufferPointer { table in
+      var crc = first
+      for _ in 0..<count / zeroRun { crc = advanceZeroRun(crc, table) }
+      for _ in 0..<count % zeroRun { crc = table[Int(crc & 0xff)] ^ (crc >> 8) }
+      return crc ^ second
+    }
+  }
+
+  /// What a checksum becomes by a run of zeros.
   @inline(__always)
-  private static func advance(_ word: UInt64, _ table: UnsafeBufferPointer<UInt32>, _ slice: Int) -> UInt32 {
-    table[(slice + 7) * 256 + Int(word & 0xff)] ^ table[(slice + 6) * 256 + Int(word >> 8 & 0xff)]
-      ^ table[(slice + 5) * 256 + Int(word >> 16 & 0xff)] ^ table[(slice + 4) * 256 + Int(word >> 24 & 0xff)]
-      ^ table[(slice + 3) * 256 + Int(word >> 32 & 0xff)] ^ table[(slice + 2) * 256 + Int(word >> 40 & 0xff)]
-      ^ table[(slice + 1) * 256 + Int(word >> 48 & 0xff)] ^ table[slice * 256 + Int(word >> 56)]
+  private static func advanceZeroRun(_ crc: UInt32, _ table: UnsafeBufferPointer<UInt32>) -> UInt32 {
+    table[16 * 256 + Int(crc & 0xff)] ^ table[17 * 256 + Int(crc >> 8 & 0xff)]
+      ^ table[18 * 256 + Int(crc >> 16 & 0xff)] ^ table[19 * 256 + Int(crc >> 24)]
+  }
+
+  /// What eight bytes, with the checksum so far in the first of them, become after `count` further bytes.
+  @inline(__always)
+  private static func advance(_ word: UInt64, by count: Int, _ table: UnsafeBufferPointer<UInt32>) -> UInt32 {
+    let table = UnsafeBufferPointer(rebasing: table[(count * 256)...])
+    return table[7 * 256 + Int(word & 0xff)] ^ table[6 * 256 + Int(word >> 8 & 0xff)]
+      ^ table[5 * 256 + Int(word >> 16 & 0xff)] ^ table[4 * 256 + Int(word >> 24 & 0xff)]
+      ^ table[3 * 256 + Int(word >> 32 & 0xff)] ^ table[2 * 256 + Int(word >> 40 & 0xff)]
+      ^ table[1 * 256 + Int(word >> 48 & 0xff)] ^ table[Int(word >> 56)]
   }
 
   /// So many zeros are taken in one step, since files are padded with them.

@@ -77,12 +77,12 @@ import Testing
 @Suite struct BytesTests {
   @Test(arguments: [0, 1, 7, 8, 9, 16, 21]) func comparesAllBytes(count: Int) {
     let bytes = (0..<count).map { UInt8($0) }
-    #expect(([9, 9] + bytes)[2...].hasSameBytes(as: bytes[...]))
-    #expect(!(bytes + [0])[...].hasSameBytes(as: bytes[...]))
+    #expect(([9, 9] + bytes)[2...].isEqual(to: bytes[...]))
+    #expect(!(bytes + [0])[...].isEqual(to: bytes[...]))
     for place in bytes.indices {
       var other = bytes
       other[place] ^= 0x80
-      #expect(!other[...].hasSameBytes(as: bytes[...]))
+      #expect(!other[...].isEqual(to: bytes[...]))
     }
   }
 }
