@@ -3,7 +3,7 @@ import Simulation
 
 struct SeedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run one seed, and say what happened; on a violation, the last events of each node too.",
+    commandName: "run", abstract: "Run one seed, and say what happened; on a violation, the events too.",
     discussion: "Exit status 0: no violation; 1: a judge found something; 64: the command line makes no sense, or a file cannot be written."
   )
 

@@ -137,9 +137,12 @@ public struct Shrinker {
         if take(moved(from: place, by: other - at), progress) { break }
       }
     }
-    var candidate = story
-    candidate.end = Self.wholeMillisecond(story.end + 999_999)
-    _ = take(candidate, progress)
+    let (last, end) = (story.steps.last?.at ?? .zero, story.end)
+    for other in [last + (end - last) / 10, last + (end - last) / 2, end].map({ Self.wholeMillisecond($0 + 999_999) }) {
+      var candidate = story
+      candidate.end = other
+      if take(candidate, progress) { break }
+    }
   }
 
   private static func wholeMillisecond(_ at: Instant) -> Instant { Instant(nanoseconds: at.nanoseconds / 1_000_000 * 1_000_000) }
