@@ -5,7 +5,13 @@ import Synchronization
 
 struct SwarmCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swarm", abstract: "Run seed after seed, until the time is over or as many as you say.")
+    commandName: "swarm", abstract: "Run seed after seed, until the time is over or as many as you say.",
+    discussion: """
+      Without --minutes, --seconds and --runs it takes a minute. The totals name the faults that never happened and the frames that were \
+      never sent, so that one sees what the runs did not reach.
+      Exit status 0: no violation, and operations succeeded; 1: a judge found something, or no operation succeeded; 64: the command line \
+      makes no sense.
+      """)
 
   @Option(help: "For how many minutes.") var minutes: Double?
   @Option(help: "For how many seconds.") var seconds: Double?
@@ -34,7 +40,9 @@ struct SwarmCommand: ParsableCommand {
     }
     let (totals, elapsed) = board.end()
     print(totals.describe(after: elapsed))
-    guard totals.isPass else { throw ExitCode.failure }
+    guard !totals.isPass else { return }
+    if let seed = totals.failures.first { print("shrink: simulate shrink --seed \(seed)\(nodes.map { " --nodes \($0)" } ?? "")") }
+    throw ExitCode.failure
   }
 
   /// In seconds; without any limit, a minute.

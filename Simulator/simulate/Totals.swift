@@ -27,21 +27,39 @@ struct Totals: Sendable {
   }
 
   func describe(after seconds: Double) -> String {
-    let rate = Int(Double(sum.events) / seconds)
-    let kinds = sum.frames.filter { $0 > 0 }.count
-    return [
-      "\(runs) runs, \(Self.text(virtualSeconds / 3600)) simulated hours in \(Self.text(seconds)) s: "
-        + "\(Int(virtualSeconds / seconds)) times real time, \(rate) events/s",
+    var lines = [
+      "\(runs) run\(runs == 1 ? "" : "s"), \(simulated) in \(Self.text(seconds)) s: "
+        + "\(Int(virtualSeconds / seconds)) times real time, \(sum.events) events, \(Int(Double(sum.events) / seconds)) a second",
       "operations: \(sum.asked) asked, \(sum.completed) done, \(sum.unknown) of unknown outcome, \(sum.refused) not done",
       "\(sum.committed) entries committed, \(sum.starts) starts, \(sum.elections) elections, \(sum.snapshotsTaken) snapshots taken, "
-        + "\(sum.snapshotsInstalled) installed, \(kinds) kinds of frames",
-      "linearizability searches: \(sum.searches.decided) decided, \(sum.searches.undecided) given up",
-      "counted by clients: " + sum.counted.map { "\($0.name) \($0.count)" }.joined(separator: ", "),
-      "faults: " + zip(Fault.Kind.allCases, sum.faults).map { "\($0.rawValue) \($1)" }.joined(separator: ", "),
-      failures.isEmpty ? "no violation" : "VIOLATIONS in seeds \(failures.map(String.init).joined(separator: " "))",
-    ].joined(separator: "\n")
+        + "\(sum.snapshotsInstalled) installed",
+    ]
+    if sum.searches.decided + sum.searches.undecided > 0 {
+      lines.append("linearizability searches: \(sum.searches.decided) decided, \(sum.searches.undecided) given up")
+    }
+    if !sum.counted.isEmpty { lines.append("counted by clients: " + Self.list(sum.counted)) }
+    lines.append("faults: " + Self.list(zip(Fault.Kind.allCases.map(\.rawValue), sum.faults).filter { $1 > 0 }))
+    if runs > 1 {
+      lines.append("faults that never happened: " + Self.list(sum.faultsNeverMet))
+      lines.append("frames never sent: " + Self.list(sum.framesNeverSent))
+    }
+    lines.append(verdict)
+    return lines.joined(separator: "\n")
   }
 
+  private var verdict: String {
+    if !failures.isEmpty {
+      return "VIOLATIONS in seed\(failures.count == 1 ? "" : "s") \(failures.map(String.init).joined(separator: " "))"
+    }
+    return isPass ? "no violation" : "no violation, but no operation succeeded: this shows nothing"
+  }
+
+  private var simulated: String {
+    virtualSeconds < 3600 ? "\(Self.text(virtualSeconds)) simulated seconds" : "\(Self.text(virtualSeconds / 3600)) simulated hours"
+  }
+
+  private static func list(_ counts: [(name: String, count: Int)]) -> String { list(counts.map { "\($0.name) \($0.count)" }) }
+  private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
   private static func text(_ number: Double) -> String { "\((number * 10).rounded() / 10)" }
 }
 

@@ -55,6 +55,17 @@ import Testing
     #expect(kinds.allSatisfy { $0 >= 16 })
   }
 
+  @Test func everyKindHasItsName() {
+    var seen: Set<UInt8> = []
+    for frame in Self.frames(1) {
+      let bytes = frame.encoded()
+      let name = FrameDescription(bytes).label.prefix { $0 != " " }
+      #expect(FrameDescription.kinds.first { $0.number == bytes[5] }?.name == String(name))
+      seen.insert(bytes[5])
+    }
+    #expect(seen.count == FrameDescription.kinds.count)
+  }
+
   @Test func aSliceOfALargerBufferIsReadInItsPlace() throws {
     for frame in Self.frames(9) {
       let bytes = [1, 2, 3] + frame.encoded() + [4]

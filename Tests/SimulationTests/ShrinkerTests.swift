@@ -33,9 +33,66 @@ import Testing
     #expect(story.steps.count == 2)
     #expect(Self.judge(story) != nil)
     #expect(story.names.count <= 2)
-    #expect(story.steps.last?.action == .fault(Fault(.crash, target: .node("b"), duration: .milliseconds(100))))
+    #expect(story.steps.last?.action == .fault(Fault(.crash, target: .node("b"), duration: .milliseconds(10))))
     #expect(story.end < .zero + .milliseconds(100), "no empty stretches")
     #expect(try Story(parsing: story.text) == story, "the short story can be written down")
+  }
+
+  /// Fails when two commands were asked and then a machine lost power, or worse.
+  static func fussyJudge(_ story: Story) -> Violation? {
+    var asked = 0
+    for step in story.steps {
+      switch step.action {
+      case .operation: asked += 1
+      case .fault(let fault):
+        let isBad = [Fault.Kind.powerLoss, .totalPowerLoss].contains(fault.kind)
+        if isBad, asked > 1 { return Violation(.answers, "found", at: step.at) }
+      }
+    }
+    return nil
+  }
+
+  @Test func whatIsLeftIsMadeSimple() throws {
+    var story = Story(seed: 3, nodes: 5)
+    story.place = .wan
+    story.scale.starts = .milliseconds(5000)
+    story.scale.hasTightBounds = true
+    story.core = ["a", "b", "c"]
+    story.steps = story.steps.filter { if case .operation = $0.action { true } else { false } }.suffix(20)
+    story.steps.append(
+      Story.Step(at: story.end, .fault(Fault(.totalPowerLoss, target: .leader, amount: 900, duration: .milliseconds(7777)))))
+    var shrinker = try #require(Shrinker(story, judge: Self.fussyJudge))
+    shrinker.shrink()
+    let short = shrinker.story
+    #expect(
+      short.text == """
+        coracle story 1
+        seed 3
+        place lan
+        nodes a
+        keys 1
+        values 0
+        bounds usual
+        log usual
+        snapshots 8000
+        starts 0s
+        end 0s
+        core a
+        0s operation 1 on a within 1s
+        0s operation 2 on a within 1s
+        0s powerLoss node a for 10ms
+
+        """)
+  }
+
+  /// What fails behind a snapshot needs few operations, if the snapshot comes soon.
+  @Test func snapshotsComeSooner() throws {
+    func judge(_ story: Story) -> Violation? {
+      30 * story.steps.count > story.scale.snapshotBytes ? Violation(.answers, "found", at: story.end) : nil
+    }
+    var shrinker = try #require(Shrinker(Story(seed: 3, nodes: 3), judge: judge))
+    shrinker.shrink()
+    #expect(shrinker.story.steps.count == 7)
   }
 
   @Test func aStoryThatDoesNotFailCannotBeShortened() { #expect(Shrinker(Self.failing, judge: { _ in nil }) == nil) }

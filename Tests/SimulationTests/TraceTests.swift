@@ -51,6 +51,14 @@ private func data(_ page: String) throws -> JSONValue {
     #expect(trace.events.map(\.at) == [time(5), time(5)])
   }
 
+  @Test func whatIsFoundLaterStandsWhereItBelongs() {
+    var trace = Trace(names: ["a"])
+    for number in 1...3 { trace.add(.note(node: 0, "note \(number)"), at: time(number)) }
+    trace.insert(.violation(judge: "answers", "wrong"), at: time(2))
+    trace.insert(.phase("first"), at: .zero)
+    #expect(TraceText(trace).story.split(separator: "\n").map { $0.split(separator: " ").last } == ["—", "1", "2", "wrong", "3"])
+  }
+
   @Test func detailsAreForgottenFirst() {
     var trace = Trace(names: ["a", "b"], limit: 200)
     trace.add(.role(node: 0, .leader, term: 4), at: .zero)
@@ -108,10 +116,10 @@ private func data(_ page: String) throws -> JSONValue {
         0.013000  bo   is paused
         0.014000  bo   resumes
         0.015000  ann  asked 77: put x
-        0.016000  ann  answers 77: revision 9, after 1000 µs
+        0.016000  ann  answers 77: revision 9, after 1 ms
         0.017000  bo   asked 18446744073709551615: read y
-        0.018000  bo   fails 18446744073709551615: given up, after 1000 µs
-        0.019000  bo   notes: has a snapshot
+        0.018000  bo   fails 18446744073709551615: given up, after 1 ms
+        0.019000  bo   has a snapshot
         0.020000  bo   ends: no power
         0.021000       VIOLATION of logMatching: two logs differ
 
@@ -144,6 +152,21 @@ private func data(_ page: String) throws -> JSONValue {
     #expect(TraceText(trace).story == "0.009000  a  log to 9, durable 9, commit 0, applied 0\n")
   }
 
+  @Test func progressThatIsNoneIsNotToldAgain() {
+    var trace = Trace(names: ["a"])
+    for number in 0..<3 {
+      trace.add(.progress(node: 0, last: 4, durable: 4, commit: 4, applied: 4), at: time(2 * number))
+      trace.add(.note(node: 0, "note \(number)"), at: time(2 * number + 1))
+    }
+    #expect(TraceText(trace).story.split(separator: "\n").count == 4)
+  }
+
+  @Test(
+    arguments: [
+      (0, "0 µs"), (999_999, "999 µs"), (1_000_000, "1 ms"), (3_013_400, "3.013 ms"), (1_250_000_000, "1.25 s"), (64_000_000_000, "64 s"),
+    ] as [(Nanoseconds, String)])
+  func aTimeIsReadable(duration: Nanoseconds, text: String) { #expect(TraceText.lasting(duration) == text) }
+
   @Test func theEndsAreTheLastLinesOfEachNode() {
     var trace = Trace(names: ["a", "b"])
     trace.add(.phase("early"), at: .zero)
@@ -154,9 +177,9 @@ private func data(_ page: String) throws -> JSONValue {
       TraceText(trace).ends(2) == """
         (5 lines left out)
         0.000000     — early —
-        0.001000  b  notes: quiet since
-        0.007000  a  notes: note 7
-        0.008000  a  notes: note 8
+        0.001000  b  quiet since
+        0.007000  a  note 7
+        0.008000  a  note 8
         0.009000     VIOLATION of recovery: it does not start
 
         """)
@@ -166,7 +189,7 @@ private func data(_ page: String) throws -> JSONValue {
   @Test func aLabelStaysOnItsLine() {
     var trace = Trace(names: ["a"])
     trace.add(.note(node: 0, "one\ntwo\u{1B}[31m\u{2028}three"), at: .zero)
-    #expect(TraceText(trace).story == "0.000000  a  notes: one two [31m three\n")
+    #expect(TraceText(trace).story == "0.000000  a  one two [31m three\n")
   }
 }
 

@@ -61,7 +61,7 @@ extension SimulatedCluster {
     for notice in effects.notices {
       notices.append((names[number], notice))
       if case .formed(let cluster) = notice { judge.formed(number, cluster, now: now) }
-      trace?.add(.note(node: number, "\(notice)"), at: now)
+      if trace != nil { trace?.add(.note(node: number, notice.shortText(name: name)), at: now) }
     }
     process.identity = effects.identity ?? process.identity
     process.writes += effects.writes
@@ -71,6 +71,11 @@ extension SimulatedCluster {
     effects.removeAll()
     swap(&effects, &process.effects)
     for reply in replies { settle(reply) }
+  }
+
+  /// Of a node that runs, or one that did.
+  private func name(of id: NodeID) -> String? {
+    zip(names, nodes).first { $1.process?.replica.status.node == id }?.0
   }
 
   private func send(_ frame: [UInt8], from source: Int, to destination: Destination) {

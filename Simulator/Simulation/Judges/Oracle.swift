@@ -53,6 +53,12 @@ struct Oracle<Load: Workload> {
     if let output = output.first { done[id] = (entry.index, output) }
   }
 
+  /// In few words, if they tell the difference.
+  private static func contrast(_ output: Machine.Output, _ expected: Machine.Output) -> String {
+    let (said, right) = (Load.label(of: output), Load.label(of: expected))
+    return said == right ? "\(output), the log says \(expected)" : "\(said), the log says \(right)"
+  }
+
   mutating func answer(_ id: RequestID, _ outcome: SimulatedCluster<Machine>.Outcome, at now: Instant) {
     guard let floor = asked.removeValue(forKey: id) else {
       return report(.exactlyOnce, "request \(id) was answered twice, or never asked", at: now)
@@ -62,11 +68,11 @@ struct Oracle<Load: Workload> {
       guard let (index, expected) = done[id] else {
         return report(.answers, "request \(id) was answered before it was committed", at: now)
       }
-      if expected != output { report(.answers, "request \(id) was answered \(output), the log says \(expected)", at: now) }
+      if expected != output { report(.answers, "request \(id) was answered \(Self.contrast(output, expected))", at: now) }
       known = max(known, index)
     case .view(let view, let index, staleness: nil):
       if index < floor {
-        report(.freshness, "read \(id) saw the state of entry \(index); \(floor) had been answered before it began", at: now)
+        report(.freshness, "read \(id) saw the state of entry \(index); entry \(floor) had been answered before it began", at: now)
       }
       compare(view, index, "read \(id)", at: now)
       known = max(known, index)

@@ -23,8 +23,7 @@ extension Run {
     guard begin(&new) else { return }
     if !fault.kind.isArmed { count(fault.kind) }
     active.append(new)
-    let nodes = fault.kind.isOfAll ? [] : [cluster.index(name)]
-    cluster.trace?.add(.faultBegan(fault: new.number, label: Story.text(fault), nodes: nodes), at: cluster.now)
+    trace(new)
     dues.plan(.end(new.number), at: cluster.now + max(1, fault.duration))
     adjust()
   }
@@ -35,6 +34,13 @@ extension Run {
     undo(active.remove(at: place))
     cluster.trace?.add(.faultEnded(fault: number), at: cluster.now)
     adjust()
+  }
+
+  private func trace(_ new: ActiveFault) {
+    guard cluster.trace != nil else { return }
+    let label = new.fault.shortText(at: new.name, sides: sides(of: new.fault, at: new.name))
+    let hit = new.fault.kind.isOfAll ? [] : [new.name] + (new.fault.kind.hasOther ? [new.fault.other] : [])
+    cluster.trace?.add(.faultBegan(fault: new.number, label: label, nodes: hit.map(cluster.index)), at: cluster.now)
   }
 
   private func resolve(_ target: Fault.Target) -> String? {

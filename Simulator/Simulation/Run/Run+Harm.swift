@@ -43,19 +43,19 @@ extension Run {
     case .halfDeaf: return others.map { fault.amount & 1 == 0 ? (name, $0) : ($0, name) }
     case .oneWayCut: return others.contains(fault.other) ? [(name, fault.other)] : []
     case .flapping: return others.contains(fault.other) ? [(name, fault.other), (fault.other, name)] : []
-    case .partition: return between(side(fault.amount, of: names), names)
-    case .bridge: return between(side(fault.amount, of: others), others)
+    case .partition, .bridge:
+      let sides = sides(of: fault, at: name)
+      return pairs(of: fault.kind == .bridge ? others : names).filter { sides.one.contains($0) != sides.one.contains($1) }
     case .ring: return names.count < 4 ? [] : pairs(of: names).filter { !areNeighbours($0, $1) }
     default: return []
     }
   }
 
-  private func side(_ mask: Int64, of names: [String]) -> [String] {
-    names.enumerated().filter { mask >> Int64($0.offset) & 1 == 1 }.map(\.element)
-  }
-
-  private func between(_ side: [String], _ all: [String]) -> [(from: String, to: String)] {
-    pairs(of: all).filter { side.contains($0) != side.contains($1) }
+  /// The two parts into which a partition, or a bridge at `name`, splits the members.
+  func sides(of fault: Fault, at name: String) -> (one: [String], other: [String]) {
+    let members = fault.kind == .bridge ? story.names.filter { $0 != name } : story.names
+    let isOfOne = members.indices.map { fault.amount >> Int64($0) & 1 == 1 }
+    return (members.indices.filter { isOfOne[$0] }.map { members[$0] }, members.indices.filter { !isOfOne[$0] }.map { members[$0] })
   }
 
   private func pairs(of names: [String]) -> [(from: String, to: String)] {
@@ -201,7 +201,7 @@ extension Fault.Kind {
   /// It hurts all nodes alike, whomever it names.
   var isOfAll: Bool {
     switch self {
-    case .totalPowerLoss, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .ring: true
+    case .totalPowerLoss, .partition, .bridge, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .ring: true
     default: false
     }
   }

@@ -27,6 +27,8 @@ public final class Run<Load: Workload> {
   private var unmet: [Need] = []
   private var probes: [RequestID: Need] = [:]
   private var lastOperation: UInt64 = 1 << 32
+  /// What open reads look for; empty without a trace.
+  private var tracedQueries: [RequestID: [UInt8]] = [:]
 
   /// What the run itself has planned.
   enum Due {
@@ -101,7 +103,9 @@ public final class Run<Load: Workload> {
     load.asked(id, operation, at: cluster.now)
     switch operation.kind {
     case .command(let command): _ = cluster.propose(command, on: name, timeout: timeout)
-    case .read(let consistency, _): _ = cluster.read(consistency, on: name, timeout: timeout)
+    case .read(let consistency, let query):
+      if cluster.trace != nil { tracedQueries[id] = query }
+      _ = cluster.read(consistency, on: name, timeout: timeout)
     }
   }
 
@@ -126,12 +130,12 @@ public final class Run<Load: Workload> {
 
   private func traceAnswer(_ id: RequestID, _ outcome: Cluster.Outcome) {
     guard cluster.trace != nil else { return }
-    let (label, isGood): (String, Bool) =
-      switch outcome {
-      case .applied(let output): ("\(output)", true)
-      case .view(_, let index, let staleness): (staleness == nil ? "the state at \(index)" : "the state at \(index), perhaps stale", true)
-      case .failed(let error): ("\(error)", false)
-      }
+    let query = tracedQueries.removeValue(forKey: id) ?? []
+    let (label, isGood) = outcome.words {
+      Load.label(of: $0)
+    } view: {
+      Load.label(of: $0, query: query)
+    }
     cluster.trace?.add(.answered(request: id, label: String(label.prefix(200)), good: isGood), at: cluster.now)
   }
 
@@ -247,7 +251,7 @@ public final class Run<Load: Workload> {
     report.violations = (cluster.violations + oracle.violations).sorted { $0.at < $1.at }
     report.fingerprint = cluster.fingerprint
     for violation in report.violations {
-      cluster.trace?.add(.violation(judge: violation.judge.rawValue, violation.text), at: violation.at)
+      cluster.trace?.insert(.violation(judge: violation.judge.rawValue, violation.text), at: violation.at)
     }
     report.trace = cluster.trace
     report.virtualTime = cluster.now - .zero

@@ -1,4 +1,5 @@
 import Raft
+import Replica
 
 /// What came of one run.
 public struct RunReport: Sendable {
@@ -56,4 +57,10 @@ public struct RunReport: Sendable {
     }
     for kind in frames.indices { frames[kind] += other.frames[kind] }
   }
+
+  /// The names of the kinds of frames that no node sent.
+  public var framesNeverSent: [String] { FrameDescription.kinds.filter { frames[Int($0.number)] == 0 }.map(\.name) }
+
+  /// The names of the faults that never happened.
+  public var faultsNeverMet: [String] { zip(Fault.Kind.allCases, faults).filter { $1 == 0 }.map { $0.0.rawValue } }
 }

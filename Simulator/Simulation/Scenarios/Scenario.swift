@@ -35,10 +35,13 @@ public struct Scenario: Sendable {
     public let transcript: [String]
     /// Equal if and only if two runs are the same, event for event.
     public let fingerprint: UInt64
+    /// What happened in each of its worlds, if that was asked for: the steps are phases.
+    public let traces: [Trace]
   }
 
-  public func run(seed: UInt64) -> Report {
-    let stage = Stage(names: names, seed: seed)
+  /// - Parameter tracing: whether the report shall have traces; the run is the same without.
+  public func run(seed: UInt64, tracing: Bool = false) -> Report {
+    let stage = Stage(names: names, seed: seed, tracing: tracing)
     var failure: ScenarioFailure?
     do throws(ScenarioFailure) {
       try program(stage)
@@ -46,6 +49,10 @@ public struct Scenario: Sendable {
     } catch {
       failure = error
     }
-    return Report(scenario: name, seed: seed, failure: failure, transcript: stage.transcript, fingerprint: stage.fingerprint)
+    if let failure {
+      stage.cluster.trace?.add(.violation(judge: "scenario", "expected \(failure.expected); seen: \(failure.seen)"), at: failure.at)
+    }
+    return Report(
+      scenario: name, seed: seed, failure: failure, transcript: stage.transcript, fingerprint: stage.fingerprint, traces: stage.traces)
   }
 }

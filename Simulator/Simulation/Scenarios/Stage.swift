@@ -16,15 +16,19 @@ public final class Stage {
   private var worlds: UInt64 = 0
   /// Of the worlds before this one.
   private var past: UInt64 = 0
+  private var pastTraces: [Trace] = []
 
-  init(names: [String], seed: UInt64) {
+  init(names: [String], seed: UInt64, tracing: Bool) {
     self.seed = seed
     random = PseudoRandom(seed: seed ^ 0x57a6e)
     world = World(names: names, lists: [:], seed: seed, settings: ReplicaSettings())
+    if tracing { cluster.trace = Trace(names: names) }
     nearby()
   }
 
   var cluster: World.Cluster { world.cluster }
+  /// Of all worlds so far in which anything happened; empty if there is no tracing.
+  var traces: [Trace] { pastTraces + [cluster.trace].compactMap { $0 }.filter { !$0.events.isEmpty } }
   var fingerprint: UInt64 { PseudoRandom.mix(past, cluster.fingerprint) }
 
   /// What a server knows of itself; `nil` when it is down, or when not one server is meant.
@@ -40,12 +44,15 @@ public final class Stage {
   ) throws(ScenarioFailure) {
     try endWorld()
     past = fingerprint
+    pastTraces = traces
+    let isTracing = cluster.trace != nil
     worlds += 1
     let names = servers.map(\.description)
     var told: [String: [String]] = [:]
     for (server, list) in knowledge { told[server.description] = list.map(\.description) }
     world = World(
       names: names, lists: told, seed: PseudoRandom.mix(seed, worlds), settings: settings)
+    if isTracing { cluster.trace = Trace(names: names) }
     nearby()
     note("a new world of \(names.joined(separator: ", "))")
     for (server, list) in knowledge { note("\(server) was told of \(Servers(.several(list)))") }
@@ -105,7 +112,10 @@ public final class Stage {
 
   // MARK: Words
 
-  func note(_ line: String) { transcript.append("\(cluster.now.inMilliseconds)  \(line)") }
+  func note(_ line: String) {
+    transcript.append("\(cluster.now.inMilliseconds)  \(line)")
+    cluster.trace?.add(.phase(line), at: cluster.now)
+  }
 
   func failure(_ expected: String, seen: String) -> ScenarioFailure {
     ScenarioFailure(at: cluster.now, expected: expected, seen: seen)

@@ -73,6 +73,7 @@ struct World {
     let community = community(of: name)
     let floor = communities[community].testimony.known
     let command = Request.put(PutRequest(key: Array(key.utf8), value: Array(value.utf8))).encoded()
+    traceRequest("put \(key) = \(value.prefix(24))", on: name)
     let request = cluster.propose(command, on: name, timeout: timeout)
     communities[community].testimony.ask(request, write: key, value)
     open.append(Open(request: request, community: community, floor: floor))
@@ -83,11 +84,28 @@ struct World {
   mutating func read(on name: String, timeout: Nanoseconds) -> RequestID {
     let community = community(of: name)
     let floor = communities[community].testimony.known
+    traceRequest("get all", on: name)
     let request = cluster.read(.linearizable, on: name, timeout: timeout)
     open.append(Open(request: request, community: community, floor: floor))
     observe()
     return request
   }
+
+  private func traceRequest(_ label: String, on name: String) {
+    cluster.trace?.add(.asked(request: cluster.nextRequest, node: cluster.index(name), label: label), at: cluster.now)
+  }
+
+  private func traceAnswer(_ outcome: Cluster.Outcome, to request: RequestID) {
+    guard cluster.trace != nil else { return }
+    let (label, isGood) = outcome.words {
+      KeyValueWorkload.label(of: $0)
+    } view: {
+      KeyValueWorkload.label(of: $0, query: Self.everything)
+    }
+    cluster.trace?.add(.answered(request: request, label: label, good: isGood), at: cluster.now)
+  }
+
+  private static let everything = Request.range(RangeRequest(range: .all)).encoded()
 
   // MARK: After every event
 
@@ -97,6 +115,7 @@ struct World {
     for item in open {
       guard let outcome = cluster.outcome(of: item.request) else { continue }
       communities[item.community].testimony.hear(outcome, of: item.request, floor: item.floor)
+      traceAnswer(outcome, to: item.request)
     }
     open.removeAll { cluster.outcome(of: $0.request) != nil }
     guard noticesSeen < cluster.notices.count else { return false }

@@ -31,6 +31,8 @@ public struct Shrinker {
       endEarly(progress)
       leaveOutNodes(progress)
       leaveOutSteps(progress)
+      takeSnapshotsSooner(progress)
+      simplifyScale(progress)
       simplifySteps(progress)
       closeGaps(progress)
     }
@@ -86,15 +88,39 @@ public struct Shrinker {
     }
   }
 
+  /// What needs a snapshot needs few operations, if it comes soon.
+  private mutating func takeSnapshotsSooner(_ progress: (Shrinker) -> Void) {
+    for bytes in [Story.usualSnapshotBytes / 40, Story.usualSnapshotBytes / 8]
+    where story.steps.count > Self.fewSteps && bytes < story.scale.snapshotBytes {
+      var other = self
+      var candidate = story
+      candidate.scale.snapshotBytes = bytes
+      if other.take(candidate, progress) { other.leaveOutSteps(progress) }
+      if other.story.steps.count < story.steps.count { self = other } else { runs = other.runs }
+    }
+  }
+
+  private static let fewSteps = 8
+
+  private mutating func simplifyScale(_ progress: (Shrinker) -> Void) {
+    let changes: [(inout Story) -> Void] = [
+      { $0.place = .lan }, { $0.core = $0.names }, { $0.scale.starts = 0 }, { $0.scale.hasTightBounds = false },
+      { $0.scale.keepsLittle = false }, { $0.scale.keys = 1 }, { $0.scale.keys = min($0.scale.keys, 2) },
+      { $0.scale.valueBytes = 0 }, { if $0.steps.count <= Self.fewSteps { $0.scale.snapshotBytes = Story.usualSnapshotBytes } },
+    ]
+    for change in changes {
+      var candidate = story
+      change(&candidate)
+      _ = take(candidate, progress)
+    }
+  }
+
   private mutating func simplifySteps(_ progress: (Shrinker) -> Void) {
-    var candidate = story
-    candidate.place = .lan
-    _ = take(candidate, progress)
     for place in story.steps.indices {
-      for action in story.steps[place].action.simpler {
-        candidate = story
+      for action in story.steps[place].action.simpler(at: place, names: story.names) {
+        var candidate = story
         candidate.steps[place].action = action
-        _ = take(candidate, progress)
+        if action.size < story.steps[place].action.size { _ = take(candidate, progress) }
       }
     }
   }
@@ -102,48 +128,29 @@ public struct Shrinker {
   /// Lets later steps come sooner, so that the story has no empty stretches, and gives them round times.
   private mutating func closeGaps(_ progress: (Shrinker) -> Void) {
     for place in story.steps.indices {
-      let before = place == 0 ? .zero : story.steps[place - 1].at
-      let gap = story.steps[place].at - before
-      for shorter in [gap / 10, gap / 2] where shorter >= .milliseconds(1) {
-        var candidate = story
-        let rounded = (before + shorter).nanoseconds / 1_000_000 * 1_000_000
-        let shift = story.steps[place].at - max(before, Instant(nanoseconds: rounded))
-        for later in place..<story.steps.count { candidate.steps[later].at = candidate.steps[later].at + -shift }
-        candidate.end = max(candidate.steps.last?.at ?? .zero, candidate.end + -shift)
-        if take(candidate, progress) { break }
+      let (before, at) = (place == 0 ? .zero : story.steps[place - 1].at, story.steps[place].at)
+      let sooner = [before, before + (at - before) / 10, before + (at - before) / 2, before + (at - before) / 10 * 9, at].map {
+        max(before, Self.wholeMillisecond($0))
+      }
+      let later = Self.wholeMillisecond(at + 999_999)
+      for other in sooner.filter({ $0 < at }) + (later > at ? [later] : []) {
+        if take(moved(from: place, by: other - at), progress) { break }
       }
     }
-  }
-}
-
-extension Story.Action {
-  /// The nodes that it names.
-  var names: [String] {
-    switch self {
-    case .operation(_, let name, _): [name]
-    case .fault(let fault):
-      switch fault.target {
-      case .leader: [fault.other]
-      case .node(let name): [name, fault.other]
-      }
+    let (last, end) = (story.steps.last?.at ?? .zero, story.end)
+    for other in [last + (end - last) / 10, last + (end - last) / 2, end].map({ Self.wholeMillisecond($0 + 999_999) }) {
+      var candidate = story
+      candidate.end = other
+      if take(candidate, progress) { break }
     }
   }
 
-  /// Simpler things to try in its place.
-  fileprivate var simpler: [Story.Action] {
-    guard case .fault(let fault) = self else { return [] }
-    var actions: [Story.Action] = []
-    for duration in [Nanoseconds.milliseconds(100), .milliseconds(1000), fault.duration / 1_000_000 * 1_000_000]
-    where duration < fault.duration {
-      var shorter = fault
-      shorter.duration = duration
-      actions.append(.fault(shorter))
-    }
-    if fault.kind == .powerLoss || fault.kind == .totalPowerLoss {
-      var milder = fault
-      milder.kind = .crash
-      actions.append(.fault(milder))
-    }
-    return actions
+  private static func wholeMillisecond(_ at: Instant) -> Instant { Instant(nanoseconds: at.nanoseconds / 1_000_000 * 1_000_000) }
+
+  private func moved(from place: Int, by shift: Nanoseconds) -> Story {
+    var candidate = story
+    for later in place..<story.steps.count { candidate.steps[later].at = candidate.steps[later].at + shift }
+    candidate.end = max(candidate.steps.last?.at ?? .zero, candidate.end + shift)
+    return candidate
   }
 }

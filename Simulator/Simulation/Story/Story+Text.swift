@@ -2,16 +2,18 @@ import Raft
 
 /// A story as a file that one can read, edit and replay: a line for each step, `#` begins a comment.
 extension Story {
-  public var text: String {
+  public var text: String { head + steps.map { "\(Self.text($0))\n" }.joined() }
+
+  /// All but the steps.
+  var head: String {
     let log = scale.keepsLittle ? "short" : "usual"
     let bounds = scale.hasTightBounds ? "tight" : "usual"
-    var lines = [
+    let lines = [
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
       "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(bounds)",
-      "log \(log)", "starts \(Self.text(scale.starts))",
+      "log \(log)", "snapshots \(scale.snapshotBytes)", "starts \(Self.text(scale.starts))",
       "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]
-    lines += steps.map { "\(Self.text($0.at - .zero)) \(Self.text($0.action))" }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -73,6 +75,11 @@ extension Story {
     case "log":
       guard words == ["short"] || words == ["usual"] else { throw Reason("a log is short or usual") }
       scale.keepsLittle = words == ["short"]
+    case "snapshots":
+      guard let bytes = words.first.flatMap({ Int($0) }), (1...Self.maximumSnapshotBytes).contains(bytes) else {
+        throw Reason("snapshots are taken after 1 to \(Self.maximumSnapshotBytes) bytes")
+      }
+      scale.snapshotBytes = bytes
     case "starts": scale.starts = try Self.duration(words.first)
     case "end": end = .zero + (try Self.duration(words.first))
     case "core": core = words
@@ -93,6 +100,8 @@ extension Story {
   }
 
   // MARK: Steps
+
+  static func text(_ step: Step) -> String { "\(text(step.at - .zero)) \(text(step.action))" }
 
   /// `operation 17 on b within 800ms`, or `pause leader for 2s`, `oneWayCut a c for 2s`, `loss 200 for 3s`.
   static func text(_ action: Action) -> String {

@@ -37,6 +37,8 @@ public struct Story: Sendable, Equatable {
     public var hasTightBounds = false
     /// Whether the log is cut right behind each snapshot, so that whoever is behind needs one.
     public var keepsLittle = false
+    /// A snapshot is taken after so many bytes of the log, or after eight of the values, if that is more.
+    public var snapshotBytes = usualSnapshotBytes
     /// Nodes are started for the first time within this time.
     public var starts: Nanoseconds = 0
 
@@ -45,6 +47,8 @@ public struct Story: Sendable, Equatable {
 
   public static let maximumKeys: UInt64 = 10_000
   public static let maximumValueBytes = 1 << 20
+  public static let usualSnapshotBytes = 8000
+  public static let maximumSnapshotBytes = 1 << 30
 
   /// Decides whatever the steps leave open: how long frames and syncs take, which are lost, election timeouts.
   public var seed: UInt64
@@ -75,7 +79,7 @@ extension Story {
   /// What the nodes of this story are told: small bounds, so that snapshots happen all the time.
   var settings: ReplicaSettings {
     var settings = ReplicaSettings()
-    settings.snapshotAfterBytes = max(8000, 8 * scale.valueBytes)
+    settings.snapshotAfterBytes = max(scale.snapshotBytes, 8 * scale.valueBytes)
     settings.logKeptBytes = scale.keepsLittle ? 0 : settings.snapshotAfterBytes / 4
     if scale.hasTightBounds {
       settings.raft.maximumAppendBytes = 200

@@ -92,6 +92,13 @@ public struct Trace: Sendable {
     if events.count > limit { forget() }
   }
 
+  /// Adds what was found only later where it belongs: behind all that happened until then.
+  public mutating func insert(_ event: Event, at: Instant) {
+    let place = events.lastIndex { $0.at <= at }.map { $0 + 1 } ?? 0
+    events.insert((at, event), at: place)
+    if events.count > limit { forget() }
+  }
+
   /// Forgets so much at once that it seldom has to.
   private mutating func forget() {
     forgetHalf { $0.isDetail }

@@ -128,13 +128,17 @@ extension TracePage {
       pen.fillRect(0, 26, at.width, 1);
     }
 
+    // Of phases that follow each other too closely to be told apart, the last is named.
     function drawPhases(pen, trace, at) {
+      let column = -1;
       trace.phases.forEach((phase, number) => {
         const next = trace.phases[number + 1];
         const [a, b] = [at.x(phase.at), next ? at.x(next.at) : at.right];
         if (b < at.left || a > at.right) return;
         pen.fillStyle = ink.faint;
-        pen.fillRect(Math.round(a), 27, 1, at.height);
+        pen.globalAlpha = .6;
+        if (Math.round(a) > column + 2) pen.fillRect(column = Math.round(a), 27, 1, at.height);
+        pen.globalAlpha = 1;
         writeBetween(pen, phase.text, a, b, 36, ink.soft, at, 'italic 11px');
       });
     }
@@ -147,7 +151,9 @@ extension TracePage {
       writeBetween(pen, 'older messages are forgotten', at.left, b, at.height - 9, ink.soft, at, 'italic 11px', true);
     }
 
+    // Of violations that stand together, the first is named.
     function drawViolations(pen, trace, at) {
+      let freeFrom = at.left - 2;
       for (const violation of trace.violations) {
         const x = Math.round(at.x(violation.at));
         if (x < at.left - 1 || x > at.right + 1) continue;
@@ -155,6 +161,8 @@ extension TracePage {
         pen.fillRect(x - 1, 27, 2, at.height);
         pen.font = `600 11px ${ink.text}`;
         const width = pen.measureText(violation.judge).width + 12, left = Math.min(x - 1, at.right - width);
+        if (left < freeFrom) continue;
+        freeFrom = left + width;
         pen.fillRect(left, 27, width, 18);
         write(pen, violation.judge, left + 6, 36.5, ink.panel, '600 11px');
       }
@@ -408,10 +416,10 @@ extension TracePage {
         }
       });
       pen.globalAlpha = 1;
-      for (const phase of trace.phases) {
-        pen.fillStyle = ink.faint;
-        pen.fillRect(x(phase.at), 0, 1, height);
-      }
+      pen.fillStyle = ink.faint;
+      pen.globalAlpha = .35;
+      for (const phase of trace.phases) pen.fillRect(x(phase.at), 0, 1, height);
+      pen.globalAlpha = 1;
       for (const violation of trace.violations) {
         pen.fillStyle = ink.red;
         pen.fillRect(x(violation.at) - 1, 0, 2, height);

@@ -198,7 +198,8 @@ extension TracePage {
 
     // MARK: Words
 
-    const seconds = (time, places = 6) => (time / 1e9).toFixed(places);
+    // What is left of the last place is cut off, as it is in the text of a run.
+    const seconds = (time, places = 6) => (Math.floor(time / 10 ** (9 - places) + 1e-6) / 10 ** places).toFixed(places);
 
     function lasting(time) {
       if (time < 1e3) return `${time} ns`;

@@ -217,7 +217,7 @@ extension TracePage {
         seconds(item.a) + ' s'],
       mark: item => [words[item.kind](item, trace.names)[0], seconds(item.at) + ' s'],
       message: item => [
-        item.text, `${trace.names[item.from]} → ${trace.names[item.to]}, term ${item.term}`,
+        item.text, `${trace.names[item.from]} → ${trace.names[item.to]}${item.term ? `, term ${item.term}` : ''}`,
         item.lost ? `lost: ${item.lost}` : item.underWay ? 'still under way at the end'
           : `${item.again ? 'came again' : 'arrived'} after ${lasting(item.b - item.a)}`, `sent at ${seconds(item.a)} s`],
       lane: item => {

@@ -81,7 +81,7 @@ extension TracePage {
     td i { display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 6px; }
     td.role { font-family: var(--text); font-size: 13px; }
     tr.down td, td.behind { color: var(--faint); }
-    .events { list-style: none; overflow: auto; flex: 1 1 0; min-height: 180px; border-top: 1px solid var(--rule); position: relative; }
+    .events { list-style: none; overflow: auto; flex: 1 1 0; min-height: 380px; border-top: 1px solid var(--rule); position: relative; }
     .events li { display: grid; grid-template-columns: 68px var(--name) 1fr; gap: 0 9px; padding: 2px 4px 2px 0; cursor: pointer; }
     .events li { border-left: 2px solid transparent; padding-left: 6px; font-size: 12px; line-height: 1.5; }
     .events li:hover { background: var(--band); }

@@ -17,6 +17,8 @@ public struct TraceText: Sendable {
     var lost = 0
     var lastHeartbeat = 0
     var progress: (index: Int, text: String)?
+    /// What was told last.
+    var toldProgress = ""
   }
 
   private let trace: Trace
@@ -38,6 +40,9 @@ public struct TraceText: Sendable {
 
   /// All of it: for a short run.
   public var story: String { text(of: lines, omitted: 0) }
+
+  /// How many lines `story` has.
+  public var lineCount: Int { lines.count }
 
   /// The last lines of each node, at most `count` of each; and what concerned them all in that time.
   public func ends(_ count: Int) -> String {
@@ -80,12 +85,21 @@ public struct TraceText: Sendable {
     return pad(String(seconds), to: wholes, with: " ") + "." + pad(String(rest.magnitude), to: 6, with: "0")
   }
 
+  /// `3.799 s`, `1.25 ms`, `40 µs`.
+  public static func lasting(_ duration: Nanoseconds) -> String {
+    let (unit, name): (Int64, String) =
+      duration >= 1_000_000_000 ? (1_000_000_000, "s") : duration >= 1_000_000 ? (1_000_000, "ms") : (1000, "µs")
+    var decimals = unit == 1000 ? "" : pad(String(duration % unit / (unit / 1000)), to: 3, with: "0")
+    while decimals.hasSuffix("0") { decimals.removeLast() }
+    return "\(duration / unit)\(decimals.isEmpty ? "" : ".\(decimals)") \(name)"
+  }
+
   private static func pad(_ text: String, to width: Int, with filler: Character) -> String {
     String(repeating: filler, count: max(0, width - text.count)) + text
   }
 
   /// Labels come from anywhere: a line stays a line.
-  private static func clean(_ text: String) -> String {
+  static func clean(_ text: String) -> String {
     if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { breaksLine($0) ? " " : $0 }))
   }
@@ -106,12 +120,12 @@ public struct TraceText: Sendable {
 
   private mutating func unfold(_ node: Int) {
     let fold = folds[node]
-    folds[node] = Fold()
+    folds[node] = Fold(toldProgress: fold.progress?.text ?? fold.toldProgress)
     if fold.heartbeats > 0 {
       let lost = fold.lost > 0 ? ", \(fold.lost) of them lost" : ""
       append(fold.lastHeartbeat, node, "… \(fold.heartbeats) heartbeat\(fold.heartbeats == 1 ? "" : "s")\(lost)")
     }
-    if let progress = fold.progress { append(progress.index, node, progress.text) }
+    if let progress = fold.progress, progress.text != fold.toldProgress { append(progress.index, node, progress.text) }
   }
 
   private mutating func append(_ index: Int, _ node: Int, _ text: String) {
@@ -138,7 +152,7 @@ public struct TraceText: Sendable {
       requests[request] = (node, trace.events[index].at)
       say(index, node, "asked \(request): \(label)")
     case .answered(let request, let label, let good): tellAnswer(index, request, label, good)
-    case .note(let node, let text): say(index, node, "notes: \(text)")
+    case .note(let node, let text): say(index, node, text)
     case .faultBegan, .faultEnded, .phase, .violation: tellOfAll(index)
     }
   }
@@ -162,9 +176,12 @@ public struct TraceText: Sendable {
       folds[node].heartbeats += 1
       folds[node].lastHeartbeat = index
     } else if !isLostAtOnce(index, message) {
-      say(index, node, "\(direction)  \(sent.label), term \(sent.term)")
+      say(index, node, "\(direction)  \(Self.inTerm(sent.label, sent.term))")
     }
   }
+
+  /// Some messages name no term.
+  private static func inTerm(_ label: String, _ term: Term) -> String { term == 0 ? label : "\(label), term \(term)" }
 
   /// Then the loss says it all.
   private func isLostAtOnce(_ index: Int, _ message: Int) -> Bool {
@@ -179,13 +196,13 @@ public struct TraceText: Sendable {
       folds[sent.from].heartbeats = max(folds[sent.from].heartbeats, folds[sent.from].lost)
       folds[sent.from].lastHeartbeat = index
     } else {
-      say(index, sent.from, "✕ \(trace.names[sent.to])  \(sent.label), term \(sent.term), is lost: \(why)")
+      say(index, sent.from, "✕ \(trace.names[sent.to])  \(Self.inTerm(sent.label, sent.term)), is lost: \(why)")
     }
   }
 
   private mutating func tellAnswer(_ index: Int, _ request: UInt64, _ label: String, _ good: Bool) {
     let asked = requests[request]
-    let took = asked.map { ", after \((trace.events[index].at - $0.at) / 1000) µs" } ?? ""
+    let took = asked.map { ", after \(Self.lasting(trace.events[index].at - $0.at))" } ?? ""
     say(index, asked?.node, "\(good ? "answers" : "fails") \(request): \(label)\(took)")
   }
 }

@@ -41,12 +41,12 @@ public struct KeyValueWorkload: Workload {
 
   private static func key(_ number: UInt64) -> Key { Array("key-\(number)".utf8) }
 
-  private func command(_ request: Request) -> ClientOperation { .command(request.encoded(), label: Self.label(request)) }
+  private func command(_ request: Request) -> ClientOperation { .command(request.encoded(), label: KeyValueWords.text(of: request)) }
 
   private func read(_ consistency: Consistency, _ range: KeyRange) -> ClientOperation {
     let query = Request.range(RangeRequest(range: range)).encoded()
     let kind: StaticString = consistency == .linearizable ? "get" : "get, stale,"
-    return ClientOperation(.read(consistency, query: query), label: "\(kind) \(Self.label(range))")
+    return ClientOperation(.read(consistency, query: query), label: "\(kind) \(KeyValueWords.text(of: range))")
   }
 
   /// Against the newest revision, so that it often succeeds.
@@ -108,25 +108,6 @@ public struct KeyValueWorkload: Workload {
     }
     return []
   }
-
-  // MARK: For people
-
-  private static func label(_ request: Request) -> String {
-    switch request {
-    case .range(let range): "get \(label(range.range))"
-    case .put(let put): "put \(text(put.key)) = \(text(put.value))"
-    case .delete(let delete): "delete \(label(delete.range))"
-    case .transaction(let transaction):
-      "if \(transaction.comparisons.map { label($0.range) }.joined(separator: ", ")): "
-        + transaction.success.map(label).joined(separator: ", ")
-    }
-  }
-
-  private static func label(_ range: KeyRange) -> String {
-    range == .all ? "all" : range.end.map { "\(text(range.start))..<\(text($0))" } ?? text(range.start)
-  }
-
-  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix(24), as: UTF8.self) }
 }
 
 extension Story {

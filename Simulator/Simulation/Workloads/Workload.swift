@@ -15,6 +15,11 @@ public protocol Workload {
   /// Two states with the same digest are the same. As it stands: a digest of the blocks that a snapshot would have.
   static func digest(of view: Machine.View) -> UInt64
 
+  /// An answer in a few words, for people who read what happened; `query` is what the client looks for in `view`. As it stands: what the
+  /// language makes of the output, and no word about the view.
+  static func label(of output: Machine.Output) -> String
+  static func label(of view: Machine.View, query: [UInt8]) -> String
+
   /// Called for each operation when it is asked, and when its outcome is known, for whatever the workload wants to judge itself.
   mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant)
   mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant)
@@ -70,6 +75,9 @@ extension Workload {
     while let block = blocks.next() { digest = CRC32C.checksum(block[...], seed: digest) }
     return UInt64(digest)
   }
+
+  public static func label(of output: Machine.Output) -> String { "\(output)" }
+  public static func label(of view: Machine.View, query: [UInt8]) -> String { "the state" }
 
   public mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant) {}
   public mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant) {}
