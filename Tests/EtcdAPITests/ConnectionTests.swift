@@ -149,7 +149,8 @@ import Testing
       $0.bodyTimeout = .milliseconds(200)
     }) { port in
       let client = try await RawClient(port: port)
-      if !text.isEmpty { try await client.send(text) }
+      // On a busy machine it may have been let go before it said anything.
+      if !text.isEmpty { try? await client.send(text) }
       try await client.wait { !$0.isOpen }
     }
   }
