@@ -53,4 +53,38 @@ import Testing
     }
     #expect(saves == 1)
   }
+
+  // MARK: While a peer gets a snapshot
+
+  /// A leader that sends c a snapshot, and takes another one meanwhile: what c needs behind the first is kept.
+  @Test func whatFollowsASnapshotThatIsOnItsWayIsKept() throws {
+    var settings = ReplicaSettings()
+    settings.snapshotAfterBytes = 1000
+    settings.logKeptBytes = 0
+    var bench = try ReplicaBench(settings: settings)
+    bench.becomeLeader()
+    let first = try #require(Self.writeUntilSnapshot(&bench))
+    bench.step(.snapshotSaved(first, bytes: 100))
+    #expect(bench.replica.raft?.logStart.index == first.position.index)
+    bench.receive(.appendRejected(previous: 1, hint: .zero), from: 3)
+    let isSending = bench.effects.snapshots.contains { if case .read(first, _, _) = $0 { true } else { false } }
+    #expect(isSending)
+
+    let second = try #require(Self.writeUntilSnapshot(&bench))
+    bench.step(.snapshotSaved(second, bytes: 100))
+    #expect(second.position.index > first.position.index)
+    #expect(bench.replica.raft?.logStart.index == first.position.index)
+  }
+
+  /// Clients write, and b has everything, until the leader wants to take a snapshot.
+  private static func writeUntilSnapshot(_ bench: inout ReplicaBench) -> SnapshotDescriptor? {
+    for request in 1...40 as ClosedRange<RequestID> {
+      let put = Request.put(PutRequest(key: [1], value: [UInt8](repeating: 7, count: 50)))
+      let id = (bench.replica.raft?.lastIndex ?? 0) << 8 | request
+      bench.step(.propose(id, command: put.encoded()[...], deadline: .never))
+      bench.receive(.appendAccepted(match: bench.replica.raft?.lastIndex ?? 0))
+      for case .save(let descriptor, _) in bench.effects.snapshots { return descriptor }
+    }
+    return nil
+  }
 }
