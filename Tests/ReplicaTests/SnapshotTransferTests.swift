@@ -96,4 +96,25 @@ import Testing
     #expect(Self.installs(lagging, in: cluster) <= 5, "snapshots must not follow each other without end")
     #expect(cluster.violations.isEmpty)
   }
+
+  /// Blocks of two snapshots make neither: what does not go on with the one that is being stored begins anew.
+  @Test func blocksOfTwoSnapshotsAreNotPutTogether() throws {
+    func descriptor(at index: LogIndex) -> SnapshotDescriptor {
+      SnapshotDescriptor(position: LogPosition(index: index, term: 2), configuration: ReplicaBench.configuration, configurationIndex: 1)
+    }
+    func stored(_ bench: ReplicaBench) -> [(SnapshotDescriptor, Int)] {
+      bench.effects.snapshots.compactMap { if case .store(let descriptor, let number, _, _) = $0 { (descriptor, number) } else { nil } }
+    }
+    let (first, second) = (descriptor(at: 10), descriptor(at: 20))
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.receive(.snapshotBlock(first, number: 0, block: [1], last: false))
+    #expect(stored(bench).map(\.0) == [first])
+    bench.step(.snapshotStored(first, number: 0, last: false))
+    bench.receive(.snapshotBlock(second, number: 1, block: [2], last: true))
+    #expect(stored(bench).isEmpty)
+    #expect(bench.sent(to: "b").contains(.snapshotProgress(second.position, next: 0)))
+    bench.receive(.snapshotBlock(second, number: 0, block: [2], last: false))
+    #expect(stored(bench).map(\.0) == [second])
+  }
 }
