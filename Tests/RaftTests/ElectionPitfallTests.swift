@@ -45,6 +45,25 @@ import Testing
     #expect(bench.raft.hardState == HardState(term: term, vote: Bench.a))
   }
 
+  // MARK: All wait equally long, and split the votes again and again
+
+  @Test func howLongToWaitForALeaderIsDrawnByEachAndEachTime() throws {
+    let timeout = Settings().electionTimeout
+    let state = DurableState(hardState: HardState(term: 1), entries: Bench.entries([1]), commit: 1)
+    var waits: [Nanoseconds] = []
+    for seed in 1...8 as ClosedRange<UInt64> {
+      waits.append(try Raft(restarting: state, snapshot: nil, id: Bench.a, settings: Settings(), seed: seed, now: .zero).deadline - .zero)
+    }
+    #expect(Set(waits).count > 4)
+    var bench = try Bench()
+    for _ in 0..<8 {
+      bench.follow()
+      waits.append(bench.raft.deadline - bench.now)
+    }
+    #expect(Set(waits.suffix(8)).count > 4)
+    #expect(waits.allSatisfy { (timeout..<2 * timeout).contains($0) })
+  }
+
   // MARK: 2. Term and vote are two writes, or come after the reply
 
   @Test func termAndVoteAreOneWriteBeforeTheReply() throws {

@@ -129,6 +129,17 @@ import WriteAheadLog
     #expect(try #require(nodes[1].refusals.first).contains("old data directory"))
   }
 
+  /// What was promised can never be formed any more, and nobody waits for it in silence.
+  @Test func whoLostItsDiskWhileTheClusterFormsIsNamed() throws {
+    var nodes = Self.nodes()
+    for peer in 1...2 { nodes[0].hear(nodes[peer]) }
+    nodes[0].save()
+    #expect(nodes[0].formation.promise != nil)
+    nodes[1].wipe(newID: 50)
+    nodes[0].hear(nodes[1])
+    #expect(try #require(nodes[0].refusals.first).contains("b lost its data directory"))
+  }
+
   @Test func aStrangerIsToldThatItIsOne() throws {
     var nodes = Self.nodes()
     Self.settle(&nodes)

@@ -117,4 +117,24 @@ import Testing
     bench.receive(.snapshotBlock(second, number: 0, block: [2], last: false))
     #expect(stored(bench).map(\.0) == [second])
   }
+
+  /// The receiver's disk is slow, and others write so much meanwhile that the leader takes snapshots: its log keeps what follows the one that
+  /// is on its way, so that no second one is needed.
+  @Test func whatFollowsASnapshotOnItsWayIsKept() throws {
+    let (cluster, lagging, leader) = try Self.lagging(seed: 1)
+    cluster.stallDisk(of: lagging, for: .milliseconds(3000))
+    cluster.network.heal()
+    #expect(cluster.run(within: .milliseconds(1000)) { cluster.framesSent[26] > 0 })
+    let sent = try #require(cluster.status(of: leader)?.snapshotIndex)
+    let value = String(repeating: "w", count: 5000)
+    for i in 0..<60 {
+      let request = cluster.propose(ClusterTests.put("m\(i)", value), on: leader)
+      #expect(cluster.run(within: .milliseconds(1000)) { ClusterTests.isDone(cluster.outcome(of: request)) })
+    }
+    #expect(cluster.run(within: .milliseconds(500)) { cluster.status(of: leader)?.snapshotIndex ?? 0 > sent })
+    #expect(Self.installs(lagging, in: cluster) == 0)
+    #expect(cluster.run(within: .milliseconds(5000)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(Self.installs(lagging, in: cluster) == 1)
+    #expect(cluster.violations.isEmpty)
+  }
 }

@@ -88,6 +88,13 @@ import Testing
     #expect(oracle.violations.contains { $0.judge == .exactlyOnce })
   }
 
+  @Test func namesACommandThatNobodyAskedFor() {
+    var oracle = Self.oracle(committed: "a")
+    oracle.request = { _ in nil }
+    oracle.commit(Self.entry(2, request: 2, "b"), at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.exactlyOnce])
+  }
+
   @Test(arguments: [true, false]) func namesALieAboutWhatWasNotDone(isCommittedFirst: Bool) {
     var oracle = Oracle<KeyValueWorkload>()
     oracle.ask(1)

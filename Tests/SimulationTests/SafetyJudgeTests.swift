@@ -1,8 +1,8 @@
 import Raft
-import Replica
 import Testing
 import WriteAheadLog
 
+@testable import Replica
 @testable import Simulation
 
 /// The judge is judged: each property is broken by hand, and named.
@@ -86,6 +86,18 @@ import WriteAheadLog
     #expect(bench.found == [.electionSafety])
   }
 
+  @Test(arguments: [4, 3] as [Term]) func namesAConfirmationOfWhatTheLeaderHasOtherwise(term: Term) {
+    var bench = Bench()
+    bench.write(0, Self.entries(1, 4), state: HardState(term: 4, vote: NodeID(1)))
+    bench.write(1, Self.entries(1, term))
+    bench.lead(0, term: 4, commit: 1)
+    let body = Message.Body.appendAccepted(match: 2)
+    let frame = Frame(
+      cluster: ClusterID(1), from: NodeID(2), to: NodeID(1), body: .message(Message(from: NodeID(2), to: NodeID(1), term: 4, body: body)))
+    bench.judge.said(1, Array(frame.encoded()), now: .zero)
+    #expect(bench.found == (term == 4 ? [] : [.logMatching]))
+  }
+
   @Test func namesAnotherEntryOfTheSameTerm() {
     var bench = Bench()
     bench.write(0, Self.entries(1, 2))
@@ -119,6 +131,17 @@ import WriteAheadLog
     bench.lead(0, term: 4, commit: 2)
     bench.turn(2, Bench.state(.leader, term: 3))
     #expect(bench.found.isEmpty)
+  }
+
+  /// Figure 8 of the Raft paper: a quorum has the entry, and yet the next leader may be without it.
+  @Test func namesALeaderThatCountsCopiesOfAnOlderTermsEntry() {
+    for (terms, isFound) in [([1, 2] as [Term], true), ([1, 4], false)] {
+      var bench = Bench()
+      for node in 0..<2 { bench.write(node, Self.entries(terms[0], terms[1])) }
+      bench.lead(0, term: 4, commit: 1)
+      bench.turn(0, Bench.state(.leader, term: 4, commit: 2, applied: 1))
+      #expect(bench.found == (isFound ? [.leaderCompleteness] : []))
+    }
   }
 
   @Test func namesAnotherEntryThatIsCommitted() {

@@ -79,7 +79,7 @@ extension SimulatedCluster {
     process.replica.step(.storageFailed(error.description), now: node.clock.local(now), into: &process.effects)
     let replies = process.effects.replies
     end(number, .storageFailure)
-    for reply in replies { settle(reply) }
+    for reply in replies { settle(reply, of: number) }
     onEnd?(names[number], .storageFailure)
   }
 

@@ -70,7 +70,7 @@ extension SimulatedCluster {
     let replies = effects.replies
     effects.removeAll()
     swap(&effects, &process.effects)
-    for reply in replies { settle(reply) }
+    for reply in replies { settle(reply, of: number) }
   }
 
   /// Of a node that runs, or one that did.

@@ -62,6 +62,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
   private var lastRequest: RequestID = 0
+  /// Whose proposals are whose: a disk that is emptied makes its node another one.
+  private var origins: [NodeID: Int] = [:]
 
   /// More events in one virtual millisecond than any real load makes: something wakes itself without end.
   private static var maximumEventsPerMillisecond: Int { 100_000 }
@@ -94,6 +96,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     guard node.process == nil else { return }
     do {
       let storage = try node.start(settings: settings, log: logOptions, now: now)
+      origins[storage.identity.node] = number
       judge.started(number, storage.recovered, now: now)
       trace?.add(.started(node: number), at: now)
       endTurn(of: number)
@@ -231,19 +234,28 @@ public final class SimulatedCluster<Machine: StateMachine> {
 
   private func take(_ id: RequestID, _ request: ClientRequest, _ node: Int) {
     let now = nodes[node].clock.local(now)
+    let place = RequestID(nodes[node].requests.count)
+    nodes[node].requests.append(id)
     switch request {
-    case .propose(let command, let timeout): step(node, .propose(id, command: command[...], deadline: now + timeout))
-    case .read(let consistency, let timeout): step(node, .read(id, consistency, deadline: now + timeout))
+    case .propose(let command, let timeout): step(node, .propose(place, command: command[...], deadline: now + timeout))
+    case .read(let consistency, let timeout): step(node, .read(place, consistency, deadline: now + timeout))
     }
   }
 
-  func settle(_ reply: Reply<Machine>) {
-    let (id, outcome): (RequestID, Outcome) =
+  /// The request that a proposal belongs to; `nil` if nobody asked for it.
+  func request(of proposal: Proposal) -> RequestID? {
+    guard let node = origins[proposal.origin], proposal.request < nodes[node].requests.count else { return nil }
+    return nodes[node].requests[Int(proposal.request)]
+  }
+
+  func settle(_ reply: Reply<Machine>, of node: Int) {
+    let (place, outcome): (RequestID, Outcome) =
       switch reply {
-      case .applied(let id, let output): (id, .applied(output))
-      case .view(let id, let view, let index, let staleness): (id, .view(view, index: index, staleness: staleness))
-      case .failed(let id, let error): (id, .failed(error))
+      case .applied(let place, let output): (place, .applied(output))
+      case .view(let place, let view, let index, let staleness): (place, .view(view, index: index, staleness: staleness))
+      case .failed(let place, let error): (place, .failed(error))
       }
+    let id = nodes[node].requests[Int(place)]
     if let onOutcome { return onOutcome(id, outcome) }
     if outcomes[id] != nil { judge.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
     outcomes[id] = outcome

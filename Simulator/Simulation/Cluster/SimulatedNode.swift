@@ -31,6 +31,9 @@ final class SimulatedNode<Machine: StateMachine> {
   @exclusivity(unchecked) var diskStallsUntil = Instant.zero
   /// Whether what ends the process in the middle of its work takes the page cache too.
   @exclusivity(unchecked) var losesPower = false
+  /// What it was asked, in order. It knows each request by its place here: all nodes count alike, so that a number which means one request
+  /// here means another one there, as it may where they begin anywhere.
+  @exclusivity(unchecked) var requests: [RequestID] = []
 
   init(contact: Contact, random: PseudoRandom) {
     self.contact = contact

@@ -20,6 +20,8 @@ struct Oracle<Load: Workload> {
   /// Requests whose client was told that nothing was done.
   private var denied: [RequestID: RequestError] = [:]
   private var known: LogIndex = 0
+  /// Which request a proposal belongs to, `nil` if nobody asked for it: nodes number theirs themselves.
+  var request: (Proposal) -> RequestID? = { $0.request }
 
   init() { states = [(Machine().view, nil)] }
 
@@ -44,12 +46,14 @@ struct Oracle<Load: Workload> {
   }
 
   private mutating func commit(_ proposal: Proposal, _ entry: Entry, at now: Instant) {
-    let id = proposal.request
+    let output = reference.apply([Command(index: entry.index, term: entry.term, payload: proposal.command)])
+    guard let id = request(proposal) else {
+      return report(.exactlyOnce, "entry \(entry.index) is a command that nobody asked for", at: now)
+    }
     if let first = done[id] {
       report(.exactlyOnce, "request \(id) was committed at index \(first.index), and again at \(entry.index)", at: now)
     }
     if let error = denied[id] { report(.exactlyOnce, "request \(id) was committed at index \(entry.index) after: \(error)", at: now) }
-    let output = reference.apply([Command(index: entry.index, term: entry.term, payload: proposal.command)])
     if let output = output.first { done[id] = (entry.index, output) }
   }
 

@@ -96,7 +96,9 @@ struct SafetyJudge {
       report(.durability, "\(names[node]) takes entries up to \(state.durableIndex) for durable, its disk confirmed \(confirmed)", at: now)
     }
     let leads = state.role == .leader
-    if leads, !seen.leads || state.term != seen.term { checkNewLeader(node, state, now: now) }
+    let isNew = !seen.leads || state.term != seen.term
+    if leads, isNew { checkNewLeader(node, state, now: now) }
+    if leads, !isNew, state.commitIndex > before { checkTermOfCommit(node, state, now: now) }
     seen.term = state.term
     seen.applied = state.appliedIndex
     seen.leads = leads
@@ -129,6 +131,15 @@ struct SafetyJudge {
     let voters = nodes.count { $0.lostDisk || $0.mirror.hasVoted(for: state.id, in: state.term) }
     if 2 * voters <= state.voters {
       report(.electionSafety, "\(names[node]) leads in term \(state.term) with \(voters) of \(state.voters) votes", at: now)
+    }
+  }
+
+  /// A leader counts copies of its own term's entries only (Raft paper, figure 8): an older one may be overwritten though a quorum has it.
+  private mutating func checkTermOfCommit(_ node: Int, _ state: ConsensusState, now: Instant) {
+    let found = nodes[node].mirror.term(at: state.commitIndex)
+    if let found, found != state.term {
+      let text = "\(names[node]) leads in term \(state.term) and commits up to entry \(state.commitIndex) of term \(found)"
+      report(.leaderCompleteness, text, at: now)
     }
   }
 
@@ -215,6 +226,19 @@ struct SafetyJudge {
       if index > seen.mirror.durableIndex, index > seen.mirror.start.index {
         report(.durability, "\(names[node]) confirms entries up to \(index), its disk has \(seen.mirror.durableIndex)", at: now)
       }
+      checkAgreement(node, through: index, term: spoken.term, now: now)
+    }
+  }
+
+  /// What a node confirms in a term, that term's leader has in its log.
+  private mutating func checkAgreement(_ node: Int, through index: LogIndex, term: Term, now: Instant) {
+    guard let leader = leaders[term], nodes[leader].leads, nodes[leader].term == term else { return }
+    let (seen, leading) = (nodes[node], nodes[leader])
+    guard index > seen.mirror.start.index, index >= leading.mirror.start.index else { return }
+    let (own, right) = (seen.mirror.term(at: index), leading.mirror.term(at: index))
+    if own != right {
+      let text = "\(names[node]) confirms entry \(index) of term \(own ?? 0), its leader \(names[leader]) has it of term \(right ?? 0)"
+      report(.logMatching, text, at: now)
     }
   }
 }

@@ -5,9 +5,9 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
   public enum Judge: String, Sendable, CaseIterable {
     /// At most one leader in a term (Raft paper, figure 3).
     case electionSafety
-    /// Two logs that have an entry of the same index and term are the same up to it.
+    /// Two logs that have an entry of the same index and term are the same up to it; what a node confirms, its leader has just so.
     case logMatching
-    /// A leader has every entry that was committed before.
+    /// A leader has every entry that was committed before, and commits by entries of its own term.
     case leaderCompleteness
     /// What one node committed, none has otherwise.
     case stateMachineSafety

@@ -94,25 +94,35 @@ extension Run {
     if fault.kind == .wipedDisk {
       cluster.wipe(name)
     } else if let file = pickFile(disk, &random) {
-      let size = disk.contents(of: file)?.count ?? 0
-      if fault.kind == .rot {
-        disk.flip(file, at: Int(random.below(UInt64(size))), mask: UInt8(1 + random.below(255)))
-      } else {
-        misdirect(disk, file, &random)
-      }
+      if fault.kind == .rot { rot(disk, file, &random) } else { misdirect(disk, file, &random) }
     }
     atlas.damage(name)
     return true
   }
 
+  /// Mostly where something is written: of a log's file, most is room for what comes.
+  private func rot(_ disk: SimulatedDisk, _ file: String, _ random: inout PseudoRandom) {
+    let bytes = disk.contents(of: file) ?? []
+    let written = Self.writtenSectors(of: bytes)
+    var place = Int(random.below(UInt64(bytes.count)))
+    if !written.isEmpty, random.chance(3, in: 4) {
+      place = random.pick(written) * SimulatedDisk.sectorSize + place % SimulatedDisk.sectorSize
+    }
+    disk.flip(file, at: place, mask: UInt8(1 + random.below(255)))
+  }
+
+  private static func writtenSectors(of bytes: [UInt8]) -> [Int] {
+    let size = SimulatedDisk.sectorSize
+    return (0..<bytes.count / size).filter { number in bytes[number * size..<(number + 1) * size].contains { $0 != 0 } }
+  }
+
   /// Writes what stands somewhere in the file somewhere else too. Not zeros: over the last batch of a log they are what a write that never
   /// arrived looks like, and nobody can tell.
   private func misdirect(_ disk: SimulatedDisk, _ file: String, _ random: inout PseudoRandom) {
-    let size = SimulatedDisk.sectorSize
     let bytes = disk.contents(of: file) ?? []
-    let written = (0..<bytes.count / size).filter { number in bytes[number * size..<(number + 1) * size].contains { $0 != 0 } }
+    let written = Self.writtenSectors(of: bytes)
     guard !written.isEmpty else { return }
-    disk.copySector(file, from: random.pick(written), to: Int(random.below(UInt64(bytes.count / size))))
+    disk.copySector(file, from: random.pick(written), to: Int(random.below(UInt64(bytes.count / SimulatedDisk.sectorSize))))
   }
 
   private func pickFile(_ disk: SimulatedDisk, _ random: inout PseudoRandom) -> String? {

@@ -50,6 +50,7 @@ public final class Run<Load: Workload> {
     adjust()
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }
     if tracing { cluster.trace = Trace(names: story.names) }
+    oracle.request = { [unowned self] in cluster.request(of: $0) }
     cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
     cluster.onOutcome = { [unowned self] in answered($0, $1) }
     cluster.onApply = { [unowned self] in oracle.compare($1, $2, "node \($0)", at: cluster.now) }
