@@ -53,6 +53,19 @@ import Testing
     #expect(cluster.run(within: .milliseconds(100)) { Self.value("k", on: "only", in: cluster) == "v" })
   }
 
+  /// It would vote again where it voted before, and elect those who lack what it confirmed.
+  @Test func whoComesBackWithAnEmptyDiskTakesNoPart() throws {
+    let cluster = try Self.started(seed: 3)
+    let request = cluster.propose(Self.put("k", "v"), on: "a")
+    #expect(cluster.run(within: .milliseconds(2000)) { Self.isDone(cluster.outcome(of: request)) })
+    cluster.crash("c")
+    cluster.wipe("c")
+    try cluster.start("c")
+    cluster.run(for: .milliseconds(3000))
+    #expect(cluster.status(of: "c")?.cluster == nil)
+    #expect(cluster.violations.isEmpty)
+  }
+
   @Test func theSameSeedGivesTheSameRun() throws {
     func run(_ seed: UInt64) throws -> UInt64 {
       let cluster = try Self.started(seed: seed)

@@ -51,4 +51,31 @@ import Testing
     bench.receive(.snapshotProgress(descriptor.position, next: 2), from: 3)
     #expect(Self.reads(bench) == [Snapshots.window, Snapshots.window + 1])
   }
+  /// The peer may have ended between the last block and its restoring, and has nothing then: only a block makes it say so.
+  @Test func theLastBlockIsSentAgainUntilTheStateIsTakenUp() throws {
+    var (bench, descriptor) = try Self.begun()
+    for number in 0...1 {
+      bench.step(.snapshotBlock(descriptor, number: number, block: [1], count: 2, for: NodeID(3)))
+      bench.receive(.snapshotProgress(descriptor.position, next: number + 1), from: 3)
+    }
+    #expect(Self.reads(bench).isEmpty)
+    let half = ReplicaSettings().raft.electionTimeout / 2 + 1
+    bench.tick(after: half)
+    #expect(Self.reads(bench).isEmpty)
+    bench.receive(.appendAccepted(match: bench.replica.status.lastIndex))
+    bench.tick(after: half)
+    #expect(Self.reads(bench) == [1])
+    bench.receive(.snapshotProgress(descriptor.position, next: 0), from: 3)
+    #expect(Self.reads(bench) == [0, 1])
+  }
+  @Test func aTransferThatFailsBeginsAnew() throws {
+    var (bench, descriptor) = try Self.begun()
+    bench.step(.snapshotFailed(descriptor, "block 0 does not verify"))
+    var read = Self.reads(bench)
+    for _ in 0..<3 {
+      bench.tick(after: ReplicaSettings().raft.heartbeatInterval)
+      read += Self.reads(bench)
+    }
+    #expect(read.contains(0))
+  }
 }
