@@ -78,4 +78,24 @@ import Testing
     }
     #expect(read.contains(0))
   }
+  /// The leader has gone over to a newer snapshot: what was stored of the older one is of no use.
+  @Test func blocksOfTwoSnapshotsAreNotPutTogether() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    let snapshots = [10, 20].map {
+      SnapshotDescriptor(
+        position: LogPosition(index: $0, term: 2), configuration: ReplicaBench.configuration, configurationIndex: 1)
+    }
+    func stores(_ snapshot: SnapshotDescriptor) -> [Int] {
+      bench.effects.snapshots.compactMap { if case .store(snapshot, let number, _, _) = $0 { number } else { nil } }
+    }
+    bench.receive(.snapshotBlock(snapshots[0], number: 0, block: [1], last: false))
+    #expect(stores(snapshots[0]) == [0])
+    bench.step(.snapshotStored(snapshots[0], number: 0, last: false))
+    bench.receive(.snapshotBlock(snapshots[1], number: 1, block: [2], last: true))
+    #expect(bench.effects.snapshots.isEmpty)
+    #expect(bench.sent(to: "b") == [.snapshotProgress(snapshots[1].position, next: 0)])
+    bench.receive(.snapshotBlock(snapshots[1], number: 0, block: [2], last: false))
+    #expect(stores(snapshots[1]) == [0])
+  }
 }
