@@ -96,8 +96,8 @@ import Testing
     #expect(Self.installs(lagging, in: cluster) <= 5, "snapshots must not follow each other without end")
     #expect(cluster.violations.isEmpty)
   }
-  /// The receiver's disk is slow, and others write so much meanwhile that the leader takes snapshots: its log keeps what follows the one that
-  /// is on its way, so that no second one is needed.
+  /// The receiver's disk is slow, and others write so much meanwhile that the leader takes snapshots: its log keeps what follows the one
+  /// that is on its way, so that no second one is needed.
   @Test func whatFollowsASnapshotOnItsWayIsKept() throws {
     let (cluster, lagging, leader) = try Self.lagging(seed: 1)
     cluster.stallDisk(of: lagging, for: .milliseconds(3000))
