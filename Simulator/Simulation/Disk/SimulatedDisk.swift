@@ -29,6 +29,8 @@ public final class SimulatedDisk: Disk {
     var durable: [UInt8] = []
     /// Written since the last sync, in order.
     var pending: [PendingWrite] = []
+    /// How often this process has it open.
+    var handles = 0
   }
 
   struct PendingWrite {
@@ -56,6 +58,8 @@ public final class SimulatedDisk: Disk {
     mutating func apply(_ change: PendingName) {
       for (name, node) in change.changes { self[name] = node }
     }
+
+    func contains(_ node: Int) -> Bool { entries.contains { $0.node == node } }
   }
 
   /// Most bytes that all files may have together.
@@ -87,11 +91,16 @@ public final class SimulatedDisk: Disk {
 
   public func open(_ name: String, create: Bool) throws(DiskError) -> File {
     try begin(.open, name)
-    if let node = names[name] { return File(node: node, session: session) }
+    if let node = names[name] { return handle(of: node) }
     guard create else { throw DiskError(operation: "open", file: name, reason: .missing) }
     nodes.append(Node(name: name))
     change([(name, nodes.count - 1)])
-    return File(node: nodes.count - 1, session: session)
+    return handle(of: nodes.count - 1)
+  }
+
+  private func handle(of node: Int) -> File {
+    nodes[node].handles += 1
+    return File(node: node, session: session)
   }
 
   public func size(_ file: File) throws(DiskError) -> Int {
@@ -128,7 +137,9 @@ public final class SimulatedDisk: Disk {
     nodes[file.node].pending = []
   }
 
-  public func close(_ file: File) {}
+  public func close(_ file: File) {
+    if file.session == session { nodes[file.node].handles -= 1 }
+  }
 
   public func rename(_ source: String, to destination: String) throws(DiskError) {
     try begin(.rename, source)
@@ -144,8 +155,12 @@ public final class SimulatedDisk: Disk {
 
   public func syncDirectory() throws(DiskError) {
     try begin(.syncDirectory, "")
+    let before = durableNames
     for change in pendingNames { durableNames.apply(change) }
     pendingNames = []
+    for (_, node) in before.entries where !durableNames.contains(node) && !names.contains(node) && nodes[node].handles == 0 {
+      nodes[node] = Node(name: "")
+    }
   }
 
   // MARK: Ends
@@ -153,6 +168,7 @@ public final class SimulatedDisk: Disk {
   /// The process ends: what it wrote stays in the page cache, its handles are void.
   public func crash() {
     session += 1
+    for node in nodes.indices { nodes[node].handles = 0 }
     powerFailsAfter = .max
   }
 

@@ -8,7 +8,7 @@ struct KeyValueNames {
   /// Ascending; a key's number is its place.
   private(set) var keys: [Key] = []
   private var keyNumbers: [Key: Int] = [:]
-  private var valueNumbers: [Value: ValueNumber] = [:]
+  private var valueNumbers: [WholeValue: ValueNumber] = [:]
   /// What clients saw at a key's revision; `nil` if it was not always the same.
   private var carried: [KeyRevision: ValueNumber?] = [:]
   private var revisions: [KeyValueModel.Fact: Revision] = [:]
@@ -16,6 +16,13 @@ struct KeyValueNames {
   private var writers: [KeyValueModel.Fact: Int] = [:]
   /// Keys that may get a new revision and keep their value.
   private var touched: Set<Int> = []
+
+  /// A value that is hashed as a whole: an array of bytes hashes them one by one, which took a twentieth of a swarm's time.
+  private struct WholeValue: Hashable {
+    let bytes: Value
+
+    func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+  }
 
   private struct KeyRevision: Hashable {
     let key: Int
@@ -56,9 +63,9 @@ struct KeyValueNames {
   }
 
   mutating func number(ofValue value: Value) -> ValueNumber {
-    if let number = valueNumbers[value] { return number }
+    if let number = valueNumbers[WholeValue(bytes: value)] { return number }
     let number = ValueNumber(valueNumbers.count) + Self.unseen + 1
-    valueNumbers[value] = number
+    valueNumbers[WholeValue(bytes: value)] = number
     return number
   }
 
