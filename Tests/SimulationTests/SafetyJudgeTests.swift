@@ -200,6 +200,17 @@ import WriteAheadLog
     #expect(bench.found.isEmpty)
   }
 
+  /// A leader's snapshot is durable, and the process ends before the log that disagrees with it is: a restart goes on from the snapshot.
+  @Test func acceptsARestartFromASnapshotThatTheLogDisagreesWith() {
+    for (term, judges) in [(3 as Term, [] as [Violation.Judge]), (1, [.durability])] {
+      var bench = Bench()
+      bench.write(0, Self.entries(1, 1, 1, 1), state: HardState(term: 3))
+      let start = LogPosition(index: 3, term: term)
+      bench.judge.started(0, Recovered(hardState: HardState(term: 3), start: start, entries: [], commit: 3), now: .zero)
+      #expect(bench.found == judges, "a snapshot of term \(term)")
+    }
+  }
+
   @Test func namesTwoClusters() {
     var bench = Bench()
     bench.judge.formed(0, ClusterID(7), now: .zero)

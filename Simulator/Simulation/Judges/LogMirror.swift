@@ -90,6 +90,8 @@ struct LogMirror {
     if state.term < durableState.term || (state.term == durableState.term && durableState.vote != nil && state.vote != durableState.vote) {
       violations.append("the vote was \(durableState), a restart found \(state)")
     }
+    // The process may have ended between a leader's snapshot and the end of the log that it disagrees with: nothing of that was committed.
+    if let own = term(at: recovered.start.index), own != recovered.start.term { return violations }
     if recovered.last.index < durableIndex {
       violations.append("entries up to \(durableIndex) had been confirmed, a restart found \(recovered.last.index)")
     }
