@@ -11,6 +11,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
   enum Report: Equatable, Sendable {
     case identitySaved
     case written(through: UInt64)
+    case read(EntriesRequest, Result<LogPiece, StorageError>)
     /// The last report: nothing more will be written.
     case failed(String)
   }
@@ -20,6 +21,8 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     var identity: IdentityRecord?
     var writes: [LogWrite] = []
     var cut: LogIndex?
+    /// One for each peer at most.
+    var reads: [EntriesRequest] = []
     var bytes = 0
     /// The thread is at work, or about to be.
     var isAwake = false
@@ -49,14 +52,15 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     self.report = report
   }
 
-  /// Makes the identity durable first, then the writes in order, then cuts.
-  func submit(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?) {
+  /// Makes the identity durable first, then the writes in order, then cuts, then reads.
+  func submit(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?, reads: [EntriesRequest] = []) {
     let bytes = writes.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.record.count } }
     let mustWake = inbox.withLockedValue { inbox in
       guard !inbox.isClosed else { return false }
       if let identity { inbox.identity = identity }
       inbox.writes.append(contentsOf: writes)
       if let cut { inbox.cut = max(inbox.cut ?? 0, cut) }
+      inbox.reads += reads
       inbox.bytes += bytes
       metrics.logQueueBytes.record(inbox.bytes)
       defer { inbox.isAwake = true }
@@ -89,7 +93,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   private func take() -> Inbox? {
     inbox.withLockedValue { inbox in
-      guard inbox.identity != nil || !inbox.writes.isEmpty || inbox.cut != nil else {
+      guard inbox.identity != nil || !inbox.writes.isEmpty || inbox.cut != nil || !inbox.reads.isEmpty else {
         inbox.isAwake = false
         return nil
       }
@@ -113,6 +117,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
       report(.written(through: last.sequence))
     }
     if let cut = work.cut { try files.cut(through: cut) }
+    for request in work.reads { report(.read(request, files.read(request))) }
   }
 
   /// A full disk is a state, not a failure: waits for room, and makes what room it may. False if the node stopped meanwhile.

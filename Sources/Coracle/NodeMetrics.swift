@@ -22,6 +22,8 @@ struct NodeMetrics: Sendable {
   let turns: Counter
   let elections: Counter
   let leader: Gauge
+  /// 1 while this leader takes fewer commands than it could, for the sake of a follower that lags.
+  let isSlowed: Gauge
   let pendingRequests: Gauge
   let pendingBytes: Gauge
   /// Refused at the door, before the replica saw them.
@@ -39,6 +41,7 @@ struct NodeMetrics: Sendable {
     turns = Counter(label: "coracle_turns_total", dimensions: dimensions)
     elections = Counter(label: "coracle_elections_won_total", dimensions: dimensions)
     leader = Gauge(label: "coracle_is_leader", dimensions: dimensions)
+    isSlowed = Gauge(label: "coracle_is_slowed_for_a_follower", dimensions: dimensions)
     pendingRequests = Gauge(label: "coracle_pending_requests", dimensions: dimensions)
     pendingBytes = Gauge(label: "coracle_pending_bytes", dimensions: dimensions)
     refused = Counter(label: "coracle_requests_refused_total", dimensions: dimensions)

@@ -111,10 +111,13 @@ struct NodeStart<Machine: StateMachine> {
       switch report {
       case .identitySaved: inbox.post(.identitySaved)
       case .written(let sequence): inbox.post(.written(through: sequence))
+      case .read(let request, let result): inbox.post(.logRead(request, result))
       case .failed(let text): inbox.post(.storageFailed(text))
       }
     }
-    let snapshots = SnapshotWorker(files: parts.files.snapshots, thread: threads.snapshots, report: inbox.post)
+    let snapshots = SnapshotWorkers(
+      writing: SnapshotWorker(files: parts.files.snapshots, thread: threads.snapshots, report: inbox.post),
+      reading: SnapshotWorker(files: parts.files.snapshotsForPeers, thread: threads.snapshotsForPeers, report: inbox.post))
     let driver = ReplicaDriver(
       replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
       snapshots: snapshots, metrics: metrics, logger: logger, published: published
@@ -137,8 +140,9 @@ struct NodeStart<Machine: StateMachine> {
       initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) })
     do {
       return try Replica(
-        identity: files.identity, contact: contact, recovered: files.recovered, snapshot: files.snapshot, machine: files.machine,
-        settings: configuration.settings, seed: .random(in: .min ... .max), now: ReplicaDriver<Machine>.now)
+        identity: files.identity, contact: contact, recovered: files.recovered, snapshot: files.snapshot,
+        snapshotBytes: files.snapshotBytes, machine: files.machine, settings: configuration.settings, seed: .random(in: .min ... .max),
+        now: ReplicaDriver<Machine>.now)
     } catch {
       throw .recovery(error)
     }

@@ -6,7 +6,10 @@ import NIOPosix
 final class NodeThreads: Sendable {
   let eventLoop: any EventLoop
   let log = NIOThreadPool(numberOfThreads: 1)
+  /// Saves, receives and restores snapshots.
   let snapshots = NIOThreadPool(numberOfThreads: 1)
+  /// Reads snapshots for peers.
+  let snapshotsForPeers = NIOThreadPool(numberOfThreads: 1)
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let isShutDown = NIOLockedValueBox(false)
 
@@ -14,6 +17,7 @@ final class NodeThreads: Sendable {
     eventLoop = group.next()
     log.start()
     snapshots.start()
+    snapshotsForPeers.start()
   }
 
   /// Runs the work on the event loop, unless that has ended: then false.
@@ -37,5 +41,6 @@ final class NodeThreads: Sendable {
     try? await group.shutdownGracefully()
     try? await log.shutdownGracefully()
     try? await snapshots.shutdownGracefully()
+    try? await snapshotsForPeers.shutdownGracefully()
   }
 }

@@ -5,9 +5,9 @@ import Replica
 extension Notice {
   var level: Logger.Level {
     switch self {
-    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled: .notice
+    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .notice
     case .waitingForMembers, .snapshotTaken: .info
-    case .refusedFrame, .snapshotFailed: .warning
+    case .refusedFrame, .snapshotFailed, .logUnreadable, .slowsDown: .warning
     case .refusedByCluster: .critical
     }
   }
@@ -22,6 +22,9 @@ extension Notice {
     case .snapshotTaken: "took a snapshot"
     case .snapshotInstalled: "installed the leader's snapshot"
     case .snapshotFailed: "a snapshot failed, and will be tried again"
+    case .logUnreadable: "part of the log cannot be read for a follower, which gets a snapshot instead: check the disk"
+    case .slowsDown: "takes fewer commands, so that a follower that lags far behind can catch up"
+    case .fullSpeed: "takes commands at full speed again"
     case .refusedFrame: "refused a frame"
     case .refusedByCluster(let text): text
     }
@@ -35,9 +38,10 @@ extension Notice {
     case .lostLeadership(let term, let why): ["term": "\(term)", "reason": "\(why)"]
     case .follows(let leader, let term): ["leader": "\(leader)", "term": "\(term)"]
     case .snapshotTaken(let index), .snapshotInstalled(let index): ["index": "\(index)"]
-    case .snapshotFailed(let index, let why): ["index": "\(index)", "reason": "\(why)"]
+    case .snapshotFailed(let index, let why), .logUnreadable(let index, let why): ["index": "\(index)", "reason": "\(why)"]
     case .refusedFrame(let why): ["reason": "\(why)"]
-    case .refusedByCluster: [:]
+    case .slowsDown(let follower, let rate): ["follower": "\(follower)", "bytes_per_second": "\(rate)"]
+    case .refusedByCluster, .fullSpeed: [:]
     }
   }
 }

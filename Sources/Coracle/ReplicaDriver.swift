@@ -23,7 +23,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private var replica: Replica<Machine>
   private let transport: PeerTransport
   private let log: LogWorker<PosixDisk>
-  private let snapshots: SnapshotWorker<Machine, PosixDisk>
+  private let snapshots: SnapshotWorkers<Machine, PosixDisk>
   private let metrics: NodeMetrics
   private let logger: Logger
   private let published: NIOLockedValueBox<ReplicaStatus>
@@ -43,7 +43,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   init(
     replica: Replica<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
-    snapshots: SnapshotWorker<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
+    snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
     onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
     self.replica = replica
@@ -138,8 +138,8 @@ final class ReplicaDriver<Machine: StateMachine> {
   /// on its own disk. Clients wait for their answers; followers do not wait to hear what is committed.
   private func carryOut() {
     if let record = running.identity { cluster = record.cluster }
-    if running.identity != nil || !running.writes.isEmpty || running.cut != nil {
-      log.submit(identity: running.identity, writes: running.writes, cut: running.cut)
+    if running.identity != nil || !running.writes.isEmpty || running.cut != nil || !running.logReads.isEmpty {
+      log.submit(identity: running.identity, writes: running.writes, cut: running.cut, reads: running.logReads)
     }
     for reply in running.replies { answer(reply) }
     for (destination, frame) in running.frames { transport.send(frame, to: destination) }
@@ -157,6 +157,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     metrics.pendingRequests.record(status.pendingRequests)
     metrics.pendingBytes.record(status.pendingBytes)
     metrics.leader.record(status.role == .leader ? 1 : 0)
+    metrics.isSlowed.record(status.slowedFor == nil ? 0 : 1)
   }
 
   /// A timer that is set for an earlier moment is left alone: under load the deadline moves with every turn.

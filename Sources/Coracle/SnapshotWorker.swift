@@ -4,6 +4,21 @@ import Raft
 import Replica
 import WriteAheadLog
 
+/// The two threads that work on snapshots: what is read for peers does not wait until a large snapshot is written.
+struct SnapshotWorkers<Machine: StateMachine, Storage: Disk & Sendable>: Sendable {
+  let writing: SnapshotWorker<Machine, Storage>
+  let reading: SnapshotWorker<Machine, Storage>
+
+  func submit(_ work: SnapshotWork<Machine>, cluster: ClusterID) {
+    (work.isForPeers ? reading : writing).submit(work, cluster: cluster)
+  }
+
+  /// As for one.
+  func close(_ done: @escaping @Sendable () -> Void) {
+    writing.close { [reading] in reading.close(done) }
+  }
+}
+
 /// Works on snapshot files on a thread of its own, one piece of work after the other: they are long, and neither the log nor the replica
 /// waits for them.
 final class SnapshotWorker<Machine: StateMachine, Storage: Disk & Sendable>: Sendable {

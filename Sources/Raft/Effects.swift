@@ -15,14 +15,16 @@ public struct Effects: Sendable {
   public var snapshotBlocks: [IncomingBlock] = []
   /// Answers of a peer to which this leader sends a snapshot.
   public var snapshotProgress: [(peer: NodeID, position: LogPosition, next: Int)] = []
-  /// Peers that need a snapshot from this leader: what they lack is no longer in the log.
+  /// Peers that need a snapshot from this leader: what they lack is no longer in the log. See `Raft.snapshotIndex(neededBy:)`.
   public var snapshotNeeded: [NodeID] = []
+  /// To be read from the disk, for peers that lag far behind. Answered by `entriesRead` or `entriesUnavailable`.
+  public var entriesNeeded: [EntriesRequest] = []
 
   public init() {}
 
   public var isEmpty: Bool {
     writes.isEmpty && messages.isEmpty && readable.isEmpty && refusedProposals.isEmpty && snapshotBlocks.isEmpty
-      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty
+      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty && entriesNeeded.isEmpty
   }
 
   public mutating func removeAll() {
@@ -33,6 +35,7 @@ public struct Effects: Sendable {
     snapshotBlocks.clear()
     snapshotProgress.clear()
     snapshotNeeded.clear()
+    entriesNeeded.clear()
   }
 }
 
@@ -48,4 +51,6 @@ public struct IncomingBlock: Sendable, Equatable {
   public let number: Int
   public let block: Bytes
   public let last: Bool
+  /// Which file the block is of.
+  public let file: SnapshotFingerprint
 }

@@ -5,7 +5,7 @@ public enum Event: Sendable {
   /// `deadline` was reached.
   case tick
   case message(Message)
-  /// Append these commands, if this node leads (else nothing happens: look at `lastIndex`).
+  /// Append these commands, if this node leads and has room for them (`hasRoom`); else nothing happens: look at `lastIndex`.
   case propose([Bytes])
   /// Send these commands to the leader this node follows (if there is none, nothing happens). What becomes of them shows in the log.
   case forward(stream: UInt64, sequence: UInt64, [Bytes])
@@ -17,10 +17,16 @@ public enum Event: Sendable {
   case snapshotInstalled(SnapshotDescriptor)
   /// Entries up to here are covered by a durable snapshot of this node, and may be forgotten.
   case compact(through: LogIndex)
-  /// A snapshot for this peer could not be sent; try again from what the log has.
-  case snapshotAbandoned(NodeID)
+  /// Entries up to here are applied: as far as they are committed and durable, memory may do without them.
+  case forget(through: LogIndex)
+  /// What `Effects.entriesNeeded` asked for: `entries` follow `previous`, and are committed.
+  case entriesRead(EntriesRequest, previous: LogPosition, [Entry])
+  /// The disk does not have what was asked for, or not in a form that verifies: the peer needs a snapshot.
+  case entriesUnavailable(EntriesRequest)
+  /// Until this comes again, a leader takes about so many bytes of proposals more.
+  case allowProposals(bytes: Int)
   /// A block for a peer that waits for a snapshot from this leader.
-  case sendSnapshotBlock(to: NodeID, SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+  case sendSnapshotBlock(to: NodeID, SnapshotDescriptor, number: Int, block: Bytes, last: Bool, file: SnapshotFingerprint = .unknown)
   /// All blocks before `next` of the leader's snapshot are stored.
   case sendSnapshotProgress(LogPosition, next: Int)
 }

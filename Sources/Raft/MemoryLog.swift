@@ -1,22 +1,46 @@
-/// The part of the log that is still needed, in memory: what lies before `start` is in a snapshot. Its size is bounded by the owner, who
-/// compacts it.
+/// The newest part of the log, in memory. What lies before it is on the disk alone from `kept` on, and before that in a snapshot. The owner
+/// bounds its size: it `forget`s what is applied, and `compact`s what a snapshot covers.
 struct MemoryLog: Sendable {
-  /// The position before the first entry.
+  /// How much of the log lies before an index; one for each time that entries were forgotten.
+  private struct Mark {
+    let index: LogIndex
+    /// Bytes of all entries up to `index` that were ever in memory.
+    let bytes: Int
+  }
+
+  /// The position before the first entry in memory.
   private(set) var start: LogPosition
+  /// The index before the first entry that the disk keeps. Never behind `start`.
+  private(set) var kept: LogIndex
   private var entries: [Entry]
-  /// Bytes of all entries' records.
+  /// Bytes of all entries' records, in memory.
   private(set) var bytes: Int
+  /// What was in memory before `start`, bytes.
+  private var forgottenBytes = 0
+  /// Ascending. The first stands at `kept`, or before it.
+  private var marks: [Mark]
 
   init(start: LogPosition, entries: [Entry]) {
     self.start = start
+    kept = start.index
     self.entries = entries
     bytes = entries.reduce(0) { $0 + $1.record.count }
+    marks = [Mark(index: start.index, bytes: 0)]
+  }
+
+  /// Bytes of the entries that the disk keeps: exact, or up to one mark more.
+  var keptBytes: Int { forgottenBytes + bytes - marks[0].bytes }
+
+  /// Bytes of entries that follow `index`: exact at a mark, else up to one mark more. What is in memory counts as nothing.
+  func forgottenBytes(after index: LogIndex) -> Int {
+    guard index < start.index else { return 0 }
+    return forgottenBytes - (marks.last { $0.index <= index } ?? marks[0]).bytes
   }
 
   var lastIndex: LogIndex { start.index + UInt64(entries.count) }
   var last: LogPosition { entries.last?.position ?? start }
 
-  /// `nil` for what is compacted or not there yet.
+  /// `nil` for what is not in memory.
   func term(at index: LogIndex) -> Term? {
     if index == start.index { return start.term }
     return entry(at: index)?.term
@@ -57,7 +81,8 @@ struct MemoryLog: Sendable {
     return LogPosition(index: max(index, start.index), term: self.term(at: max(index, start.index)) ?? start.term)
   }
 
-  /// The last index that is followed, up to `index`, by at least `bytes` of records; the start if there are fewer.
+  /// The last index that is followed, up to `index`, by at least `bytes` of records; that of the last mark before it, where the entries are
+  /// not in memory; `kept`, if there are fewer.
   func indexLeaving(bytes: Int, before index: LogIndex) -> LogIndex {
     var index = min(index, lastIndex)
     var left = bytes
@@ -65,7 +90,10 @@ struct MemoryLog: Sendable {
       left -= entry.record.count
       index -= 1
     }
-    return max(index, start.index)
+    guard index <= start.index, index > kept else { return max(index, kept) }
+    guard left > 0 || index < start.index else { return index }
+    let before = index == start.index ? forgottenBytes : (marks.last { $0.index <= index } ?? marks[0]).bytes
+    return max(marks.last { $0.index <= index && $0.bytes <= before - left }?.index ?? kept, kept)
   }
 
   mutating func append(_ new: [Entry]) {
@@ -81,19 +109,29 @@ struct MemoryLog: Sendable {
     entries.removeSubrange(kept...)
   }
 
-  /// Forgets the entries up to and including `index`.
-  mutating func compact(through index: LogIndex) {
+  /// Drops the entries up to and including `index` from memory: the disk has them.
+  mutating func forget(through index: LogIndex) {
     guard index > start.index, index <= lastIndex, let term = term(at: index) else { return }
     let dropped = Int(index - start.index)
-    bytes -= entries[..<dropped].reduce(0) { $0 + $1.record.count }
+    let droppedBytes = entries[..<dropped].reduce(0) { $0 + $1.record.count }
+    bytes -= droppedBytes
+    forgottenBytes += droppedBytes
     entries.removeSubrange(..<dropped)
     start = LogPosition(index: index, term: term)
+    marks.append(Mark(index: index, bytes: forgottenBytes))
+  }
+
+  /// The disk keeps nothing up to and including `index` any more.
+  mutating func compact(through index: LogIndex) {
+    guard index > kept, index <= lastIndex else { return }
+    forget(through: index)
+    kept = index
+    let first = marks.lastIndex { $0.index <= index } ?? 0
+    marks.removeSubrange(..<first)
   }
 
   /// Forgets everything; the next entry follows `position`.
   mutating func reset(to position: LogPosition) {
-    entries.removeAll()
-    bytes = 0
-    start = position
+    self = MemoryLog(start: position, entries: [])
   }
 }

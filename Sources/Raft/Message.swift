@@ -37,8 +37,8 @@ public struct Message: Sendable, Equatable {
     case heartbeatResponse(round: UInt64, sentThrough: LogIndex, received: LogIndex, match: LogIndex)
     /// Entries up to here are committed; no answer.
     case commit(LogIndex)
-    /// One block of a snapshot.
-    case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
+    /// One block of a snapshot, which lies in `file`: blocks of another file of the same position do not go with it.
+    case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, last: Bool, file: SnapshotFingerprint = .unknown)
     /// The receiver of a snapshot has all blocks before `next` and wants that one.
     case snapshotProgress(LogPosition, next: Int)
     /// From which index on may I read? The id comes back; it is never used again.

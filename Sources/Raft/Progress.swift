@@ -17,9 +17,15 @@ struct Progress: Sendable {
   private(set) var next: LogIndex
   /// In `probe`: a message is out, wait for its answer, or for that of a heartbeat which was sent after it.
   private(set) var awaitsProbe = false
-  private(set) var heartbeatFollowsProbe = false
+  /// The newest round of heartbeats when the probe was sent, and the time: an answer to a later round shows that the probe was lost.
+  private(set) var probeRound: UInt64 = 0
+  private(set) var probedAt: Instant = .zero
+  /// This very probe was lost before.
+  private(set) var probeIsRepeated = false
   /// The last entry that the probe carried.
   private(set) var probedThrough: LogIndex = 0
+  /// What follows this index is on its way from the disk, since memory does not have it.
+  private(set) var awaitedRead: LogIndex?
   /// The newest commit index that was sent.
   var sentCommit: LogIndex = 0
   /// The newest round of heartbeats that the peer answered.
@@ -36,20 +42,23 @@ struct Progress: Sendable {
   }
 
   func hasRoom(_ settings: Settings) -> Bool {
+    guard awaitedRead == nil else { return false }
     switch state {
-    case .probe: !awaitsProbe
-    case .replicate: inflight.count < settings.maximumInflightMessages && inflightBytes < settings.maximumInflightBytes
-    case .snapshot: false
+    case .probe: return !awaitsProbe
+    case .replicate: return inflight.count < settings.maximumInflightMessages && inflightBytes < settings.maximumInflightBytes
+    case .snapshot: return false
     }
   }
 
   /// Whether there is something to say to the peer about a log that ends at `index`.
   func wantsAppend(through index: LogIndex) -> Bool { next <= index || state == .probe }
 
-  mutating func sent(_ entries: [Entry]) {
+  /// `round`: the newest round of heartbeats.
+  mutating func sent(_ entries: [Entry], round: UInt64, now: Instant) {
     if state == .probe {
       awaitsProbe = true
-      heartbeatFollowsProbe = false
+      probeRound = round
+      probedAt = now
       probedThrough = entries.last?.index ?? next - 1
     }
     guard state == .replicate, let last = entries.last else { return }
@@ -59,11 +68,16 @@ struct Progress: Sendable {
     next = last.index + 1
   }
 
-  mutating func sentHeartbeat() { heartbeatFollowsProbe = awaitsProbe }
-
   mutating func heard(now: Instant) { lastContact = max(lastContact, now) }
 
-  mutating func answered(round: UInt64) { answeredRound = max(answeredRound, round) }
+  /// A round of heartbeats was answered. If it was sent after the probe, and the probe has no answer by now, then that was lost. It is sent
+  /// again; once more not before a heartbeat interval has passed, however closely rounds follow each other.
+  mutating func answered(round: UInt64, now: Instant, _ settings: Settings) {
+    answeredRound = max(answeredRound, round)
+    guard awaitsProbe, round > probeRound, !probeIsRepeated || now - probedAt >= settings.heartbeatInterval else { return }
+    awaitsProbe = false
+    probeIsRepeated = true
+  }
 
   /// The peer has everything up to `index`. True if that was news.
   mutating func accepted(through index: LogIndex) -> Bool {
@@ -97,19 +111,25 @@ struct Progress: Sendable {
 
   /// A heartbeat that followed the entries up to `sentThrough` was answered by a peer that had only `received`: the rest was lost.
   mutating func missed(sentThrough: LogIndex, received: LogIndex) {
-    if heartbeatFollowsProbe { awaitsProbe = false }
     guard state == .replicate, received < sentThrough, sentThrough < next else { return }
     startProbing(from: max(match, received) + 1)
   }
 
-  mutating func needsSnapshot(through index: LogIndex) {
-    clearInflight()
-    state = .snapshot
-    next = index + 1
+  mutating func needsRead() { awaitedRead = next - 1 }
+
+  /// What was asked for came, or will not come. False if it is not what is needed any more: the peer may have said meanwhile that it has it.
+  mutating func tookRead(after index: LogIndex) -> Bool {
+    guard awaitedRead == index else { return false }
+    awaitedRead = nil
+    return index + 1 == next
   }
 
-  mutating func abandonSnapshot() {
-    if state == .snapshot { startProbing(from: match + 1) }
+  /// A snapshot that reaches `index`, or further.
+  mutating func needsSnapshot(through index: LogIndex) {
+    clearInflight()
+    awaitedRead = nil
+    state = .snapshot
+    next = index + 1
   }
 
   private mutating func startReplicating(from index: LogIndex) {
@@ -117,6 +137,8 @@ struct Progress: Sendable {
     state = .replicate
     next = index
     awaitsProbe = false
+    probeIsRepeated = false
+    awaitedRead = nil
   }
 
   private mutating func startProbing(from index: LogIndex) {
@@ -124,6 +146,8 @@ struct Progress: Sendable {
     state = .probe
     next = index
     awaitsProbe = false
+    probeIsRepeated = false
+    awaitedRead = nil
   }
 
   private mutating func clearInflight() {

@@ -2,7 +2,7 @@ import ByteCoding
 
 /// Which states behave alike: for searches that must know where they have been.
 ///
-/// Left out is what cannot change what a node does or says: settings (the same for all states that are compared), the generator and the
+/// Left out is what cannot change what a node does or says: how long a forgotten part of the log is (only the owner asks), settings (the same for all states that are compared), the generator and the
 /// election deadline (they only decide when a time-out comes, not what it does), and what follows from other fields. Of moments there is
 /// only whether they are recent, of the numbers of writes only how they follow each other. `DigestTests` insists that nothing is forgotten.
 extension Raft {
@@ -18,6 +18,7 @@ extension Raft {
     digest.write(commitIndex)
     digest.write(hardState)
     digest.write(log.start)
+    digest.write(log.kept)
     digest.write(keptEntries)
     digest.write(configurations.items) {
       $1.write($0.index)
@@ -34,7 +35,7 @@ extension Raft {
       $1.write($0.number)
       $1.write($0.sequence)
     }
-    leadership.write(into: &digest, now: now, silence: settings.electionTimeout)
+    leadership.write(into: &digest, now: now, settings)
   }
 }
 
@@ -58,16 +59,18 @@ extension Persistence {
     digest.write(firstDirtyIndex ?? .max)
     digest.write(reset != nil)
     digest.write(reset ?? .zero)
+    digest.write(dirtyBytes)
     digest.write(underWay) {
       $1.write(nextSequence - $0.sequence)
       $1.write($0.through)
+      $1.write($0.bytes)
     }
   }
 }
 
 extension Leadership {
-  fileprivate func write(into digest: inout DigestWriter, now: Instant, silence: Nanoseconds) {
-    digest.write(unordered: peers) { $0.write(into: &$1, now: now, silence: silence) }
+  fileprivate func write(into digest: inout DigestWriter, now: Instant, _ settings: Settings) {
+    digest.write(unordered: peers) { $0.write(into: &$1, now: now, settings) }
     digest.write(termStart)
     digest.write(now >= heartbeatDeadline)
     digest.write(round)
@@ -79,11 +82,12 @@ extension Leadership {
       $1.write($0.round)
     }
     digest.write(uncommittedBytes)
+    digest.write(allowance)
   }
 }
 
 extension Progress {
-  fileprivate func write(into digest: inout DigestWriter, now: Instant, silence: Nanoseconds) {
+  fileprivate func write(into digest: inout DigestWriter, now: Instant, _ settings: Settings) {
     digest.write(peer)
     switch state {
     case .probe: digest.write(0)
@@ -93,11 +97,15 @@ extension Progress {
     digest.write(match)
     digest.write(next)
     digest.write(awaitsProbe)
-    digest.write(heartbeatFollowsProbe)
+    // A probe that is not awaited is as good as none.
+    digest.write(awaitsProbe ? probeRound : 0)
+    digest.write(probeIsRepeated)
+    digest.write(awaitsProbe && probeIsRepeated && now - probedAt >= settings.heartbeatInterval)
     digest.write(probedThrough)
+    digest.write(awaitedRead ?? .max)
     digest.write(sentCommit)
     digest.write(answeredRound)
-    digest.write(now - lastContact > silence)
+    digest.write(now - lastContact > settings.electionTimeout)
     digest.write(inflight) {
       $1.write($0.last)
       $1.write($0.bytes)
@@ -150,8 +158,8 @@ extension Message.Body {
     case .heartbeat(let round, let commit, let sentThrough): digest.write(8, round, commit, sentThrough)
     case .heartbeatResponse(let round, let sentThrough, let received, let match): digest.write(9, round, sentThrough, received, match)
     case .commit(let index): digest.write(10, index)
-    case .snapshotBlock(let descriptor, let number, let block, let last):
-      digest.write(11, UInt64(number), last ? 1 : 0)
+    case .snapshotBlock(let descriptor, let number, let block, let last, let file):
+      digest.write(11, UInt64(number), last ? 1 : 0, UInt64(file.checksum), UInt64(file.blocks), file.bytes)
       digest.write(descriptor)
       digest.write(block)
     case .snapshotProgress(let position, let next):

@@ -17,9 +17,9 @@ extension Raft {
       send(
         .heartbeatResponse(round: round, sentThrough: sentThrough, received: verifiedIndex, match: match), to: message.from, into: &effects)
     case .commit(let index): follow(commit: index)
-    case .snapshotBlock(let descriptor, let number, let block, let last):
+    case .snapshotBlock(let descriptor, let number, let block, let last, let file):
       guard isPlausible(descriptor) else { return }
-      let incoming = IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last)
+      let incoming = IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last, file: file)
       receiveBlock(incoming, into: &effects)
     default: break
     }
@@ -84,7 +84,7 @@ extension Raft {
     }
     log.append(Array(new))
     for (index, configuration) in added { configurations.append(configuration, at: index) }
-    persistence.logChanged(from: first)
+    persistence.logChanged(from: first, bytes: new.reduce(0) { $0 + $1.record.count })
     return true
   }
 

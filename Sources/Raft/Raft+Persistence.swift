@@ -10,22 +10,34 @@ struct Persistence: Sendable {
   private(set) var hardStateIsDirty = false
   private(set) var firstDirtyIndex: LogIndex?
   private(set) var reset: LogPosition?
-  /// Writes under way, and how far the log reached in each; lowered when a later write takes a suffix back, so that a late completion of
-  /// the old entries never counts for the new ones.
-  private(set) var underWay: [(sequence: UInt64, through: LogIndex)] = []
+  /// Bytes of entries that the next write will hold.
+  private(set) var dirtyBytes = 0
+  /// Writes under way, how far the log reached in each, and the bytes of their entries. How far is lowered when a later write takes a suffix
+  /// back, so that a late completion of the old entries never counts for the new ones; it grows along the array all the same.
+  private(set) var underWay: [(sequence: UInt64, through: LogIndex, bytes: Int)] = []
+  private var bytesUnderWay = 0
 
   init(durableIndex: LogIndex) { self.durableIndex = durableIndex }
+
+  /// Bytes of entries that wait for the disk, or are on their way to it.
+  var undurableBytes: Int { dirtyBytes + bytesUnderWay }
 
   mutating func hardStateChanged() {
     hardStateIsDirty = true
     hardStateSequence = nextSequence
   }
 
-  /// Entries from `index` on are new; those that lay there before are void.
-  mutating func logChanged(from index: LogIndex) {
+  /// Entries from `index` on are new, `bytes` in all; those that lay there before are void.
+  mutating func logChanged(from index: LogIndex, bytes: Int = 0) {
     firstDirtyIndex = min(firstDirtyIndex ?? index, index)
+    dirtyBytes += bytes
     durableIndex = min(durableIndex, index - 1)
-    for i in underWay.indices { underWay[i].through = min(underWay[i].through, index - 1) }
+    // As a rule nothing is taken back, however much is under way: then this looks at the last one only.
+    var place = underWay.count - 1
+    while place >= 0, underWay[place].through >= index {
+      underWay[place].through = index - 1
+      place -= 1
+    }
   }
 
   /// A snapshot took the place of the whole log.
@@ -49,7 +61,9 @@ struct Persistence: Sendable {
     let write = LogWrite(
       sequence: nextSequence, hardState: hardStateIsDirty ? hardState : nil, reset: reset,
       entries: firstDirtyIndex.map { log.suffix(from: $0) } ?? [], commit: commit)
-    underWay.append((nextSequence, log.lastIndex))
+    underWay.append((nextSequence, log.lastIndex, dirtyBytes))
+    bytesUnderWay += dirtyBytes
+    dirtyBytes = 0
     nextSequence += 1
     hardStateIsDirty = false
     firstDirtyIndex = nil
@@ -60,7 +74,10 @@ struct Persistence: Sendable {
   mutating func written(through sequence: UInt64) {
     durableSequence = max(durableSequence, min(sequence, nextSequence - 1))
     let done = underWay.firstIndex { $0.sequence > sequence } ?? underWay.count
-    for write in underWay[..<done] { durableIndex = max(durableIndex, write.through) }
+    for write in underWay[..<done] {
+      durableIndex = max(durableIndex, write.through)
+      bytesUnderWay -= write.bytes
+    }
     underWay.removeSubrange(..<done)
   }
 

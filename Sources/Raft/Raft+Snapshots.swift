@@ -35,7 +35,7 @@ extension Raft {
     configurations.compact(through: index)
   }
 
-  mutating func abandonSnapshot(to peer: NodeID) {
-    leadership.update(peer) { $0.abandonSnapshot() }
+  mutating func forget(through index: LogIndex) {
+    log.forget(through: min(index, min(commitIndex, durableIndex)))
   }
 }

@@ -44,10 +44,14 @@ public struct Raft: Sendable {
   public var term: Term { hardState.term }
   public var configuration: Configuration { configurations.newest.configuration }
   public var lastIndex: LogIndex { log.lastIndex }
-  /// The position before the first entry that is kept.
+  /// The position before the first entry that is in memory.
   public var logStart: LogPosition { log.start }
-  /// Bytes of the entries that are kept.
+  /// Bytes of the entries in memory.
   public var logBytes: Int { log.bytes }
+  /// The index before the first entry that the disk keeps for peers; at or before `logStart`.
+  public var keptIndex: LogIndex { log.kept }
+  /// Bytes of the entries that follow it, or a little more.
+  public var keptBytes: Int { log.keptBytes }
   /// Everything of our log up to here survives a loss of power.
   public var durableIndex: LogIndex { persistence.durableIndex }
 
@@ -104,7 +108,7 @@ public struct Raft: Sendable {
     role == .leader ? leadership.heartbeatDeadline : electionDeadline
   }
 
-  /// The term of a kept entry, or of the position before the first.
+  /// The term of an entry in memory, or of the position before the first.
   public func term(at index: LogIndex) -> Term? { log.term(at: index) }
 
   /// Committed entries from `index` on, for the application: about `limit` bytes, at least one if there is one.
@@ -125,6 +129,21 @@ public struct Raft: Sendable {
     role == .leader && leadership.peers.contains { $0.peer == peer && $0.state == .snapshot }
   }
 
+  /// How far a snapshot has to reach for this peer, which waits for one.
+  public func snapshotIndex(neededBy peer: NodeID) -> LogIndex? {
+    leadership.peers.first { $0.peer == peer && $0.state == .snapshot }.map { $0.next - 1 }
+  }
+
+  /// What this leader knows of its peers; empty if it does not lead.
+  public var followers: [FollowerState] {
+    leadership.peers.map {
+      FollowerState(id: $0.peer, match: $0.match, waitsForSnapshot: $0.state == .snapshot, lastContact: $0.lastContact)
+    }
+  }
+
+  /// Bytes of entries after `index` that are on the disk alone, or a little more; nothing for what memory has.
+  public func bytesOnlyOnDisk(after index: LogIndex) -> Int { log.forgottenBytes(after: index) }
+
   /// How long this node has not heard of a leader, or, if it leads, of a majority; `nil` if it never did.
   public func silence(now: Instant) -> Nanoseconds? {
     (role == .leader ? quorumContact(now: now) : lastLeaderContact).map { now - $0 }
@@ -136,12 +155,14 @@ public struct Raft: Sendable {
     log.indexLeaving(bytes: bytes, before: min(index, commitIndex))
   }
 
-  /// Bytes of entries that this leader has not committed.
-  public var uncommittedBytes: Int { leadership.uncommittedBytes }
+  /// Bytes of entries that this leader has not committed, or that its own disk has not confirmed: the larger of the two. A majority may
+  /// commit without the leader's disk, but what that lags behind is held in memory all the same.
+  public var waitingBytes: Int { max(leadership.uncommittedBytes, persistence.undurableBytes) }
 
   /// Whether a leader takes proposals of so many bytes more. If nothing waits, it takes them however large they are.
   public func hasRoom(forBytes bytes: Int) -> Bool {
-    leadership.uncommittedBytes == 0 || leadership.uncommittedBytes + bytes <= settings.maximumUncommittedBytes
+    guard leadership.allowance > 0 else { return false }
+    return waitingBytes == 0 || waitingBytes + bytes <= settings.maximumUncommittedBytes
   }
 
   /// Takes one event. What it has to say waits in `effects`; call `endTurn` when no further event is at hand.
@@ -156,10 +177,14 @@ public struct Raft: Sendable {
     case .written(let sequence): written(through: sequence, now: now, into: &effects)
     case .snapshotInstalled(let descriptor): install(descriptor, into: &effects)
     case .compact(let index): compact(through: index)
-    case .snapshotAbandoned(let peer): abandonSnapshot(to: peer)
-    case .sendSnapshotBlock(let peer, let descriptor, let number, let block, let last):
+    case .forget(let index): forget(through: index)
+    case .entriesRead(let request, let previous, let entries):
+      entriesRead(request, previous: previous, entries, now: now, into: &effects)
+    case .entriesUnavailable(let request): entriesUnavailable(request, into: &effects)
+    case .allowProposals(let bytes): allowProposals(bytes: bytes)
+    case .sendSnapshotBlock(let peer, let descriptor, let number, let block, let last, let file):
       guard isSendingSnapshot(to: peer) else { return }
-      send(.snapshotBlock(descriptor, number: number, block: block, last: last), to: peer, into: &effects)
+      send(.snapshotBlock(descriptor, number: number, block: block, last: last, file: file), to: peer, into: &effects)
     case .sendSnapshotProgress(let position, let next):
       guard role == .follower, let leader else { return }
       send(.snapshotProgress(position, next: next), to: leader, into: &effects)
@@ -172,7 +197,7 @@ public struct Raft: Sendable {
       // Alone, the leader needs nobody to confirm a round.
       leadership.startRoundIfWanted(now: now, settings: settings)
       sendHeartbeatsIfDue(now: now, into: &effects)
-      replicate(into: &effects)
+      replicate(now: now, into: &effects)
       confirmReads(into: &effects)
     }
     write(into: &effects)
@@ -187,6 +212,16 @@ public struct Raft: Sendable {
     let message = Message(from: id, to: peer, term: term, body: body)
     effects.messages.append(Outbound(message: message, after: persistence.hardStateSequence))
   }
+}
+
+/// What a leader knows of one follower.
+public struct FollowerState: Sendable, Equatable {
+  public let id: NodeID
+  /// Its log is the leader's up to here, and durable.
+  public let match: LogIndex
+  public let waitsForSnapshot: Bool
+  /// When it last answered anything in this term.
+  public let lastContact: Instant
 }
 
 /// What a start finds on disk.

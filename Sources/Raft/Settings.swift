@@ -10,7 +10,7 @@ public struct Settings: Sendable, Hashable {
   public var maximumInflightMessages = 64
   /// Most bytes of entries under way to one peer.
   public var maximumInflightBytes = 8 << 20
-  /// Most bytes of entries that a leader holds uncommitted; proposals beyond are refused.
+  /// Most bytes of entries that a leader holds uncommitted, or not yet durable on its own disk; proposals beyond are refused.
   public var maximumUncommittedBytes = 64 << 20
 
   public init() {}

@@ -17,13 +17,16 @@ struct ControlEffects {
   enum Work {
     case save(SnapshotDescriptor)
     case read(SnapshotDescriptor, number: Int, for: NodeID)
+    case release(for: NodeID)
     case store(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
     case restore(SnapshotDescriptor)
+    case removeOlder(than: SnapshotDescriptor)
   }
 
   @usableFromInline var identity: IdentityRecord?
   @usableFromInline var writes: [LogWrite] = []
   @usableFromInline var cut: LogIndex?
+  @usableFromInline var logReads: [EntriesRequest] = []
   @usableFromInline var frames: [(to: Destination, frame: [UInt8])] = []
   @usableFromInline var notices: [Notice] = []
   @usableFromInline var answers: [Answer] = []
@@ -40,6 +43,7 @@ struct ControlEffects {
     identity = nil
     writes.clear()
     cut = nil
+    logReads.clear()
     frames.clear()
     notices.clear()
     answers.clear()
@@ -63,7 +67,9 @@ extension ReplicaEffects {
       case .read(let descriptor, let number, let peer): snapshots.append(.read(descriptor, number: number, for: peer))
       case .store(let descriptor, let number, let block, let last):
         snapshots.append(.store(descriptor, number: number, block: block, last: last))
+      case .release(let peer): snapshots.append(.release(for: peer))
       case .restore(let descriptor): snapshots.append(.restore(descriptor))
+      case .removeOlder(let descriptor): snapshots.append(.removeOlder(than: descriptor))
       }
     }
     control.answers.clear()

@@ -29,7 +29,7 @@ extension Message {
   var longPartSize: Int {
     switch body {
     case .append(_, let entries, _): entries.reduce(0) { $0 + $1.record.count }
-    case .snapshotBlock(_, _, let block, _): block.count
+    case .snapshotBlock(_, _, let block, _, _): block.count
     case .proposals(_, _, let payloads): payloads.reduce(0) { $0 + 4 + $1.count }
     default: 0
     }
@@ -52,8 +52,9 @@ extension Message {
     case .heartbeat(let round, let commit, let sentThrough): writer.write([round, commit, sentThrough])
     case .heartbeatResponse(let round, let sentThrough, let received, let match):
       writer.write([round, sentThrough, received, match])
-    case .snapshotBlock(let descriptor, let number, let block, let last):
+    case .snapshotBlock(let descriptor, let number, let block, let last, let file):
       descriptor.encode(into: &writer)
+      file.encode(into: &writer)
       writer.write(UInt32(number))
       writer.write(last)
       writer.write(prefixed: block)
@@ -115,11 +116,12 @@ extension Message {
 
   private static func snapshotBlock(from reader: inout ByteReader) throws(MalformedBytes) -> Body {
     let descriptor = try SnapshotDescriptor(from: &reader)
+    let file = try SnapshotFingerprint(from: &reader)
     let number = Int(try reader.readUInt32())
     let last = try reader.readBool()
     let block = try reader.readPrefixed()
     guard block.count <= SnapshotBlock.maximumSize else { throw MalformedBytes("snapshot block: \(block.count) bytes") }
-    return .snapshotBlock(descriptor, number: number, block: block, last: last)
+    return .snapshotBlock(descriptor, number: number, block: block, last: last, file: file)
   }
 
   private static func proposals(from reader: inout ByteReader) throws(MalformedBytes) -> Body {

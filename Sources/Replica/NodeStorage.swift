@@ -6,10 +6,15 @@ import WriteAheadLog
 public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   public let identity: IdentityRecord
   public var log: LogFiles<Storage>
+  /// For what is written: saving, receiving, restoring.
   public var snapshots: SnapshotFiles<Machine, Storage>
+  /// For what peers are sent, so that it never waits for the other.
+  public var snapshotsForPeers: SnapshotFiles<Machine, Storage>
   /// What the log holds beyond `snapshot`; `nil` as long as the node belongs to no cluster.
   public private(set) var recovered: Recovered?
   public private(set) var snapshot: SnapshotDescriptor?
+  /// Bytes in the snapshot's blocks.
+  public private(set) var snapshotBytes = 0
   /// The snapshot's state, or an empty one.
   public private(set) var machine = Machine()
   /// What was found wrong and put right.
@@ -28,6 +33,7 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
     }
     log = LogFiles(disk: disk, identity: identity, options: options)
     snapshots = SnapshotFiles(disk: disk, identity: identity)
+    snapshotsForPeers = SnapshotFiles(disk: disk, identity: identity)
     guard let cluster = identity.cluster else { return }
     try recover(disk, StorageIdentity(node: identity.node, cluster: cluster), options)
   }
@@ -35,12 +41,14 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   private mutating func recover(_ disk: Storage, _ owner: StorageIdentity, _ options: LogOptions) throws(StorageError) {
     var (log, found) = try WriteAheadLog.open(disk, identity: owner, options: options)
     repairs += found.repairs
-    let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found)
+    let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found) { reader throws(StorageError) in
+      try Machine(restoring: reader)
+    }
     repairs += newest.repairs
-    if let reader = newest.snapshot {
-      defer { reader.close() }
-      snapshot = reader.descriptor
-      machine = try Machine(restoring: reader)
+    if let found = newest.snapshot {
+      snapshot = found.descriptor
+      snapshotBytes = Int(clamping: found.bytes)
+      machine = found.state
     }
     let reconciled = try found.reconciled(with: snapshot)
     try log.adopt(reconciled)
@@ -98,6 +106,16 @@ public struct LogFiles<Storage: Disk> {
 
   /// Everything appended is durable when it returns.
   public mutating func sync() throws(StorageError) { try log?.sync() }
+
+  /// For a peer that lacks what this node has no longer in memory. It fails without harm to the log.
+  public mutating func read(_ request: EntriesRequest) -> Result<LogPiece, StorageError> {
+    do throws(StorageError) {
+      if let piece = try log?.read(after: request.after, through: request.through, limit: request.limit) { return .success(piece) }
+      return .failure(.refused(what: "entries after \(request.after), which the log holds no longer"))
+    } catch {
+      return .failure(error)
+    }
+  }
 
   public mutating func cut(through index: LogIndex) throws(StorageError) { try log?.cut(through: index) }
 

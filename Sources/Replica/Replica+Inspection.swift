@@ -117,7 +117,7 @@ package struct FrameDescription: Sendable {
     case .heartbeat: "heartbeat"
     case .heartbeatResponse: "heartbeatResponse"
     case .commit(let index): "commit \(index)"
-    case .snapshotBlock(let descriptor, let number, _, _): "snapshotBlock \(number) of \(descriptor.position.index)"
+    case .snapshotBlock(let descriptor, let number, _, _, _): "snapshotBlock \(number) of \(descriptor.position.index)"
     case .snapshotProgress(let position, let next): "snapshotProgress \(next) of \(position.index)"
     case .readRequest: "readRequest"
     case .readResponse(_, let index): "readResponse \(index)"

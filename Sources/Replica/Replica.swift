@@ -14,14 +14,16 @@ public struct Replica<Machine: StateMachine>: Sendable {
   /// - Parameters:
   ///   - recovered: what the log holds, reconciled with `snapshot`; `nil` if there is no log.
   ///   - snapshot: the newest one on disk; `machine` is its state, or empty.
+  ///   - snapshotBytes: in its blocks.
   ///   - seed: different at each start, and for each node.
   /// - Throws: `MalformedBytes` if the log cannot be one of a cluster.
   public init(
-    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, machine: Machine,
-    settings: ReplicaSettings, seed: UInt64, now: Instant
+    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int = 0,
+    machine: Machine, settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
     control = try ReplicaControl(
-      identity: identity, contact: contact, recovered: recovered, snapshot: snapshot, settings: settings, seed: seed, now: now)
+      identity: identity, contact: contact, recovered: recovered, snapshot: snapshot, snapshotBytes: snapshotBytes, settings: settings,
+      seed: seed, now: now)
     self.machine = machine
   }
 
@@ -45,13 +47,15 @@ public struct Replica<Machine: StateMachine>: Sendable {
     case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
     case .identitySaved: control.identitySaved(now: now, into: &effects.control)
     case .written(let sequence): control.written(through: sequence, now: now, into: &effects.control)
-    case .snapshotSaved(let descriptor, _): control.snapshotSaved(descriptor, now: now, into: &effects.control)
-    case .snapshotBlock(let descriptor, let number, let block, let count, let peer):
-      control.sendBlock(descriptor, number: number, block: block, count: count, to: peer, now: now, into: &effects.control)
+    case .logRead(let request, let result): control.logRead(request, result, now: now, into: &effects.control)
+    case .snapshotSaved(let descriptor, let bytes): control.snapshotSaved(descriptor, bytes: bytes, now: now, into: &effects.control)
+    case .snapshotBlock(let descriptor, let number, let block, let file, let peer):
+      control.sendBlock(descriptor, number: number, block: block, file: file, to: peer, now: now, into: &effects.control)
+    case .snapshotReleased, .snapshotsRemoved: break
     case .snapshotStored(let descriptor, let number, let last):
       control.blockStored(descriptor, number: number, last: last, into: &effects.control)
-    case .restored(let descriptor, let restored):
-      if control.install(descriptor, now: now, into: &effects.control) { machine = restored }
+    case .restored(let descriptor, let restored, let bytes):
+      if control.install(descriptor, bytes: bytes, now: now, into: &effects.control) { machine = restored }
     case .snapshotFailed(let descriptor, let text): control.snapshotFailed(descriptor, text, now: now, into: &effects.control)
     case .storageFailed(let text): control.storageFailed(text, into: &effects.control)
     case .stop: control.stop(into: &effects.control)
@@ -63,7 +67,7 @@ public struct Replica<Machine: StateMachine>: Sendable {
   @inlinable
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
     if control.dispatch(now: now, into: &effects.control) { apply(into: &effects) }
-    control.finishTurn(into: &effects.control)
+    control.finishTurn(now: now, into: &effects.control)
     if effects.control.needsState { effects.addState(of: machine) }
   }
 

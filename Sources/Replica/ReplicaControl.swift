@@ -28,6 +28,7 @@ struct ReplicaControl: Sendable {
   var inFlight: InFlight
   var reads = Reads()
   var snapshots: Snapshots
+  var pace = Pace()
 
   /// Messages that wait until the term that they name is durable.
   var withheld: [Outbound] = []
@@ -41,15 +42,15 @@ struct ReplicaControl: Sendable {
   var hasWork = false
 
   init(
-    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, settings: ReplicaSettings,
-    seed: UInt64, now: Instant
+    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
+    settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
     self.settings = settings
     self.contact = contact
     self.identity = identity
     random = PseudoRandom(seed: seed)
     inFlight = InFlight(stream: random.next())
-    snapshots = Snapshots(newest: snapshot)
+    snapshots = Snapshots(newest: snapshot, bytes: snapshotBytes)
     nextIntroduction = now
     appliedIndex = snapshot?.position.index ?? 0
     switch identity.phase {
@@ -92,6 +93,7 @@ struct ReplicaControl: Sendable {
     status.lastIndex = raft.lastIndex
     status.snapshotIndex = snapshots.newest?.position.index ?? 0
     status.members = raft.configuration.voters
+    status.slowedFor = pace.limit?.follower
     return status
   }
 
@@ -109,10 +111,11 @@ struct ReplicaControl: Sendable {
 
   /// The rest of a turn, once the state is up to date.
   @usableFromInline
-  mutating func finishTurn(into effects: inout ControlEffects) {
+  mutating func finishTurn(now: Instant, into effects: inout ControlEffects) {
     if !isStopped {
       answerReads(into: &effects)
-      takeSnapshotIfDue(into: &effects)
+      takeSnapshotIfDue(now: now, into: &effects)
+      forgetApplied(now: now)
       releaseMessages(into: &effects)
       report(into: &effects)
     }
@@ -128,6 +131,7 @@ struct ReplicaControl: Sendable {
     if let deadline = raft?.deadline, now >= deadline { raft?.step(.tick, now: now, into: &consensus) }
     reads.retryUnconfirmed(now: now)
     resumeTransfers(now: now, into: &effects)
+    setPace(now: now, into: &effects)
   }
 
   /// What the core wants done, in the replica's own terms.
@@ -140,15 +144,29 @@ struct ReplicaControl: Sendable {
     withheld.append(contentsOf: wanted.messages)
     for (id, index) in wanted.readable { reads.confirm(id, index: index) }
     for refused in wanted.refusedProposals { self.refused(refused.sequence, stream: refused.stream, now: now) }
-    for incoming in wanted.snapshotBlocks { receiveBlock(incoming, into: &effects) }
+    for incoming in wanted.snapshotBlocks { receiveBlock(incoming, now: now, into: &effects) }
     for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
     for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
+    effects.logReads.append(contentsOf: wanted.entriesNeeded)
     withheld.append(contentsOf: consensus.messages)
     consensus.messages.clear()
     guard consensus.isEmpty else { return }
     // Its storage serves the next turn.
     wanted.removeAll()
     swap(&wanted, &consensus)
+  }
+
+  @usableFromInline
+  mutating func logRead(
+    _ request: EntriesRequest, _ result: Result<LogPiece, StorageError>, now: Instant, into effects: inout ControlEffects
+  ) {
+    switch result {
+    case .success(let piece):
+      raft?.step(.entriesRead(request, previous: piece.previous, piece.entries), now: now, into: &consensus)
+    case .failure(let error):
+      effects.notices.append(.logUnreadable(request.after + 1, error.description))
+      raft?.step(.entriesUnavailable(request), now: now, into: &consensus)
+    }
   }
 
   @usableFromInline

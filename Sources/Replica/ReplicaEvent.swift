@@ -22,12 +22,17 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case written(through: UInt64)
   /// The snapshot asked for by `SnapshotWork.save` is durable under its name.
   case snapshotSaved(SnapshotDescriptor, bytes: Int)
-  /// What `SnapshotWork.read` asked for, and how many blocks there are: at least one, which may be empty.
-  case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, count: Int, for: NodeID)
-  /// The block handed out by `SnapshotWork.store` is in the file. After the last one: the snapshot is complete, verified and durable.
+  /// What `SnapshotWork.read` asked for, and which file it is of. A file without blocks is sent as one block, which is empty.
+  case snapshotBlock(SnapshotDescriptor, number: Int, block: Bytes, file: SnapshotFingerprint, for: NodeID)
+  /// The file that was open for this peer is closed.
+  case snapshotReleased(NodeID)
+  /// The block handed out by `SnapshotWork.store` is in the file. After the last one: the file is whole and durable.
   case snapshotStored(SnapshotDescriptor, number: Int, last: Bool)
-  /// What `SnapshotWork.restore` asked for.
-  case restored(SnapshotDescriptor, Machine)
+  /// What `SnapshotWork.restore` asked for: the snapshot is durable under its name. `bytes`: in its blocks.
+  case restored(SnapshotDescriptor, Machine, bytes: Int = 0)
+  case snapshotsRemoved(before: LogIndex)
+  /// What `ReplicaEffects.logReads` asked for, or why it cannot be had.
+  case logRead(EntriesRequest, Result<LogPiece, StorageError>)
   /// A snapshot operation failed; the log is untouched. The replica tries again when there is need.
   case snapshotFailed(SnapshotDescriptor, String)
   /// The disk failed under the log: nothing that is not durable by now will be.
@@ -55,6 +60,8 @@ public struct ReplicaEffects<Machine: StateMachine> {
   @inlinable public var writes: [LogWrite] { control.writes }
   /// The log up to here is covered by a durable snapshot and no longer needed.
   @inlinable public var cut: LogIndex? { control.cut }
+  /// Read these from the log, after the writes, and report each with `logRead`.
+  @inlinable public var logReads: [EntriesRequest] { control.logReads }
   /// To be sent now; may be lost. What must be durable before was already.
   @inlinable public var frames: [(to: Destination, frame: [UInt8])] { control.frames }
   /// For logs and people; nothing depends on them.
@@ -91,10 +98,14 @@ public enum SnapshotWork<Machine: StateMachine>: Sendable {
   case save(SnapshotDescriptor, Machine.View)
   /// Read one block for a peer, report `snapshotBlock`.
   case read(SnapshotDescriptor, number: Int, for: NodeID)
+  /// No more blocks are read for this peer: close its file, report `snapshotReleased`.
+  case release(for: NodeID)
   /// A block of a snapshot that a leader sends: number 0 begins the file anew. Report `snapshotStored`.
   case store(SnapshotDescriptor, number: Int, block: Bytes, last: Bool)
-  /// Build a state machine from the complete snapshot, report `restored`.
+  /// Build a state machine from what was stored, whole; make it a snapshot; report `restored`.
   case restore(SnapshotDescriptor)
+  /// Remove the snapshots before this one, which is counted on from now on; report `snapshotsRemoved`.
+  case removeOlder(than: SnapshotDescriptor)
 }
 
 /// Something worth a line in the log.
@@ -108,6 +119,12 @@ public enum Notice: Hashable, Sendable {
   case snapshotInstalled(LogIndex)
   /// Taking, sending or receiving a snapshot failed; it will be tried again. As long as none succeeds, the log grows.
   case snapshotFailed(LogIndex, String)
+  /// What a peer lacks could not be read from the log: it gets a snapshot.
+  case logUnreadable(LogIndex, String)
+  /// Fewer commands are taken from now on, so that this follower, which lags far behind, can catch up. At most so many bytes a second.
+  case slowsDown(NodeID, bytesPerSecond: Int)
+  /// All followers keep up again, or the slow one is not waited for any more.
+  case fullSpeed
   /// A frame was refused: malformed, of another cluster or version, or from a stranger.
   case refusedFrame(String)
   /// The node cannot take part, and a restart will not change that; the operator must do what the text says.

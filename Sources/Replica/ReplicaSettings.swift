@@ -9,10 +9,15 @@ public struct ReplicaSettings: Sendable, Hashable {
   public var maximumPendingBytes = 64 << 20
   /// Most bytes of one command.
   public var maximumCommandSize = 4 << 20
-  /// A snapshot is taken when the log since the last one has this many bytes.
+  /// A snapshot is taken when the log since the last one has this many bytes, or half of the last one's, if that is more.
   public var snapshotAfterBytes = 16 << 20
-  /// Log kept behind a snapshot, in bytes, so that a peer that was away for a moment needs no snapshot.
+  /// Log kept on disk before a snapshot, in bytes, or half of the snapshot's, if that is more: a peer that was away for a moment needs no
+  /// snapshot then.
   public var logKeptBytes = 8 << 20
+  /// Most bytes of applied entries in memory; older ones are read from the disk for peers that lag.
+  public var logMemoryBytes = 32 << 20
+  /// Most bytes of a snapshot that are under way to one peer: bandwidth times latency should fit.
+  public var snapshotWindowBytes = 4 << 20
 
   public init() {}
 }

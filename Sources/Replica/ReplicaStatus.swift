@@ -23,6 +23,8 @@ public struct ReplicaStatus: Sendable, Hashable {
   /// Up to where a snapshot covers the log; 0 without one.
   public var snapshotIndex: LogIndex
   public var members: [Member]
+  /// The follower for whose sake this leader takes fewer commands than it could: it lags so far that it would never catch up otherwise.
+  public var slowedFor: NodeID?
   /// Requests that wait for an answer, and the bytes of proposals among them.
   public var pendingRequests: Int
   public var pendingBytes: Int

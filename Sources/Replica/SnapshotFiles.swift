@@ -2,14 +2,15 @@ import ByteCoding
 import Raft
 import WriteAheadLog
 
-/// The snapshot files of one node: does what a turn's effects ask, one piece of work after the other. Calls block until it is done.
+/// Snapshot files of one node: does what a turn's effects ask, one piece of work after the other. Calls block until it is done.
+///
+/// A node has two: one for what is written, one for what peers are sent (`SnapshotWork.isForPeers`).
 public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
   private let disk: Storage
   private let node: NodeID
-  private var store: SnapshotStore<Storage>?
   private var incoming: (writer: SnapshotWriter<Storage>, blocks: Int)?
-  /// Stays open between blocks.
-  private var outgoing: SnapshotReader<Storage>?
+  /// One open file for each transfer, so that a newer snapshot may take the place of the one that is being sent.
+  private var outgoing: [(peer: NodeID, reader: SnapshotReader<Storage>)] = []
 
   init(disk: Storage, identity: IdentityRecord) {
     self.disk = disk
@@ -18,44 +19,57 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
 
   /// What came of it: never an error, since a snapshot that fails harms nobody but itself.
   public mutating func perform(_ work: SnapshotWork<Machine>, cluster: ClusterID) -> ReplicaEvent<Machine> {
-    do throws(StorageError) {
-      if let store { return try perform(work, store) }
-      let store = try SnapshotStore.open(disk, identity: StorageIdentity(node: node, cluster: cluster))
-      self.store = store
-      return try perform(work, store)
-    } catch {
-      return .snapshotFailed(work.descriptor, error.description)
+    let store = SnapshotStore(disk, identity: StorageIdentity(node: node, cluster: cluster))
+    switch work {
+    case .save(let descriptor, let view):
+      return attempt(descriptor) { files throws(StorageError) in
+        let bytes = try files.save(descriptor, view, store)
+        files.removeOlder(than: descriptor, store)
+        return .snapshotSaved(descriptor, bytes: bytes)
+      }
+    case .read(let descriptor, let number, let peer):
+      return attempt(descriptor) { files throws(StorageError) in
+        let reader = try files.reader(of: descriptor, for: peer, begin: number == 0, store)
+        // A snapshot of an empty state has no block: it is sent as one that is empty.
+        let block = reader.blockCount == 0 && number == 0 ? [] : try reader.block(number)
+        return .snapshotBlock(descriptor, number: number, block: block[...], file: reader.fingerprint, for: peer)
+      }
+    case .release(let peer):
+      release(peer)
+      return .snapshotReleased(peer)
+    case .store(let descriptor, let number, let block, let last):
+      return attempt(descriptor) { files throws(StorageError) in
+        try files.add(block, number, last: last, to: descriptor, store)
+        return .snapshotStored(descriptor, number: number, last: last)
+      }
+    case .restore(let descriptor):
+      return attempt(descriptor) { files throws(StorageError) in
+        let (machine, bytes) = try files.restore(descriptor, store)
+        return .restored(descriptor, machine, bytes: bytes)
+      }
+    case .removeOlder(let descriptor):
+      removeOlder(than: descriptor, store)
+      return .snapshotsRemoved(before: descriptor.position.index)
     }
   }
 
   public mutating func close() {
-    outgoing?.close()
-    outgoing = nil
+    for (_, reader) in outgoing { reader.close() }
+    outgoing = []
     abandonIncoming()
   }
 
-  private mutating func perform(_ work: SnapshotWork<Machine>, _ store: SnapshotStore<Storage>) throws(StorageError) -> ReplicaEvent<
-    Machine
-  > {
-    switch work {
-    case .save(let descriptor, let view):
-      let bytes = try save(descriptor, view, store)
-      removeOlder(than: descriptor, store)
-      return .snapshotSaved(descriptor, bytes: bytes)
-    case .read(let descriptor, let number, let peer):
-      let (block, count) = try read(descriptor, number, store)
-      return .snapshotBlock(descriptor, number: number, block: block[...], count: count, for: peer)
-    case .store(let descriptor, let number, let block, let last):
-      try add(block, number, last: last, to: descriptor, store)
-      return .snapshotStored(descriptor, number: number, last: last)
-    case .restore(let descriptor):
-      let reader = try store.read(descriptor.position.index)
-      defer { reader.close() }
-      let machine = try Machine(restoring: reader)
-      removeOlder(than: descriptor, store)
-      return .restored(descriptor, machine)
+  private mutating func attempt(
+    _ descriptor: SnapshotDescriptor, _ work: (inout Self) throws(StorageError) -> ReplicaEvent<Machine>
+  ) -> ReplicaEvent<Machine> {
+    do throws(StorageError) {
+      return try work(&self)
+    } catch {
+      return .snapshotFailed(descriptor, error.description)
     }
   }
+
+  // MARK: Written
 
   /// One that cannot be removed now is removed after the next snapshot.
   private func removeOlder(than descriptor: SnapshotDescriptor, _ store: SnapshotStore<Storage>) {
@@ -80,21 +94,6 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
     }
   }
 
-  private mutating func read(
-    _ descriptor: SnapshotDescriptor, _ number: Int, _ store: SnapshotStore<Storage>
-  ) throws(StorageError) -> (block: [UInt8], count: Int) {
-    if outgoing?.descriptor != descriptor {
-      outgoing?.close()
-      outgoing = nil
-      outgoing = try store.read(descriptor.position.index)
-    }
-    guard let reader = outgoing, reader.descriptor == descriptor, number < max(reader.blockCount, 1) else {
-      throw .refused(what: "block \(number) of snapshot \(descriptor.position.index), which is another one by now")
-    }
-    // A snapshot of an empty state has no block.
-    return reader.blockCount == 0 ? ([], 1) : (try reader.block(number), reader.blockCount)
-  }
-
   private mutating func add(
     _ block: Bytes, _ number: Int, last: Bool, to descriptor: SnapshotDescriptor, _ store: SnapshotStore<Storage>
   ) throws(StorageError) {
@@ -107,7 +106,7 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
     }
     do throws(StorageError) {
       if !block.isEmpty { try incoming?.writer.append(block) }
-      if last { try incoming?.writer.finish() }
+      if last { try incoming?.writer.seal() }
     } catch {
       abandonIncoming()
       throw error
@@ -119,14 +118,56 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
     try? incoming?.writer.abandon()
     incoming = nil
   }
+
+  /// What was received becomes a snapshot only when a state was made of it: otherwise the next start would stumble over it.
+  private func restore(
+    _ descriptor: SnapshotDescriptor, _ store: SnapshotStore<Storage>
+  ) throws(StorageError) -> (machine: Machine, bytes: Int) {
+    let index = descriptor.position.index
+    let reader = try store.readSealed(index)
+    let machine: Machine
+    do throws(StorageError) {
+      defer { reader.close() }
+      machine = try Machine(restoring: reader)
+    } catch {
+      try? store.discardSealed(index)
+      throw error
+    }
+    try store.publish(index)
+    return (machine, Int(clamping: reader.totalBytes))
+  }
+
+  // MARK: For peers
+
+  private mutating func reader(
+    of descriptor: SnapshotDescriptor, for peer: NodeID, begin: Bool, _ store: SnapshotStore<Storage>
+  ) throws(StorageError) -> SnapshotReader<Storage> {
+    if !begin, let open = outgoing.first(where: { $0.peer == peer })?.reader, open.descriptor == descriptor { return open }
+    // From the start the file is opened anew: another of the same position may have taken its place.
+    release(peer)
+    let reader = try store.read(descriptor.position.index)
+    guard reader.descriptor == descriptor else {
+      reader.close()
+      throw .refused(what: "snapshot \(descriptor.position.index), which is another one by now")
+    }
+    outgoing.append((peer, reader))
+    return reader
+  }
+
+  private mutating func release(_ peer: NodeID) {
+    guard let place = outgoing.firstIndex(where: { $0.peer == peer }) else { return }
+    outgoing.remove(at: place).reader.close()
+  }
 }
 
 extension SnapshotFiles: Sendable where Storage: Sendable {}
 
 extension SnapshotWork {
-  var descriptor: SnapshotDescriptor {
+  /// Whether it is done by the files that read for peers; all else is for those that write.
+  public var isForPeers: Bool {
     switch self {
-    case .save(let descriptor, _), .read(let descriptor, _, _), .store(let descriptor, _, _, _), .restore(let descriptor): descriptor
+    case .read, .release: true
+    case .save, .store, .restore, .removeOlder: false
     }
   }
 }

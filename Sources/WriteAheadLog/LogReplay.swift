@@ -83,20 +83,11 @@ struct LogReplay {
   }
 
   private mutating func replay(_ image: SegmentImage, sectors: Int) throws(StorageError) {
-    let payload = image.payload(at: tail.end, sectors: sectors)
+    let (records, hint) = try image.records(at: tail.end, sectors: sectors, batch: nextBatch, chain: chain)
     var effect = BatchEffect()
-    var hint: LogIndex = 0
     do throws(MalformedBytes) {
-      var reader = ByteReader(payload[...])
-      let length = Int(try reader.readUInt32())
-      guard try reader.readUInt32() == chain.value else { throw MalformedBytes("batch \(nextBatch): it follows another batch") }
-      hint = try reader.readUInt64()
-      guard Sector.count(forPayload: BatchBuilder.headerSize + length) == sectors else {
-        throw MalformedBytes("batch \(nextBatch): length")
-      }
-      var records = ByteReader(try reader.read(count: length))
-      while !records.isAtEnd {
-        switch try BatchRecord(from: &records) {
+      for record in records {
+        switch record {
         case .reset(let position):
           entries.removeAll()
           effect.reset(to: position)

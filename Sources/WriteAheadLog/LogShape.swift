@@ -46,6 +46,15 @@ struct LogShape: Equatable {
     segments[segments.count - 1].highest = max(current.highest, end.index)
   }
 
+  /// Which segment holds the entry at `index`; `nil` if none does any more, or yet.
+  ///
+  /// What was overwritten does not count, so the indexes that count go up from segment to segment: each holds what is above the highest of
+  /// those before it.
+  func segment(holding index: LogIndex) -> Segment? {
+    guard index > start.index, index <= last.index else { return nil }
+    return segments.first { $0.highest >= index }
+  }
+
   /// How many of the oldest segments hold nothing beyond `index`. Never all; and only as many as leave a segment whose base stands.
   func removable(through index: LogIndex) -> Int {
     var count = 0

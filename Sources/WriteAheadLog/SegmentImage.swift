@@ -77,13 +77,33 @@ struct SegmentImage {
   }
 
   /// The payload of `sectors` sectors that `next` found complete.
-  func payload(at start: Int, sectors: Int) -> [UInt8] {
+  private func payload(at start: Int, sectors: Int) -> [UInt8] {
     var payload: [UInt8] = []
     payload.reserveCapacity(sectors * Sector.payloadSize)
     for number in start..<start + sectors {
       payload.append(contentsOf: bytes[number * Sector.size..<number * Sector.size + Sector.payloadSize])
     }
     return payload
+  }
+
+  /// What batch `batch`, which `next` found complete, puts into the log, in order, and the commit index that was known then.
+  func records(
+    at start: Int, sectors: Int, batch: UInt64, chain: Chain
+  ) throws(StorageError) -> (records: [BatchRecord], commit: LogIndex) {
+    let payload = payload(at: start, sectors: sectors)
+    do throws(MalformedBytes) {
+      var reader = ByteReader(payload[...])
+      let length = Int(try reader.readUInt32())
+      guard try reader.readUInt32() == chain.value else { throw MalformedBytes("batch \(batch): it follows another batch") }
+      let commit = try reader.readUInt64()
+      guard Sector.count(forPayload: BatchBuilder.headerSize + length) == sectors else { throw MalformedBytes("batch \(batch): length") }
+      var bytes = ByteReader(try reader.read(count: length))
+      var records: [BatchRecord] = []
+      while !bytes.isAtEnd { records.append(try BatchRecord(from: &bytes)) }
+      return (records, commit)
+    } catch {
+      throw damage(at: start, error.description)
+    }
   }
 
   /// `sectors` sectors as they stand in the file.

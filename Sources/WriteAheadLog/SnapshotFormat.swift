@@ -13,6 +13,15 @@ enum SnapshotFormat {
   static let maximumHeaderSize = 64 << 10
 
   static func name(_ index: LogIndex) -> String { NumberedName.make(prefix, index) }
+  static func temporaryName(_ index: LogIndex) -> String { name(index) + temporarySuffix }
+
+  /// Gives a whole, durable temporary file its name, durably.
+  static func publish<D: Disk>(_ index: LogIndex, on disk: D) throws(StorageError) {
+    try onDisk { () throws(DiskError) in
+      try disk.rename(temporaryName(index), to: name(index))
+      try disk.syncDirectory()
+    }
+  }
 
   /// File header, length of the descriptor (4), descriptor, checksum of all that (4).
   static func header(_ descriptor: SnapshotDescriptor, _ identity: StorageIdentity) -> [UInt8] {

@@ -19,9 +19,10 @@ public struct SnapshotReader<D: Disk> {
   }
 
   public var blockCount: Int { blocks.count }
+  /// Tells this file from any other of the same position.
+  public let fingerprint: SnapshotFingerprint
 
-  init(_ disk: D, index: LogIndex, identity: StorageIdentity) throws(StorageError) {
-    let name = SnapshotFormat.name(index)
+  init(_ disk: D, index: LogIndex, name: String, identity: StorageIdentity) throws(StorageError) {
     let file = try onDisk { () throws(DiskError) in try disk.open(name, create: false) }
     do throws(StorageError) {
       let (descriptor, headerSize, headerChecksum) = try Self.readHeader(disk, file, name, identity)
@@ -29,6 +30,9 @@ public struct SnapshotReader<D: Disk> {
         throw StorageError.damaged(file: name, offset: FileHeader.size, what: "it says that its index is \(descriptor.position.index)")
       }
       (blocks, totalBytes) = try Self.readBlockHeaders(disk, file, name, from: headerSize, whole: Chain(headerChecksum))
+      var content = Chain()
+      for block in blocks { content.add(block.checksum) }
+      fingerprint = SnapshotFingerprint(checksum: content.value, blocks: UInt32(blocks.count), bytes: totalBytes)
       self.descriptor = descriptor
     } catch {
       disk.close(file)

@@ -1,7 +1,7 @@
 import ByteCoding
 import Raft
 
-/// Streams a snapshot to a temporary file, which becomes a snapshot only when all of it is durable.
+/// Streams a snapshot to a temporary file, which becomes a snapshot only when all of it is durable (`seal`, then `SnapshotStore.publish`).
 ///
 /// After a failure it is poisoned; a full disk ends it too, with `.full`: `abandon` gives the room back.
 public struct SnapshotWriter<D: Disk> {
@@ -14,8 +14,6 @@ public struct SnapshotWriter<D: Disk> {
   private var whole: Chain
   private var failure: DiskError?
 
-  private static func temporaryName(_ index: LogIndex) -> String { SnapshotFormat.name(index) + SnapshotFormat.temporarySuffix }
-
   init(_ disk: D, identity: StorageIdentity, descriptor: SnapshotDescriptor) throws(StorageError) {
     let header = SnapshotFormat.header(descriptor, identity)
     guard header.count <= SnapshotFormat.maximumHeaderSize, descriptor.position.index > 0 else {
@@ -23,7 +21,7 @@ public struct SnapshotWriter<D: Disk> {
     }
     self.disk = disk
     self.descriptor = descriptor
-    let name = Self.temporaryName(descriptor.position.index)
+    let name = SnapshotFormat.temporaryName(descriptor.position.index)
     file = try onDisk { () throws(DiskError) in
       if try disk.list().contains(name) { try disk.remove(name) }
       return try disk.open(name, create: true)
@@ -48,14 +46,11 @@ public struct SnapshotWriter<D: Disk> {
     bytes += UInt64(block.count)
   }
 
-  /// Makes it a snapshot: durable when this returns.
-  public mutating func finish() throws(StorageError) {
+  /// Ends the file: whole and durable when this returns, under its temporary name still.
+  public mutating func seal() throws(StorageError) {
     try write(SnapshotFormat.footer(blocks: blocks, bytes: bytes, whole: whole))
     do {
       try disk.sync(file)
-      let name = SnapshotFormat.name(descriptor.position.index)
-      try disk.rename(Self.temporaryName(descriptor.position.index), to: name)
-      try disk.syncDirectory()
     } catch {
       failure = error
       throw .disk(error)
@@ -63,10 +58,21 @@ public struct SnapshotWriter<D: Disk> {
     disk.close(file)
   }
 
-  /// Gives up: removes the temporary file. Not after `finish` has returned.
+  /// Makes it a snapshot: durable, under its name, when this returns.
+  public mutating func finish() throws(StorageError) {
+    try seal()
+    do throws(StorageError) {
+      try SnapshotFormat.publish(descriptor.position.index, on: disk)
+    } catch {
+      if case .disk(let failure) = error { self.failure = failure }
+      throw error
+    }
+  }
+
+  /// Gives up: removes the temporary file. Not after `seal` has returned.
   public func abandon() throws(StorageError) {
     disk.close(file)
-    try onDisk { () throws(DiskError) in try disk.remove(Self.temporaryName(descriptor.position.index)) }
+    try onDisk { () throws(DiskError) in try disk.remove(SnapshotFormat.temporaryName(descriptor.position.index)) }
   }
 
   private mutating func write(_ bytes: [UInt8]) throws(StorageError) {

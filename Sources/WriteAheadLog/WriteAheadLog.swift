@@ -26,6 +26,8 @@ public struct WriteAheadLog<D: Disk> {
   var writtenCommit: LogIndex
   /// A batch was written that was not made durable.
   var isDirty = false
+  /// The segment that `read` looked at last.
+  var lastRead: SegmentEntries?
   private var batch = BatchBuilder()
   private var failure: DiskError?
 

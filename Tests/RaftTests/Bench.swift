@@ -49,6 +49,9 @@ struct Bench {
     if syncsAtOnce { sync() }
   }
 
+  /// The number of the newest write.
+  var lastWrite: UInt64 { raft.persistence.nextSequence - 1 }
+
   /// All writes are durable; what that leads to is added to `effects`.
   mutating func sync() {
     var next = effects.writes.last?.sequence
@@ -68,6 +71,13 @@ struct Bench {
   mutating func expire() {
     now = max(now, raft.deadline)
     step(.tick)
+  }
+
+  /// Both peers have all of its log.
+  mutating func acceptAll() {
+    let last = raft.lastIndex
+    receive(.appendAccepted(match: last))
+    receive(.appendAccepted(match: last), from: Self.c)
   }
 
   mutating func becomeCandidate() {

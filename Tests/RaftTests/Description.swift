@@ -47,7 +47,7 @@ enum Description {
     case .heartbeatResponse(let round, let sentThrough, let received, let match):
       "heartbeat answer \(round), received \(received) of \(sentThrough), durable \(match)"
     case .commit(let index): "commit \(index)"
-    case .snapshotBlock(let descriptor, let number, _, let last):
+    case .snapshotBlock(let descriptor, let number, _, let last, _):
       "block \(number)\(last ? ", the last," : "") of snapshot \(position(descriptor.position))"
     case .snapshotProgress(let position, let next): "wants block \(next) of snapshot \(Self.position(position))"
     case .readRequest(let id): "read \(id)?"

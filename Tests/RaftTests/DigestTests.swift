@@ -30,24 +30,25 @@ import Testing
       // Not written: the same in all states that are compared; they decide when a time-out comes, not what it does.
       "settings", "random", "electionDeadline",
     ],
-    // `bytes` follows from the entries.
-    "MemoryLog": ["start", "entries", "bytes"],
+    // `bytes` follows from the entries; what was forgotten matters to the owner only.
+    "MemoryLog": ["start", "kept", "entries", "bytes", "forgottenBytes", "marks"],
     "ConfigurationHistory": ["items"],
     "Item": ["index", "configuration"],
     "Configuration": ["voters"],
     // Names and addresses are for people and transports.
     "Member": ["id", "name", "peerAddress", "clientAddress"],
     "Persistence": [
-      "durableIndex", "durableSequence", "hardStateSequence", "nextSequence", "hardStateIsDirty", "firstDirtyIndex", "reset", "underWay",
+      "durableIndex", "durableSequence", "hardStateSequence", "nextSequence", "hardStateIsDirty", "firstDirtyIndex", "reset", "dirtyBytes",
+      "underWay", "bytesUnderWay",
     ],
     "VoteTally": ["granted", "refused"],
     "ForwardingLedger": ["streams"],
     "Stream": ["peer", "number", "sequence"],
-    "Leadership": ["peers", "termStart", "heartbeatDeadline", "round", "wantsRound", "reads", "uncommittedBytes"],
-    // `inflightBytes` follows from `inflight`.
+    "Leadership": ["peers", "termStart", "heartbeatDeadline", "round", "wantsRound", "reads", "uncommittedBytes", "allowance"],
+    // `inflightBytes` follows from `inflight`, and `bytesUnderWay` from `underWay`.
     "Progress": [
-      "peer", "state", "match", "next", "awaitsProbe", "heartbeatFollowsProbe", "probedThrough", "sentCommit", "answeredRound",
-      "lastContact", "inflight", "inflightBytes",
+      "peer", "state", "match", "next", "awaitsProbe", "probeRound", "probedAt", "probeIsRepeated", "probedThrough",
+      "awaitedRead", "sentCommit", "answeredRound", "lastContact", "inflight", "inflightBytes",
     ],
     "PendingRead": ["id", "origin", "index", "round"],
     "HardState": ["term", "vote"],
@@ -92,7 +93,8 @@ import Testing
       { $0.leadership.reads = [] }, { $0.leadership.uncommittedBytes += 1 }, { $0.leadership.peers.removeLast() },
       { $0.leadership.peers[0].sentCommit += 1 }, { _ = $0.leadership.peers[0].accepted(through: 2) },
       { _ = $0.leadership.peers[1].accepted(through: 2) }, { $0.leadership.peers[0].needsSnapshot(through: 1) },
-      { $0.leadership.peers[0].sent([]) }, { $0.leadership.peers[0].answered(round: 9) },
+      { $0.leadership.peers[0].sent([], round: 1, now: .zero) },
+      { $0.leadership.peers[0].answered(round: 9, now: .zero, Settings()) }, { $0.persistence.logChanged(from: 9, bytes: 1) },
     ]
     var seen = [Self.digest(bench.raft, now: bench.now)]
     for (number, change) in changes.enumerated() {
@@ -149,7 +151,9 @@ import Testing
       .appendRejected(previous: 2, hint: position), .heartbeat(round: 1, commit: 1, sentThrough: 2),
       .heartbeat(round: 1, commit: 2, sentThrough: 1), .heartbeatResponse(round: 1, sentThrough: 1, received: 1, match: 2),
       .heartbeatResponse(round: 1, sentThrough: 1, received: 2, match: 1), .commit(1), .commit(2),
-      .snapshotBlock(descriptor, number: 1, block: [1], last: true), .snapshotBlock(descriptor, number: 1, block: [1], last: false),
+      .snapshotBlock(descriptor, number: 1, block: [1], last: true),
+      .snapshotBlock(descriptor, number: 1, block: [1], last: true, file: SnapshotFingerprint(checksum: 1, blocks: 0, bytes: 0)),
+      .snapshotBlock(descriptor, number: 1, block: [1], last: false),
       .snapshotProgress(position, next: 1), .snapshotProgress(position, next: 2), .readRequest(1), .readResponse(1, index: 1),
       .readResponse(1, index: 2), .proposals(stream: 1, sequence: 1, [[1]]), .proposals(stream: 1, sequence: 1, [[2]]),
       .proposalsRefused(stream: 1, sequence: 1), .outdated,

@@ -21,20 +21,25 @@ import Testing
   @Test func aProbeIsOneMessageAtATime() {
     var progress = Progress(peer: Bench.b, next: 10, now: .zero)
     #expect(progress.hasRoom(settings))
-    progress.sent(entries(10...12))
+    progress.sent(entries(10...12), round: 1, now: .zero)
     #expect(!progress.hasRoom(settings))
     #expect(progress.next == 10, "what a probe carried counts when it is answered")
-    progress.missed(sentThrough: 9, received: 0)
+    let later = Instant.zero + settings.heartbeatInterval
+    progress.answered(round: 1, now: later, settings)
     #expect(!progress.hasRoom(settings), "the answer to a heartbeat that was sent before it")
     // Lost: the answer to a later heartbeat frees it.
-    progress.sentHeartbeat()
-    progress.missed(sentThrough: 9, received: 0)
+    progress.answered(round: 2, now: .zero, settings)
+    #expect(progress.hasRoom(settings))
+    progress.sent(entries(10...12), round: 2, now: .zero)
+    progress.answered(round: 3, now: .zero, settings)
+    #expect(!progress.hasRoom(settings), "too soon: this is no time to send it again and again")
+    progress.answered(round: 3, now: later, settings)
     #expect(progress.hasRoom(settings))
   }
 
   @Test func whatAProbeCarriedIsNotSentTwice() {
     var progress = Progress(peer: Bench.b, next: 10, now: .zero)
-    progress.sent(entries(10...12))
+    progress.sent(entries(10...12), round: 1, now: .zero)
     // What was durable before is acknowledged at once, the rest when it is.
     #expect(accept(&progress, 9))
     #expect(progress.next == 13)
@@ -49,13 +54,13 @@ import Testing
     settings.maximumInflightMessages = 2
     settings.maximumInflightBytes = 1000
     var progress = replicating(next: 5)
-    progress.sent(entries(5...5))
+    progress.sent(entries(5...5), round: 1, now: .zero)
     #expect(progress.hasRoom(settings))
-    progress.sent(entries(6...6))
+    progress.sent(entries(6...6), round: 1, now: .zero)
     #expect(!progress.hasRoom(settings), "two messages")
     #expect(accept(&progress, 5))
     #expect(progress.hasRoom(settings))
-    progress.sent(entries(7...7, size: 1000))
+    progress.sent(entries(7...7, size: 1000), round: 1, now: .zero)
     #expect(accept(&progress, 6))
     #expect(!progress.hasRoom(settings), "1000 bytes")
     #expect(accept(&progress, 7))
@@ -76,10 +81,10 @@ import Testing
 
   @Test func aStaleRejectionDoesNotRewind() {
     var progress = Progress(peer: Bench.b, next: 10, now: .zero)
-    progress.sent(entries(10...10))
+    progress.sent(entries(10...10), round: 1, now: .zero)
     progress.rejected(previous: 9, candidate: 5)
     #expect(progress.next == 6)
-    progress.sent(entries(6...10))
+    progress.sent(entries(6...10), round: 1, now: .zero)
     progress.rejected(previous: 9, candidate: 2)
     #expect(progress.next == 6, "the answer to an older probe")
     #expect(accept(&progress, 10))
@@ -100,7 +105,7 @@ import Testing
 
   @Test func whatWasLostIsSentAgain() {
     var progress = replicating(next: 5)
-    progress.sent(entries(5...7))
+    progress.sent(entries(5...7), round: 1, now: .zero)
     progress.missed(sentThrough: 7, received: 4)
     #expect(progress.state == .probe)
     #expect(progress.next == 5)
@@ -118,15 +123,5 @@ import Testing
     _ = progress.accepted(through: 25)
     #expect(progress.state == .replicate)
     #expect(progress.next == 26)
-  }
-
-  @Test func anAbandonedSnapshotIsAskedForAnew() {
-    var progress = replicating(next: 5)
-    progress.abandonSnapshot()
-    #expect(progress.state == .replicate, "there was none")
-    progress.needsSnapshot(through: 20)
-    progress.abandonSnapshot()
-    #expect(progress.state == .probe)
-    #expect(progress.next == 5)
   }
 }

@@ -23,7 +23,8 @@ import Testing
       .append(previous: position, entries: [], commit: 0), .appendAccepted(match: number),
       .appendRejected(previous: number, hint: position), .heartbeat(round: number, commit: 1, sentThrough: number),
       .heartbeatResponse(round: number, sentThrough: 2, received: number, match: 4), .commit(number),
-      .snapshotBlock(descriptor, number: small, block: [1, 2, 3], last: true),
+      .snapshotBlock(
+        descriptor, number: small, block: [1, 2, 3], last: true, file: SnapshotFingerprint(checksum: 7, blocks: 8, bytes: number)),
       .snapshotBlock(descriptor, number: small, block: [], last: false), .snapshotProgress(position, next: small), .readRequest(number),
       .readResponse(number, index: 3), .proposals(stream: number, sequence: 1, [[1], [], [2, 3]]),
       .proposals(stream: 1, sequence: number, []), .proposalsRefused(stream: number, sequence: 5), .outdated,

@@ -67,6 +67,15 @@ struct ReplicaBench {
     receive(.appendAccepted(match: 2))
   }
 
+  /// A heartbeat interval in which b answers its leader.
+  mutating func beatWithoutC() {
+    receive(.heartbeatResponse(round: 0, sentThrough: 0, received: 0, match: 0), from: 2)
+    tick(after: .milliseconds(50))
+  }
+
+  /// So long that the log is not kept for c any more, of which nothing is heard.
+  mutating func passTimeWithoutC() { for _ in 0..<120 { beatWithoutC() } }
+
   mutating func follow() { receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), term: 2) }
 
   /// What it sent to a peer in the last turn.

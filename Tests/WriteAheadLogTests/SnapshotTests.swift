@@ -22,6 +22,8 @@ import WriteAheadLog
       entries: start < last ? entries((start + 1)...last) : [], commit: start)
   }
 
+  private func verify(_ reader: SnapshotReader<SimulatedDisk>) throws(StorageError) { try reader.verify() }
+
   @Test func whatWasWrittenComesBack() throws {
     let disk = SimulatedDisk()
     let store = try makeSnapshot(7, on: disk)
@@ -82,16 +84,16 @@ import WriteAheadLog
     let disk = SimulatedDisk()
     _ = try makeSnapshot(4, on: disk)
     let store = try makeSnapshot(8, on: disk)
-    #expect(try store.newest(connectingTo: log(from: 8, through: 8)).snapshot?.descriptor == descriptor(8))
+    #expect(try store.newest(connectingTo: log(from: 8, through: 8), restore: verify).snapshot?.descriptor == descriptor(8))
     disk.flip("snapshot-" + NodeID(8).description, at: 300)
-    let (older, repairs) = try store.newest(connectingTo: log(from: 2, through: 9))
+    let (older, repairs) = try store.newest(connectingTo: log(from: 2, through: 9), restore: verify)
     #expect(older?.descriptor == descriptor(4))
     #expect(repairs.count == 1)
-    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 5, through: 9)) }
-    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 2, through: 7)) }
+    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 5, through: 9), restore: verify) }
+    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 2, through: 7), restore: verify) }
     disk.flip("snapshot-" + NodeID(4).description, at: 300)
-    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 2, through: 9)) }
-    #expect(try store.newest(connectingTo: log(from: 0, through: 9)).snapshot == nil)
+    #expect(throws: StorageError.self) { try store.newest(connectingTo: log(from: 2, through: 9), restore: verify) }
+    #expect(try store.newest(connectingTo: log(from: 0, through: 9), restore: verify).snapshot == nil)
   }
 
   @Test func blocksHaveBounds() throws {
@@ -124,7 +126,7 @@ import WriteAheadLog
     let disk = SimulatedDisk()
     _ = try makeSnapshot(1, on: disk)
     let other = try Store.open(disk, identity: StorageIdentity(node: me.node, cluster: ClusterID(5)))
-    #expect(throws: StorageError.self) { try other.newest(connectingTo: log(from: 0, through: 9)) }
+    #expect(throws: StorageError.self) { try other.newest(connectingTo: log(from: 0, through: 9), restore: verify) }
   }
 
   // MARK: The log beside it (Raft paper, section 7)

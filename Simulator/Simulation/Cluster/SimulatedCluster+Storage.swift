@@ -13,7 +13,7 @@ extension SimulatedCluster {
   func beginLog(_ number: Int) {
     let node = nodes[number]
     guard let process = node.process, process.logWork == nil, !process.waitsForRoom else { return }
-    guard process.identity != nil || !process.writes.isEmpty || process.cut != nil else { return }
+    guard process.identity != nil || !process.writes.isEmpty || process.cut != nil || !process.logReads.isEmpty else { return }
     var work = SimulatedProcess<Machine>.LogWork()
     do throws(StorageError) {
       if let record = process.identity {
@@ -31,6 +31,8 @@ extension SimulatedCluster {
     }
     work.cut = process.cut
     process.cut = nil
+    work.reads = process.logReads
+    process.logReads = []
     process.logWork = work
     queue.plan(.logDone(node: number, generation: node.generation), at: now + syncTime(of: node))
   }
@@ -68,6 +70,9 @@ extension SimulatedCluster {
       judge.wrote(number, through: through, now: self.now)
       process.replica.step(.written(through: through), now: now, into: &process.effects)
     }
+    for request in work.reads {
+      process.replica.step(.logRead(request, process.log.read(request)), now: now, into: &process.effects)
+    }
     endTurn(of: number)
   }
 
@@ -92,20 +97,22 @@ extension SimulatedCluster {
     beginLog(number)
   }
 
-  // MARK: The snapshots' thread
+  // MARK: The snapshots' threads
 
   func beginSnapshotWork(_ number: Int) {
     let node = nodes[number]
-    guard let process = node.process, !process.snapshotsAreBusy, !process.snapshotWork.isEmpty else { return }
-    process.snapshotsAreBusy = true
-    queue.plan(.snapshotDone(node: number, generation: node.generation), at: now + syncTime(of: node))
+    guard let process = node.process else { return }
+    for lane in process.lanes.indices where !process.lanes[lane].isBusy && !process.lanes[lane].work.isEmpty {
+      process.lanes[lane].isBusy = true
+      queue.plan(.snapshotDone(node: number, lane: lane, generation: node.generation), at: now + syncTime(of: node))
+    }
   }
 
-  func finishSnapshotWork(_ number: Int) {
+  func finishSnapshotWork(_ number: Int, _ lane: Int) {
     let node = nodes[number]
     guard let process = node.process, let cluster = process.replica.status.cluster else { return }
-    process.snapshotsAreBusy = false
-    let event = process.snapshots.perform(process.snapshotWork.removeFirst(), cluster: cluster)
+    process.lanes[lane].isBusy = false
+    let event = process.lanes[lane].files.perform(process.lanes[lane].work.removeFirst(), cluster: cluster)
     guard node.disk.isPowered else { return endForLackOfPower(number) }
     step(number, event)
   }

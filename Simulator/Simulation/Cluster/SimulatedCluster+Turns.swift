@@ -66,7 +66,8 @@ extension SimulatedCluster {
     process.identity = effects.identity ?? process.identity
     process.writes += effects.writes
     process.cut = effects.cut ?? process.cut
-    process.snapshotWork += effects.snapshots
+    process.logReads += effects.logReads
+    for work in effects.snapshots { process.lanes[work.isForPeers ? 1 : 0].work.append(work) }
     let replies = effects.replies
     effects.removeAll()
     swap(&effects, &process.effects)

@@ -323,7 +323,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case .request(let id, let request, let number): take(id, request, number)
     case .logDone(let number, let generation): if node.generation == generation { finishLog(number) }
     case .logRetry(let number, let generation): if node.generation == generation { retryLog(number) }
-    case .snapshotDone(let number, let generation): if node.generation == generation { finishSnapshotWork(number) }
+    case .snapshotDone(let number, let lane, let generation): if node.generation == generation { finishSnapshotWork(number, lane) }
     case .turnDone: break
     }
   }

@@ -45,10 +45,10 @@ final class SimulatedNode<Machine: StateMachine> {
     let storage = try NodeStorage<Machine, SimulatedDisk>(
       opening: disk, name: contact.name, newborn: NodeID(random.next() | 1), options: log)
     let replica = try Replica(
-      identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot, machine: storage.machine,
-      settings: settings, seed: random.next(), now: clock.local(now))
+      identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot,
+      snapshotBytes: storage.snapshotBytes, machine: storage.machine, settings: settings, seed: random.next(), now: clock.local(now))
     forget()
-    process = SimulatedProcess(replica: replica, log: storage.log, snapshots: storage.snapshots)
+    process = SimulatedProcess(replica: replica, log: storage.log, lanes: [storage.snapshots, storage.snapshotsForPeers])
     return storage
   }
 
@@ -72,17 +72,17 @@ final class SimulatedProcess<Machine: StateMachine> {
   @exclusivity(unchecked) var replica: Replica<Machine>
   @exclusivity(unchecked) var effects = ReplicaEffects<Machine>()
   @exclusivity(unchecked) var log: LogFiles<SimulatedDisk>
-  @exclusivity(unchecked) var snapshots: SnapshotFiles<Machine, SimulatedDisk>
+  /// The threads that work on snapshots: one writes, one reads for peers.
+  @exclusivity(unchecked) var lanes: [SnapshotLane]
   /// What waits for the log's thread.
   @exclusivity(unchecked) var identity: IdentityRecord?
   @exclusivity(unchecked) var writes: [LogWrite] = []
   @exclusivity(unchecked) var cut: LogIndex?
+  @exclusivity(unchecked) var logReads: [EntriesRequest] = []
   /// What the log's thread is at.
   @exclusivity(unchecked) var logWork: LogWork?
   /// It found the disk full, and tries again later.
   @exclusivity(unchecked) var waitsForRoom = false
-  @exclusivity(unchecked) var snapshotWork: [SnapshotWork<Machine>] = []
-  @exclusivity(unchecked) var snapshotsAreBusy = false
   /// What was applied when the state was last shown to whoever asked for it.
   @exclusivity(unchecked) var shownApplied: LogIndex = 0
   /// What a trace has been told of this process.
@@ -95,12 +95,19 @@ final class SimulatedProcess<Machine: StateMachine> {
     /// The last write of the batch that waits for its sync.
     var through: UInt64?
     var cut: LogIndex?
+    var reads: [EntriesRequest] = []
   }
 
-  init(replica: Replica<Machine>, log: LogFiles<SimulatedDisk>, snapshots: SnapshotFiles<Machine, SimulatedDisk>) {
+  struct SnapshotLane {
+    var files: SnapshotFiles<Machine, SimulatedDisk>
+    var work: [SnapshotWork<Machine>] = []
+    var isBusy = false
+  }
+
+  init(replica: Replica<Machine>, log: LogFiles<SimulatedDisk>, lanes: [SnapshotFiles<Machine, SimulatedDisk>]) {
     self.replica = replica
     self.log = log
-    self.snapshots = snapshots
+    self.lanes = lanes.map { SnapshotLane(files: $0) }
   }
 }
 
@@ -113,7 +120,7 @@ enum Happening {
   case logDone(node: Int, generation: Int)
   /// The log's thread tries again to find room on a full disk.
   case logRetry(node: Int, generation: Int)
-  case snapshotDone(node: Int, generation: Int)
+  case snapshotDone(node: Int, lane: Int, generation: Int)
   /// A slow node has done its turn, and takes what waits.
   case turnDone(node: Int, generation: Int)
 
@@ -121,7 +128,7 @@ enum Happening {
   var node: Int {
     switch self {
     case .frame(_, _, _, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _), .logRetry(let node, _),
-      .snapshotDone(let node, _), .turnDone(let node, _):
+      .snapshotDone(let node, _, _), .turnDone(let node, _):
       node
     }
   }

@@ -81,6 +81,9 @@ extension Story {
     var settings = ReplicaSettings()
     settings.snapshotAfterBytes = max(scale.snapshotBytes, 8 * scale.valueBytes)
     settings.logKeptBytes = scale.keepsLittle ? 0 : settings.snapshotAfterBytes / 4
+    // So little that whoever lags is sent entries from the disk.
+    settings.logMemoryBytes = settings.snapshotAfterBytes / (scale.keepsLittle ? 8 : 2)
+    settings.snapshotWindowBytes = scale.keepsLittle ? 1 : settings.snapshotWindowBytes
     if scale.hasTightBounds {
       settings.raft.maximumAppendBytes = 200
       settings.raft.maximumInflightMessages = 3

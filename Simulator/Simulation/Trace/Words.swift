@@ -42,6 +42,9 @@ extension Notice {
     case .snapshotTaken(let index): "took a snapshot at \(index)"
     case .snapshotInstalled(let index): "installed the snapshot at \(index)"
     case .snapshotFailed(let index, let why): "snapshot at \(index) failed: \(why)"
+    case .logUnreadable(let index, let why): "cannot read entry \(index) for a peer: \(why)"
+    case .slowsDown(let follower, let rate): "slows down to \(rate) bytes a second for \(name(follower) ?? "\(follower)")"
+    case .fullSpeed: "goes on at full speed"
     case .refusedFrame(let why): "refused a frame: \(why)"
     case .refusedByCluster(let why): "refused by the cluster: \(why)"
     }

@@ -1,0 +1,90 @@
+import ByteCoding
+import KeyValue
+import Raft
+import Replica
+import Simulation
+import Testing
+import WriteAheadLog
+
+/// Whoever lags catches up: while writes go on, and when what it needs cannot be read.
+@Suite struct LaggingFollowerTests {
+  typealias Cluster = SimulatedCluster<KeyValueMachine>
+
+  /// Writes go on at a rate at which more than four times `snapshotAfterBytes` come in while a snapshot is on its way.
+  @Test func aFollowerCatchesUpWhileWritesGoOn() throws {
+    let (cluster, lagging, leader) = try SnapshotTransferTests.lagging(seed: 1)
+    cluster.setSyncLatency(.milliseconds(20) ... .milliseconds(30), of: lagging)
+    cluster.network.heal()
+    let value = String(repeating: "w", count: 5000)
+    for i in 0..<4000 {
+      _ = cluster.propose(ClusterTests.put("m\(i % 100)", value), on: leader)
+      cluster.run(for: .milliseconds(1))
+    }
+    let last = cluster.status(of: leader)?.commitIndex ?? 0
+    let mine = cluster.status(of: lagging)?.appliedIndex ?? 0
+    #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 1)
+    #expect(last - mine < 200, "it stays \(last - mine) entries behind")
+    #expect(cluster.run(within: .milliseconds(10_000)) { SnapshotTransferTests.hasCaughtUp(lagging, in: cluster) })
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// The leader's snapshot file cannot be read (a damaged sector): it takes another, and sends that.
+  @Test func aSnapshotThatCannotBeReadIsReplaced() throws {
+    let (cluster, lagging, leader) = try SnapshotTransferTests.lagging(seed: 1)
+    let disk = cluster.disk(of: leader)
+    let name = try #require(try disk.list().first { $0.hasPrefix("snapshot-") && !$0.hasSuffix(".part") })
+    let file = try disk.open(name, create: false)
+    try disk.write(file, offset: try disk.size(file) / 2, [0x55, 0xaa, 0x55])
+    let notices = cluster.notices.count
+    cluster.network.heal()
+    cluster.run(for: .milliseconds(10_000))
+    let failures = cluster.notices[notices...].count { if case .snapshotFailed = $0.notice { true } else { false } }
+    #expect(SnapshotTransferTests.hasCaughtUp(lagging, in: cluster))
+    #expect((1..<5).contains(failures), "\(failures) failures in 10 s")
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// A follower that is there but slow: the leader takes fewer commands, says so, and the follower needs no snapshot.
+  @Test func admissionSlowsDownForAFollowerThatWouldFallBehind() throws {
+    var settings = SnapshotTransferTests.settings
+    settings.snapshotAfterBytes = 2_000_000
+    settings.logMemoryBytes = 100_000
+    settings.raft.maximumInflightBytes = 500_000
+    let cluster = try ClusterTests.started(seed: 3, settings: settings)
+    let leader = try #require(cluster.leader)
+    let lagging = try #require(ClusterTests.names.first { $0 != leader })
+    // Half a megabyte for each of its syncs: about 5 MB/s, while clients want 10.
+    cluster.setSyncLatency(.milliseconds(90) ... .milliseconds(100), of: lagging)
+    let value = String(repeating: "w", count: 10_000)
+    for i in 0..<2500 {
+      _ = cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader)
+      cluster.run(for: .milliseconds(1))
+    }
+    let slowed = cluster.notices.contains { if case .slowsDown = $0.notice { true } else { false } }
+    #expect(slowed)
+    #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 0)
+    #expect(
+      cluster.run(within: .milliseconds(30_000)) {
+        cluster.status(of: leader)?.slowedFor == nil && cluster.view(of: lagging)?.digest == cluster.view(of: leader)?.digest
+      })
+    #expect(cluster.violations.isEmpty)
+  }
+
+  /// Its log is on the disk alone, by far: no snapshot is needed.
+  @Test func whatIsOnlyOnTheDiskIsSentFromThere() throws {
+    var settings = ReplicaSettings()
+    settings.logMemoryBytes = 20_000
+    let cluster = try ClusterTests.started(seed: 2, settings: settings)
+    let leader = try #require(cluster.leader)
+    let lagging = try #require(ClusterTests.names.first { $0 != leader })
+    cluster.network.isolate(lagging, from: ClusterTests.names)
+    for i in 0..<200 {
+      let request = cluster.propose(ClusterTests.put("k\(i)", String(repeating: "v", count: 5000)), on: leader)
+      #expect(cluster.run(within: .milliseconds(5000)) { ClusterTests.isDone(cluster.outcome(of: request)) })
+    }
+    cluster.network.heal()
+    #expect(cluster.run(within: .milliseconds(5000)) { SnapshotTransferTests.hasCaughtUp(lagging, in: cluster) })
+    #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 0)
+    #expect(cluster.violations.isEmpty)
+  }
+}
