@@ -10,7 +10,8 @@ struct House {
   /// Everything that breaks a rule.
   func findings() -> [Finding] {
     let sources = sources
-    return swiftFindings(sources) + textFindings() + ImportRules.table(directories: Set(sources.map(\.directory)))
+    return swiftFindings(sources) + textFindings() + documentFindings(sources)
+      + ImportRules.table(directories: Set(sources.map(\.directory)))
       + DocumentRules.topLevel(names: topLevel)
   }
 
@@ -47,6 +48,17 @@ struct House {
       let text = files[path] ?? ""
       let links = path.hasSuffix(".md") ? DocumentRules.links(path: path, text: text, exists: exists) : []
       return TextRules.unfinishedWork(path: path, text: text) + TextRules.machinePaths(path: path, text: text) + links
+    }
+  }
+
+  /// Of the documents, and of what comments say of files.
+  private func documentFindings(_ sources: [SwiftSource]) -> [Finding] {
+    let paths = files.keys.sorted()
+    return paths.flatMap { path -> [Finding] in
+      guard path.hasSuffix(".md") || path.hasSuffix(".swift") else { return [] }
+      let text = files[path] ?? ""
+      let examples = path.hasSuffix(".md") ? DocumentNames.examples(path: path, text: text, sources: sources) : []
+      return DocumentNames.names(path: path, text: text, files: paths) + examples
     }
   }
 
