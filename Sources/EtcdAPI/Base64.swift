@@ -70,12 +70,14 @@ package enum Base64 {
     return output
   }
 
-  /// The padding must be whole, and nothing may come after it.
+  /// The padding must be whole, and nothing but ends of lines may stand in it or come after it.
   private static func expectPadding(_ input: ArraySlice<UInt8>, from start: Int, count: Int) throws(Malformed) {
-    for offset in start..<start + count {
-      guard offset < input.endIndex, input[offset] == padding else { throw malformed(offset, in: input) }
+    var found = 0
+    for offset in start..<input.endIndex where input[offset] != UInt8(ascii: "\n") && input[offset] != UInt8(ascii: "\r") {
+      guard found < count, input[offset] == padding else { throw malformed(offset, in: input) }
+      found += 1
     }
-    guard input.endIndex == start + count else { throw malformed(start + count, in: input) }
+    guard found == count else { throw malformed(input.endIndex, in: input) }
   }
 
   private static func malformed(_ offset: Int, in input: ArraySlice<UInt8>) -> Malformed { Malformed(offset: offset - input.startIndex) }

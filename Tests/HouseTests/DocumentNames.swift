@@ -5,13 +5,19 @@ enum DocumentNames {
   /// A file's name in backticks is that of a file, or the end of its path; with `*` it matches at least one. A placeholder is written with
   /// angle brackets, as `Raft+<Feature>.swift`, and names nothing.
   static func names(path: String, text: String, files: some Collection<String>) -> [Finding] {
-    var findings: [Finding] = []
-    for (line, text) in prose(path: path, text) {
-      for name in names(in: text) where !files.contains(where: { matches($0, name) }) {
-        findings.append(Finding(rule: .fileNames, path: path, line: line, message: "there is no file \(name)"))
+    names(path: path, prose(text), files: files)
+  }
+
+  static func names(_ source: SwiftSource, files: some Collection<String>) -> [Finding] {
+    names(path: source.path, source.comments.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, files: files)
+  }
+
+  private static func names(path: String, _ lines: [(line: Int, text: String)], files: some Collection<String>) -> [Finding] {
+    lines.flatMap { line, text in
+      names(in: text).filter { name in !files.contains { matches($0, name) } }.map {
+        Finding(rule: .fileNames, path: path, line: line, message: "there is no file \($0)")
       }
     }
-    return findings
   }
 
   /// Every block of Swift in a document stands, line for line and whatever its indentation, in a file that is compiled.
@@ -25,12 +31,8 @@ enum DocumentNames {
     }
   }
 
-  /// The lines of a document outside its blocks of code, or those of a Swift file's comments.
-  private static func prose(path: String, _ text: String) -> [(Int, String)] {
-    guard path.hasSuffix(".md") else {
-      let comments = SwiftSource(path: path, text: text).comments
-      return comments.keys.sorted().map { ($0, comments[$0] ?? "") }
-    }
+  /// The lines of a document outside its blocks of code.
+  private static func prose(_ text: String) -> [(line: Int, text: String)] {
     var isInFence = false
     return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { index, line in
       if isFence(line) { isInFence.toggle() }
@@ -72,6 +74,10 @@ enum DocumentNames {
 
   /// Whether a pattern, in which `*` stands for anything but a slash, is the last components of a path.
   private static func matches(_ path: String, _ pattern: String) -> Bool {
+    // Without a star this is decided by the last bytes.
+    guard pattern.contains("*") || path.utf8.last == pattern.utf8.last && path.hasSuffix(pattern.drop { $0 == "." || $0 == "/" }) else {
+      return false
+    }
     let names = path.split(separator: "/")
     let patterns = pattern.split(separator: "/").drop { $0 == ".." || $0 == "." }
     guard !patterns.isEmpty, patterns.count <= names.count else { return false }

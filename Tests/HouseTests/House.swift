@@ -54,12 +54,11 @@ struct House {
   /// Of the documents, and of what comments say of files.
   private func documentFindings(_ sources: [SwiftSource]) -> [Finding] {
     let paths = files.keys.sorted()
-    return paths.flatMap { path -> [Finding] in
-      guard path.hasSuffix(".md") || path.hasSuffix(".swift") else { return [] }
+    let ofDocuments = paths.filter { $0.hasSuffix(".md") }.flatMap { path in
       let text = files[path] ?? ""
-      let examples = path.hasSuffix(".md") ? DocumentNames.examples(path: path, text: text, sources: sources) : []
-      return DocumentNames.names(path: path, text: text, files: paths) + examples
+      return DocumentNames.names(path: path, text: text, files: paths) + DocumentNames.examples(path: path, text: text, sources: sources)
     }
+    return ofDocuments + sources.flatMap { DocumentNames.names($0, files: paths) }
   }
 
   private func exists(_ path: String) -> Bool {

@@ -159,7 +159,8 @@ private func source(_ text: String, path: String = "Sources/Raft/File.swift") ->
 
   @Test func namesOfFilesThatThereAreNotAreFound() {
     #expect(unnamed("`Raft+Gone.swift`\n`Gone/Raft.swift` and `Replica+*.swift`\n`demo.sh`, `B.md`") == [1, 2, 2, 3, 3])
-    #expect(unnamed("// see `Gone.swift`\nlet a = \"`Gone.swift`\"\n/// `Raft.swift`", path: "Sources/Raft/Raft.swift") == [1])
+    let comments = source("// see `Gone.swift`\nlet a = \"`Gone.swift`\"\n/// `File.swift`")
+    #expect(DocumentNames.names(comments, files: ["Sources/Raft/File.swift"]).map(\.line) == [1])
     #expect(unnamed("`Raft.swift`, `Raft/Raft.swift`, `Sources/Raft/Raft+Reads.swift`, `Raft+*.swift`, `../Docs/A.md`, `*/demo.py`") == [])
     #expect(
       unnamed("`Raft+<Feature>.swift`, `.swift`, Gone.swift, `swift test Gone.swift`, `let a = \"b.swift\"`\n```\n`Gone.swift`\n```") == [])
