@@ -55,17 +55,19 @@ let package = Package(
         server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
         server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
+    .target(name: "RequestChecks"),
     .target(
       name: "ShortLinks",
       dependencies: [
-        "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"),
-        server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
+        "KeyValue", "Links", "RequestChecks", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
+        server("NIOCore", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        server("Logging", "swift-log"),
       ]),
     .target(
       name: "EtcdAPI",
       dependencies: [
-        "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"),
-        server("NIOExtras", "swift-nio-extras"),
+        "KeyValue", "Raft", "Replica", "RequestChecks", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
       ]),
     .executableTarget(
       name: "Server",
@@ -79,6 +81,7 @@ let package = Package(
       name: "simulate",
       dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
     .testTarget(name: "HouseTests"),
+    .testTarget(name: "RequestChecksTests", dependencies: ["RequestChecks"]),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
@@ -86,17 +89,21 @@ let package = Package(
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
+    .target(
+      name: "RawClient", dependencies: [server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio")], path: "Tests/RawClient"),
     .testTarget(name: "LinksTests", dependencies: ["Links", "LocalStore"]),
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"), server("HummingbirdTesting", "hummingbird"),
+        "KeyValue", "Links", "ShortLinks", "LocalStore", "RawClient", server("Hummingbird", "hummingbird"),
+        server("HummingbirdTesting", "hummingbird"),
       ]),
     .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
-        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"),
       ]),
     .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
   ],

@@ -5,6 +5,7 @@ import Replica
 package enum StatusCode: Int32, Sendable {
   case invalidArgument = 3
   case notFound = 5
+  case permissionDenied = 7
   case resourceExhausted = 8
   case outOfRange = 11
   case unimplemented = 12
@@ -15,6 +16,7 @@ package enum StatusCode: Int32, Sendable {
     switch self {
     case .invalidArgument, .outOfRange: 400
     case .notFound: 404
+    case .permissionDenied: 403
     case .resourceExhausted: 429
     case .internalError: 500
     case .unimplemented: 501
@@ -65,6 +67,7 @@ extension APIError {
     case .duplicateKey: self.init(.invalidArgument, "etcdserver: duplicate key given in txn request")
     case .tooManyOperations: self.init(.invalidArgument, "etcdserver: too many operations in txn request")
     case .tooLarge: self = .tooLarge
+    case .leaseNotFound: self.init(.notFound, "etcdserver: requested lease not found")
     case .compacted: self.init(.outOfRange, "etcdserver: mvcc: required revision has been compacted")
     case .futureRevision: self.init(.outOfRange, "etcdserver: mvcc: required revision is a future revision")
     case .malformed(let what): self.init(.internalError, "coracle: a node of another version proposed this: \(what)")
@@ -86,6 +89,5 @@ extension APIError {
   }
 
   static let tooLarge = APIError(.invalidArgument, "etcdserver: request is too large")
-  static let leaseNotFound = APIError(.notFound, "etcdserver: requested lease not found")
   static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
 }

@@ -36,14 +36,15 @@ package enum Base64 {
     for position in 0..<characters { output.append(alphabet[Int(group >> UInt32(18 - 6 * position) & 63)]) }
   }
 
-  package static func decode(_ text: String) throws(Malformed) -> [UInt8] {
-    let input = Array(text.utf8)
+  package static func decode(_ text: String) throws(Malformed) -> [UInt8] { try decode(Array(text.utf8)[...]) }
+
+  package static func decode(_ input: ArraySlice<UInt8>) throws(Malformed) -> [UInt8] {
     var output: [UInt8] = []
     output.reserveCapacity(input.count / 4 * 3)
     var group: UInt32 = 0
     var count = 0
-    var offset = 0
-    while offset < input.count {
+    var offset = input.startIndex
+    while offset < input.endIndex {
       let character = input[offset]
       let value = values[Int(character)]
       if value != invalid {
@@ -61,20 +62,23 @@ package enum Base64 {
         if count == 3 { output.append(UInt8(truncatingIfNeeded: group >> 2)) }
         return output
       } else if character != UInt8(ascii: "\n"), character != UInt8(ascii: "\r") {
-        throw Malformed(offset: offset)
+        throw malformed(offset, in: input)
       }
       offset += 1
     }
-    guard count == 0 else { throw Malformed(offset: input.count - count) }
+    guard count == 0 else { throw malformed(input.endIndex - count, in: input) }
     return output
   }
 
-  /// The padding must be whole, and nothing may come after it.
-  private static func expectPadding(_ input: [UInt8], from start: Int, count: Int) throws(Malformed) {
-    for offset in start..<start + count {
-      guard offset < input.count else { throw Malformed(offset: input.count) }
-      guard input[offset] == padding else { throw Malformed(offset: offset) }
+  /// The padding must be whole, and nothing but ends of lines may stand in it or come after it.
+  private static func expectPadding(_ input: ArraySlice<UInt8>, from start: Int, count: Int) throws(Malformed) {
+    var found = 0
+    for offset in start..<input.endIndex where input[offset] != UInt8(ascii: "\n") && input[offset] != UInt8(ascii: "\r") {
+      guard found < count, input[offset] == padding else { throw malformed(offset, in: input) }
+      found += 1
     }
-    guard input.count == start + count else { throw Malformed(offset: start + count) }
+    guard found == count else { throw malformed(input.endIndex, in: input) }
   }
+
+  private static func malformed(_ offset: Int, in input: ArraySlice<UInt8>) -> Malformed { Malformed(offset: offset - input.startIndex) }
 }

@@ -1,5 +1,6 @@
 import KeyValue
 import Replica
+import RequestChecks
 
 /// What the gateway looks at in an HTTP request.
 struct GatewayRequest {
@@ -42,13 +43,37 @@ struct Gateway: Sendable {
     enum Purpose { case answer, status }
 
     var request: Request
-    var consistency = Consistency.linearizable
+    var consistency: Consistency
     var timeout: Duration
-    var purpose = Purpose.answer
+    var purpose: Purpose
+
+    init(_ decoded: DecodedRequest, _ timeout: Duration, purpose: Purpose = .answer) {
+      request = decoded.request
+      consistency = decoded.consistency
+      self.timeout = timeout
+      self.purpose = purpose
+    }
   }
 
   let service: any KeyValueService
   let settings: GatewaySettings
+
+  /// Why a request is refused before its body is read. No page of a browser is served here, so none is at home here.
+  func refusal(of source: RequestSource, contentType: String?) -> GatewayResponse? {
+    do throws(RequestFault) {
+      try source.check(servesPages: false)
+    } catch {
+      if case .foreignPage = error { return .error(APIError(.permissionDenied, "coracle: \(error)")) }
+      return .error(APIError(.invalidArgument, "coracle: \(error)"))
+    }
+    // All that a form of an old browser, which tells nobody where it comes from, could say JSON with.
+    let isPlainText = contentType?.prefix { $0 != ";" && $0 != " " }.lowercased() == "text/plain"
+    guard source.method == "POST", isPlainText else { return nil }
+    var response = GatewayResponse.error(
+      APIError(.invalidArgument, "coracle: the content type text/plain is refused: send application/json"))
+    response.status = 415
+    return response
+  }
 
   func begin(_ request: GatewayRequest) -> Step {
     do throws(APIError) {
@@ -85,23 +110,24 @@ struct Gateway: Sendable {
 
   private func begin(_ call: Route.Call, _ request: GatewayRequest) throws(APIError) -> Step {
     let timeout = try timeout(request.timeout)
-    let body = JSONBody(bytes: request.body, maximumNesting: settings.maximumNesting)
+    var body = RequestReader(request.body, maximumNesting: settings.maximumNesting)
     switch call {
-    case .range:
-      let message = try body.decode(RangeMessage.self)
-      return .perform(Task(request: .range(try message.request()), consistency: message.consistency, timeout: timeout))
-    case .put: return .perform(Task(request: .put(try body.decode(PutMessage.self).request()), timeout: timeout))
-    case .deleteRange: return .perform(Task(request: .delete(try body.decode(DeleteRangeMessage.self).request()), timeout: timeout))
-    case .transaction:
-      let message = try body.decode(TransactionMessage.self)
-      return .perform(Task(request: .transaction(try message.request()), consistency: message.consistency, timeout: timeout))
-    case .status: return .perform(Task(request: Self.anything, consistency: .serializable, timeout: timeout, purpose: .status))
-    case .memberList: return .answer(.json { $0.memberList(service.status) })
+    case .range: return .perform(Task(try body.readRange(), timeout))
+    case .put: return .perform(Task(try body.readPut(), timeout))
+    case .deleteRange: return .perform(Task(try body.readDelete(), timeout))
+    case .transaction: return .perform(Task(try body.readTransaction(), timeout))
+    case .status:
+      try body.readNothing()
+      return .perform(Task(Self.anything, timeout, purpose: .status))
+    case .memberList:
+      try body.readNothing()
+      return .answer(.json { $0.memberList(service.status) })
     }
   }
 
   /// The cheapest request: its answer holds the store's revision.
-  private static let anything = Request.range(RangeRequest(range: KeyRange(start: [0], end: nil), countOnly: true))
+  private static let anything = DecodedRequest(
+    request: .range(RangeRequest(range: KeyRange(start: [0], end: nil), countOnly: true)), consistency: .serializable)
 
   private func answer(_ information: Route.Information) -> GatewayResponse {
     switch information {

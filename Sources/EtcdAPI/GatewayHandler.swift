@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import RequestChecks
 
 /// One client's connection: one request at a time, in the order in which they came (`HTTPServerPipelineHandler` holds back the others and
 /// stops reading). Whatever the client does or fails to do, the state below ends by a deadline.
@@ -12,8 +13,8 @@ final class GatewayHandler: ChannelInboundHandler {
     case idle
     /// Takes in a body.
     case receiving(HTTPRequestHead, body: [UInt8])
-    /// Lets a body that is too large go by, to tell the client so afterwards.
-    case discarding(HTTPRequestHead)
+    /// Lets a body go by, to tell the client afterwards why it was not wanted.
+    case discarding(HTTPRequestHead, GatewayResponse)
     /// Has a request, and waits until the client has taken most of the last answer before it makes another.
     case waiting(HTTPRequestHead, body: [UInt8])
     /// The store works on it; `number` tells its answer from one that comes too late.
@@ -26,6 +27,8 @@ final class GatewayHandler: ChannelInboundHandler {
   private let gateway: Gateway
   private var state = State.idle
   private var requests: UInt64 = 0
+  /// The client sends nothing more, but may still wait for answers.
+  private var isInputClosed = false
   private var deadline: NIODeadline?
   private var timer: Scheduled<Void>?
   private var this: NIOLoopBound<(GatewayHandler, ChannelHandlerContext)>?
@@ -67,6 +70,19 @@ final class GatewayHandler: ChannelInboundHandler {
     context.fireChannelWritabilityChanged()
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case ChannelEvent.inputClosed = event {
+      isInputClosed = true
+      // A request that is whole is answered; one that is not, or none, never will be.
+      switch state {
+      case .idle: closeWhenAnswersAreSent(context)
+      case .receiving, .discarding: context.close(promise: nil)
+      case .waiting, .performing, .answering, .closed: break
+      }
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   /// The other side is gone, or spoke no HTTP (`HTTPServerProtocolErrorHandler` has told it so).
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
@@ -76,14 +92,17 @@ final class GatewayHandler: ChannelInboundHandler {
     guard case .idle = state else { return }
     expect(within: settings.bodyTimeout)
     let isTooLarge = head.headers.first(name: "Content-Length").flatMap { Int($0) }.map { $0 > settings.maximumBodyBytes } ?? false
-    let waitsForConsent = head.headers.first(name: "Expect")?.lowercased() == "100-continue"
-    switch (isTooLarge, waitsForConsent) {
-    case (true, true): answer(.bodyTooLarge, to: head, mayKeepAlive: false, context)
-    case (true, false): state = .discarding(head)
-    case (false, true):
+    let refusal =
+      gateway.refusal(of: head.source, contentType: head.headers.first(name: "Content-Type")) ?? (isTooLarge ? .bodyTooLarge : nil)
+    // HTTP/1.0 knows no interim answers.
+    let waitsForConsent = head.version == .http1_1 && head.headers.first(name: "Expect")?.lowercased() == "100-continue"
+    switch (refusal, waitsForConsent) {
+    case (let refusal?, true): answer(refusal, to: head, mayKeepAlive: false, context)
+    case (let refusal?, false): state = .discarding(head, refusal)
+    case (nil, true):
       context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
       state = .receiving(head, body: [])
-    case (false, false): state = .receiving(head, body: [])
+    case (nil, false): state = .receiving(head, body: [])
     }
   }
 
@@ -91,7 +110,7 @@ final class GatewayHandler: ChannelInboundHandler {
     guard case .receiving(let head, var body) = state else { return }
     state = .closed  // So that `body` is not held twice, and copied.
     guard body.count + part.readableBytes <= settings.maximumBodyBytes else {
-      state = .discarding(head)
+      state = .discarding(head, .bodyTooLarge)
       return
     }
     body.append(contentsOf: part.readableBytesView)
@@ -104,14 +123,15 @@ final class GatewayHandler: ChannelInboundHandler {
     case .receiving(let head, let body):
       state = .waiting(head, body: body)
       expect(within: settings.stallTimeout)
-    case .discarding(let head): answer(.bodyTooLarge, to: head, mayKeepAlive: false, context)
+    case .discarding(let head, let refusal): answer(refusal, to: head, mayKeepAlive: false, context)
     default: break
     }
   }
 
   private func perform(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
     let request = GatewayRequest(
-      method: head.method.rawValue, target: head.uri, timeout: head.headers.first(name: "Grpc-Timeout"), body: body)
+      method: head.method.rawValue, target: RequestTarget(head.uri)?.path ?? head.uri, timeout: head.headers.first(name: "Grpc-Timeout"),
+      body: body)
     switch gateway.begin(request) {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
     case .perform(let task):
@@ -140,7 +160,11 @@ final class GatewayHandler: ChannelInboundHandler {
     let keepAlive = mayKeepAlive && request.isKeepAlive && (body.isFinished || isChunkable)
     var headers = response.headers
     if body.isFinished { headers.add(name: "Content-Length", value: String(first.count)) }
-    if !keepAlive { headers.add(name: "Connection", value: "close") }
+    if !keepAlive {
+      headers.add(name: "Connection", value: "close")
+    } else if request.version == .http1_0 {
+      headers.add(name: "Connection", value: "keep-alive")
+    }
     let head = HTTPResponseHead(version: request.version, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     guard request.method != .HEAD else { return endAnswer(keepAlive: keepAlive, context) }
@@ -168,11 +192,22 @@ final class GatewayHandler: ChannelInboundHandler {
     continueSending(context)
   }
 
-  private func endAnswer(keepAlive: Bool, _ context: ChannelHandlerContext) {
+  private func endAnswer(keepAlive mayKeepAlive: Bool, _ context: ChannelHandlerContext) {
+    let keepAlive = mayKeepAlive && !isInputClosed
     state = keepAlive ? .idle : .closed
     expect(within: keepAlive ? settings.idleTimeout : settings.stallTimeout)
     guard let this, !keepAlive else { return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
     context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in this.value.1.close(promise: nil) }
+  }
+
+  /// The last answer may still be on its way.
+  private func closeWhenAnswersAreSent(_ context: ChannelHandlerContext) {
+    state = .closed
+    expect(within: settings.stallTimeout)
+    guard let this, let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
+      return context.close(promise: nil)
+    }
+    encoder.writeAndFlush(NIOAny(IOData.byteBuffer(ByteBuffer()))).assumeIsolated().whenComplete { _ in this.value.1.close(promise: nil) }
   }
 
   // MARK: Deadline
@@ -194,6 +229,15 @@ final class GatewayHandler: ChannelInboundHandler {
     timer = nil
     guard let deadline else { return }
     if deadline <= .now() { context.close(promise: nil) } else { startTimer() }
+  }
+}
+
+extension HTTPRequestHead {
+  fileprivate var source: RequestSource {
+    let authority = RequestTarget(uri)?.authority
+    return RequestSource(
+      method: method.rawValue, needsHost: version != .http1_0, hosts: authority.map { [$0] } ?? headers["Host"], origins: headers["Origin"],
+      fetchSite: headers.first(name: "Sec-Fetch-Site"))
   }
 }
 

@@ -1,136 +1,80 @@
 import KeyValue
-import Replica
 
-// What clients send, as etcd's `rpc.proto` has it. A field that is not named here is ignored, one that is left out has its default.
+// The fields of what clients send, as etcd's `rpc.proto` has them.
 
-struct RangeMessage: Decodable {
-  var key: WireBytes?
-  var rangeEnd: WireBytes?
-  var limit: WireInteger<Int64>?
-  var revision: WireInteger<Int64>?
-  var sortOrder: WireChoice<RangeRequest.Order>?
-  var sortTarget: WireChoice<RangeRequest.Target>?
-  var serializable: Bool?
-  var keysOnly: Bool?
-  var countOnly: Bool?
-  var minModRevision: WireInteger<Int64>?
-  var maxModRevision: WireInteger<Int64>?
-  var minCreateRevision: WireInteger<Int64>?
-  var maxCreateRevision: WireInteger<Int64>?
+enum RangeField: String, MessageField {
+  case key, limit, revision, serializable
+  case rangeEnd = "range_end"
+  case sortOrder = "sort_order"
+  case sortTarget = "sort_target"
+  case keysOnly = "keys_only"
+  case countOnly = "count_only"
+  case minimumModRevision = "min_mod_revision"
+  case maximumModRevision = "max_mod_revision"
+  case minimumCreateRevision = "min_create_revision"
+  case maximumCreateRevision = "max_create_revision"
 
-  var consistency: Consistency { serializable == true ? .serializable : .linearizable }
-
-  func request() throws(APIError) -> RangeRequest {
-    RangeRequest(
-      range: KeyRange(key, rangeEnd), limit: limit?.value ?? 0, revision: revision?.value ?? 0,
-      order: try sortOrder.value(or: .none, else: .invalidSortOption), target: try sortTarget.value(or: .key, else: .invalidSortOption),
-      keysOnly: keysOnly ?? false, countOnly: countOnly ?? false, minimumModRevision: minModRevision?.value ?? 0,
-      maximumModRevision: maxModRevision?.value ?? 0, minimumCreateRevision: minCreateRevision?.value ?? 0,
-      maximumCreateRevision: maxCreateRevision?.value ?? 0)
-  }
+  static let names = FieldNames<Self>()
 }
 
-struct PutMessage: Decodable {
-  var key: WireBytes?
-  var value: WireBytes?
-  var lease: WireInteger<Int64>?
-  var prevKv: Bool?
-  var ignoreValue: Bool?
-  var ignoreLease: Bool?
+enum PutField: String, MessageField {
+  case key, value, lease
+  case previous = "prev_kv"
+  case ignoreValue = "ignore_value"
+  case ignoreLease = "ignore_lease"
 
-  func request() throws(APIError) -> PutRequest {
-    guard lease.map({ $0.value == 0 }) ?? true else { throw APIError.leaseNotFound }
-    guard ignoreLease != true else { throw APIError(.unimplemented, "coracle: leases are not served, so none can be kept") }
-    return PutRequest(key: key?.bytes ?? [], value: value?.bytes ?? [], previous: prevKv ?? false, ignoreValue: ignoreValue ?? false)
-  }
+  static let names = FieldNames<Self>()
 }
 
-struct DeleteRangeMessage: Decodable {
-  var key: WireBytes?
-  var rangeEnd: WireBytes?
-  var prevKv: Bool?
+enum DeleteField: String, MessageField {
+  case key
+  case rangeEnd = "range_end"
+  case previous = "prev_kv"
 
-  func request() -> DeleteRequest { DeleteRequest(range: KeyRange(key, rangeEnd), previous: prevKv ?? false) }
+  static let names = FieldNames<Self>()
 }
 
-struct TransactionMessage: Decodable {
-  var compare: [CompareMessage]?
-  var success: [OperationMessage]?
-  var failure: [OperationMessage]?
+enum TransactionField: String, MessageField {
+  case compare, success, failure
 
-  /// A transaction whose operations are all reads that may be stale may itself be answered locally. (etcd does so even with comparisons.)
-  var consistency: Consistency {
-    let operations = (success ?? []) + (failure ?? [])
-    return (compare ?? []).isEmpty && operations.allSatisfy { $0.requestRange?.serializable == true } ? .serializable : .linearizable
-  }
-
-  func request() throws(APIError) -> TransactionRequest {
-    TransactionRequest(
-      comparisons: try (compare ?? []).map { message throws(APIError) in try message.comparison() },
-      success: try (success ?? []).map { message throws(APIError) in try message.request() },
-      failure: try (failure ?? []).map { message throws(APIError) in try message.request() })
-  }
+  static let names = FieldNames<Self>()
 }
 
-struct OperationMessage: Decodable {
-  var requestRange: RangeMessage?
-  var requestPut: PutMessage?
-  var requestDeleteRange: DeleteRangeMessage?
-  var requestTxn: TransactionMessage?
+enum OperationField: String, MessageField {
+  case range = "request_range"
+  case put = "request_put"
+  case delete = "request_delete_range"
+  case transaction = "request_txn"
 
-  func request() throws(APIError) -> Request {
-    switch (requestRange, requestPut, requestDeleteRange, requestTxn) {
-    case (let message?, nil, nil, nil): .range(try message.request())
-    case (nil, let message?, nil, nil): .put(try message.request())
-    case (nil, nil, let message?, nil): .delete(message.request())
-    case (nil, nil, nil, let message?): .transaction(try message.request())
-    // etcd's answer to an operation that is none.
-    case (nil, nil, nil, nil): throw APIError(.keyNotFound)
-    default: throw APIError(.invalidArgument, "an operation must be one of request_range, request_put, request_delete_range, request_txn")
+  static let names = FieldNames<Self>()
+}
+
+enum ComparisonField: String, MessageField {
+  case result, target, key, version, value, lease
+  case rangeEnd = "range_end"
+  case createRevision = "create_revision"
+  case modRevision = "mod_revision"
+
+  static let names = FieldNames<Self>()
+
+  /// What a comparison with this field's value is about, if it is one that holds a value.
+  var operand: ComparisonTarget {
+    switch self {
+    case .createRevision: .createRevision
+    case .modRevision: .modRevision
+    case .value: .value
+    case .lease: .lease
+    default: .version
     }
   }
 }
 
-struct CompareMessage: Decodable {
-  enum Target { case version, createRevision, modRevision, value, lease }
+enum ComparisonTarget { case version, createRevision, modRevision, value, lease }
 
-  var result: WireChoice<Comparison.Relation>?
-  var target: WireChoice<Target>?
-  var key: WireBytes?
-  var rangeEnd: WireBytes?
-  var version: WireInteger<Int64>?
-  var createRevision: WireInteger<Int64>?
-  var modRevision: WireInteger<Int64>?
-  var value: WireBytes?
-
-  func comparison() throws(APIError) -> Comparison {
-    let unknown = APIError(.invalidArgument, "unknown result or target of a comparison")
-    let relation = try result.value(or: .equal, else: unknown)
-    let operand: Comparison.Operand =
-      switch try target.value(or: .version, else: unknown) {
-      case .version: .version(version?.value ?? 0)
-      case .createRevision: .createRevision(createRevision?.value ?? 0)
-      case .modRevision: .modRevision(modRevision?.value ?? 0)
-      case .value: .value(value?.bytes ?? [])
-      case .lease: throw APIError(.unimplemented, "coracle: leases are not served, so none can be compared")
-      }
-    return Comparison(range: KeyRange(key, rangeEnd), relation: relation, operand: operand)
-  }
-}
-
-extension KeyRange {
-  /// An empty end is none.
-  fileprivate init(_ key: WireBytes?, _ end: WireBytes?) {
-    self.init(start: key?.bytes ?? [], end: end.flatMap { $0.bytes.isEmpty ? nil : $0.bytes })
-  }
-}
-
-extension Optional {
-  fileprivate func value<Value>(or normal: Value, else error: APIError) throws(APIError) -> Value where Wrapped == WireChoice<Value> {
-    guard let self else { return normal }
-    guard let value = self.value else { throw error }
-    return value
-  }
+extension ComparisonTarget: WireNamed {
+  static let wireNames: [(name: String, value: Self)] = [
+    ("VERSION", .version), ("CREATE", .createRevision), ("MOD", .modRevision), ("VALUE", .value), ("LEASE", .lease),
+  ]
 }
 
 extension RangeRequest.Order: WireNamed {
@@ -146,11 +90,5 @@ extension RangeRequest.Target: WireNamed {
 extension Comparison.Relation: WireNamed {
   static let wireNames: [(name: String, value: Self)] = [
     ("EQUAL", .equal), ("GREATER", .greater), ("LESS", .less), ("NOT_EQUAL", .notEqual),
-  ]
-}
-
-extension CompareMessage.Target: WireNamed {
-  static let wireNames: [(name: String, value: Self)] = [
-    ("VERSION", .version), ("CREATE", .createRevision), ("MOD", .modRevision), ("VALUE", .value), ("LEASE", .lease),
   ]
 }

@@ -41,6 +41,7 @@ extension KeyValueView {
       return .range(request)
     case .put(let request):
       guard !request.ignoreValue || tree.item(for: request.key[...]) != nil else { throw .keyNotFound }
+      guard request.lease == 0 else { throw .leaseNotFound }
       return .put(request)
     case .delete(let request):
       return .delete(request)

@@ -60,7 +60,7 @@ extension Request {
   fileprivate var bodyCount: Int {
     switch self {
     case .range(let request): 1 + request.range.encodedCount + 3 + 6 * 8
-    case .put(let request): 1 + 1 + 4 + request.key.count + 4 + request.value.count
+    case .put(let request): 1 + 1 + 4 + request.key.count + 4 + request.value.count + (request.lease == 0 ? 0 : 8)
     case .delete(let request): 1 + 1 + request.range.encodedCount
     case .transaction(let request):
       1 + 3 * 4 + request.comparisons.reduce(0) { $0 + $1.encodedCount } + request.success.reduce(0) { $0 + $1.bodyCount }
@@ -86,15 +86,19 @@ extension KeyRange {
 
 extension PutRequest {
   fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
-    let flags = try reader.readFlags(2, of: "put")
+    let flags = try reader.readFlags(3, of: "put")
     let key = Key(try reader.readPrefixed())
     self.init(key: key, value: Value(try reader.readPrefixed()), previous: flags & 1 != 0, ignoreValue: flags & 2 != 0)
+    guard flags & 4 != 0 else { return }
+    lease = try reader.readInt64()
+    guard lease != 0 else { throw MalformedBytes("put: lease 0") }
   }
 
   fileprivate func write(to writer: inout ByteWriter) {
-    writer.write(UInt8((previous ? 1 : 0) | (ignoreValue ? 2 : 0)))
+    writer.write(UInt8((previous ? 1 : 0) | (ignoreValue ? 2 : 0) | (lease == 0 ? 0 : 4)))
     writer.write(prefixed: key)
     writer.write(prefixed: value)
+    if lease != 0 { writer.write(lease) }
   }
 }
 

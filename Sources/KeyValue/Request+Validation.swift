@@ -17,7 +17,13 @@ extension Request {
     try checkOperations(Limits.operations, remaining: &remaining)
     guard encodedCount <= Limits.requestBytes else { throw .tooLarge }
     try checkFields()
-    if case .transaction(let request) = self, request.canChangeTwice { _ = try WrittenKeys(branchesOf: request) }
+    switch self {
+    case .transaction(let request):
+      if request.canChangeTwice { _ = try WrittenKeys(branchesOf: request) }
+    case .put(let request):
+      guard request.lease == 0 else { throw .leaseNotFound }
+    case .range, .delete: break
+    }
   }
 
   private func checkOperations(_ limit: Int, remaining: inout Int) throws(KeyValueError) {

@@ -68,12 +68,16 @@ public struct PutRequest: Hashable, Sendable {
   public var previous: Bool
   /// Keep the value there is; an error if the key does not exist.
   public var ignoreValue: Bool
+  /// The lease that the key is to go with; 0 for none. There are no leases yet, so any other is unknown: an error, but only if the put is
+  /// in the branch of a transaction that is taken.
+  public var lease: Int64
 
-  public init(key: Key, value: Value, previous: Bool = false, ignoreValue: Bool = false) {
+  public init(key: Key, value: Value, previous: Bool = false, ignoreValue: Bool = false, lease: Int64 = 0) {
     self.key = key
     self.value = value
     self.previous = previous
     self.ignoreValue = ignoreValue
+    self.lease = lease
   }
 }
 
@@ -220,6 +224,8 @@ public enum KeyValueError: Error, Hashable, Sendable {
   case keyNotFound
   /// A put that keeps the value must not bring one.
   case valueProvided
+  /// A put names a lease that there is not.
+  case leaseNotFound
   /// A transaction would change a key twice.
   case duplicateKey
   /// More than `Limits.operations` or `Limits.totalOperations`.

@@ -12,9 +12,10 @@ public struct CSVRow<Content: Hashable & Sendable>: Hashable, Sendable {
 
 /// Reads CSV after RFC 4180, chunk by chunk, holding at most one row.
 ///
-/// Beyond the RFC: a line feed alone ends a line too, a byte order mark at the start and empty lines are skipped. A row that breaks a rule
-/// is reported with the line it began on; the rest of its line is skipped, and reading goes on at the next line. So one stray quotation
-/// mark costs a bounded number of rows, not the rest of the file.
+/// Beyond the RFC: a line feed alone ends a line too, a byte order mark at the start and empty lines are skipped, and fields may be
+/// separated by something else than a comma (`Limits.separators`). A row that breaks a rule is reported with the line it began
+/// on; the rest of its line is skipped, and reading goes on at the next line. So one stray quotation mark costs a bounded number of rows,
+/// not the rest of the file.
 public struct CSVReader: Sendable {
   public typealias Row = CSVRow<[String]>
 
@@ -22,10 +23,13 @@ public struct CSVReader: Sendable {
     /// Of one row, without quotation marks and ends of lines.
     public var maximumRowBytes: Int
     public var maximumFields: Int
+    /// What may separate fields: the one that comes first in the file, outside quotation marks, does so in all of it.
+    public var separators: [UInt8]
 
-    public init(maximumRowBytes: Int = 8192, maximumFields: Int = 16) {
+    public init(maximumRowBytes: Int = 8192, maximumFields: Int = 16, separators: [UInt8] = [UInt8(ascii: ",")]) {
       self.maximumRowBytes = maximumRowBytes
       self.maximumFields = maximumFields
+      self.separators = separators
     }
   }
 
@@ -51,6 +55,9 @@ public struct CSVReader: Sendable {
   private var rowLine = 1
   /// Bytes of the byte order mark that were seen at the start of the file; `nil` once it is known to be there or not.
   private var markBytes: Int? = 0
+
+  /// What separates the fields of this file; `nil` until the first one comes.
+  private var separator: UInt8?
 
   private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
@@ -111,7 +118,7 @@ extension CSVReader {
       endRow(&rows)
     case (.carriageReturn, _): refuse(.carriageReturn, &rows)
     case (_, UInt8(ascii: "\r")): state = .carriageReturn
-    case (_, UInt8(ascii: ",")):
+    case (_, _) where isSeparator(byte):
       state = .fieldStart
       endField(&rows)
     case (.quoteInQuoted, _): refuse(.afterQuote, &rows)
@@ -121,6 +128,13 @@ extension CSVReader {
       state = .unquoted
       append(byte, &rows)
     }
+  }
+
+  private mutating func isSeparator(_ byte: UInt8) -> Bool {
+    if let separator { return byte == separator }
+    guard limits.separators.contains(byte) else { return false }
+    separator = byte
+    return true
   }
 
   private mutating func append(_ byte: UInt8, _ rows: inout [Row]) {

@@ -20,7 +20,8 @@ public struct LinkRow: Hashable, Sendable {
   }
 }
 
-/// Reads links out of a CSV file, chunk by chunk: `CSVReader` with the columns' meaning.
+/// Reads links out of a CSV file, chunk by chunk: `CSVReader` with the columns' meaning. Commas, semicolons or tabs separate the fields, as
+/// spreadsheets of different countries write them.
 public struct LinkCSVReader: Sendable {
   public typealias Row = CSVRow<LinkRow>
 
@@ -34,21 +35,33 @@ public struct LinkCSVReader: Sendable {
     case awaited
     case known(Columns)
     /// Without it nothing can be read, and one error is enough.
-    case refused
+    case refused(LinkError)
   }
 
   private var reader: CSVReader
   private var header = Header.awaited
+  /// The first bytes of the file, by which other kinds of files are known.
+  private var opening: [UInt8] = []
 
-  public init(limits: CSVReader.Limits = CSVReader.Limits()) { reader = CSVReader(limits: limits) }
+  public init(maximumRowBytes: Int = CSVReader.Limits().maximumRowBytes) {
+    reader = CSVReader(limits: CSVReader.Limits(maximumRowBytes: maximumRowBytes, separators: Array(",;\t".utf8)))
+  }
+
+  /// Why nothing of the file is read: its first row, or the file as a whole. What comes after it need not be sent.
+  public var headerError: LinkError? {
+    if case .refused(let error) = header { error } else { nil }
+  }
 
   /// The rows that end in this chunk.
-  public mutating func read(_ chunk: some Sequence<UInt8>) -> [Row] { interpret(reader.read(chunk)) }
+  public mutating func read(_ chunk: some Collection<UInt8>) -> [Row] {
+    opening += chunk.prefix(OtherFile.openingBytes - opening.count)
+    return interpret(reader.read(chunk))
+  }
 
   /// What is left at the end of the file. A file without a header is an error, also when it is empty.
   public mutating func finish() -> [Row] {
     var rows = interpret(reader.finish())
-    if case .awaited = header { rows.append(Row(line: 1, content: .failure(.row(.header)))) }
+    if case .awaited = header { rows.append(refuseHeader(line: 1, .row(.header))) }
     return rows
   }
 
@@ -61,8 +74,7 @@ public struct LinkCSVReader: Sendable {
         do {
           header = .known(try Self.columns(try row.content.get()))
         } catch {
-          header = .refused
-          links.append(Row(line: row.line, content: .failure(error)))
+          links.append(refuseHeader(line: row.line, error))
         }
       case .known(let columns):
         do {
@@ -73,6 +85,12 @@ public struct LinkCSVReader: Sendable {
       }
     }
     return links
+  }
+
+  private mutating func refuseHeader(line: Int, _ error: LinkError) -> Row {
+    let error = OtherFile(opening).map { LinkError.row(.otherFile($0)) } ?? error
+    header = .refused(error)
+    return Row(line: line, content: .failure(error))
   }
 
   private static func columns(_ names: [String]) throws(LinkError) -> Columns {

@@ -59,6 +59,8 @@ public enum RowRule: Hashable, Sendable {
   case tooManyFields(maximum: Int)
   /// The first line is not `slug,target` with, if at all, `visits` and `created`.
   case header
+  /// It is no CSV file in UTF-8.
+  case otherFile(OtherFile)
   case fieldCount(expected: Int)
   /// Not a plain decimal number of the column's range.
   case number(column: String)
@@ -132,8 +134,9 @@ extension RowRule: CustomStringConvertible {
     case .openQuote: "the file ends within a quoted field: a closing quotation mark is missing"
     case .carriageReturn: "a carriage return is not followed by a line feed: end lines with CRLF or LF"
     case .notUTF8: "the row is not UTF-8: save the file as UTF-8"
-    case .tooLong(let maximum): "the row has more than \(maximum) bytes"
+    case .tooLong(let maximum): "the row has more than \(maximum) bytes: is a closing quotation mark or an end of line missing?"
     case .tooManyFields(let maximum): "the row has more than \(maximum) fields"
+    case .otherFile(let kind): kind.description
     case .header: "the first line must name the columns: slug,target and, if wanted, visits and created"
     case .fieldCount(let expected): "the row must have \(expected) fields, as the first line has"
     case .number(let column): "the column “\(column)” must hold a plain decimal number"

@@ -31,7 +31,7 @@ public struct LinkServer<Store: LinkStore>: Sendable {
       service: service, flusher: flusher, recent: RecentLinks(service: service), maximumImportBytes: configuration.maximumImportBytes)
     return Application(
       router: routes.router(),
-      server: .http1(configuration: .init(idleTimeout: TimeAmount(configuration.idleTimeout))),
+      server: LinkChannel.builder(.init(idleTimeout: TimeAmount(configuration.idleTimeout))),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),

@@ -71,10 +71,11 @@ extension Routes {
         bytes += buffer.readableBytes
         guard bytes <= maximumImportBytes else { throw ServiceError.request(.tooLarge(maximumBytes: maximumImportBytes)) }
         try await make(reader.read(buffer.readableBytesView), &summary)
+        if reader.headerError != nil { break }
       }
-      try await make(reader.finish(), &summary)
-      // Nothing of a file with another header is read: then it is not one row that is wrong, but the request.
-      if summary.refusals.first?.reason == .row(.header) { failure = .link(.row(.header)) }
+      if reader.headerError == nil { try await make(reader.finish(), &summary) }
+      // Nothing of a file whose header cannot be read is made: then it is not one row that is wrong, but the request.
+      if let error = reader.headerError { failure = .link(error) }
     } catch let error as ServiceError {
       failure = error
     }

@@ -1,5 +1,6 @@
 import Hummingbird
 import Links
+import RequestChecks
 
 /// Which path does what. The service's own paths begin with an underscore, which no slug does.
 struct Routes<Store: LinkStore>: Sendable {
@@ -12,6 +13,7 @@ struct Routes<Store: LinkStore>: Sendable {
 
   func router() -> Router<LinkRequestContext> {
     let router = Router(context: LinkRequestContext.self, options: .autoGenerateHeadEndpoints)
+    router.add(middleware: SourceCheck())
     add("/", [(.get, home)], to: router)
     add("/_health", [(.get, health)], to: router)
     add("/_links", [(.get, list), (.post, create)], to: router)
@@ -44,9 +46,11 @@ struct Routes<Store: LinkStore>: Sendable {
     return response
   }
 
+  /// A character may be percent-encoded or not: the path is the same (RFC 3986, section 6.2.2). That holds for slugs alone: for a proxy
+  /// that guards the service's own paths it is enough to know them as they are written.
   static func slug(_ context: LinkRequestContext) throws(ServiceError) -> Slug {
     do {
-      return try Slug(context.parameters.get("slug") ?? "")
+      return try Slug(PercentEncoding.decode(context.parameters.get("slug") ?? "") ?? "")
     } catch {
       // What cannot be the name of a link is not found, whatever rule it breaks.
       throw .request(.notFound)

@@ -26,6 +26,8 @@ extension ServiceError: HTTPResponseError {
     case .store(.unavailable), .store(.busy), .noFreeSlug: .serviceUnavailable
     case .store(.outcomeUnknown), .outcomeUnknown: .gatewayTimeout
     case .request(.body), .request(.parameter): .badRequest
+    case .source(.foreignPage): .forbidden
+    case .source: .badRequest
     case .request(.contentType), .request(.csvContentType): .unsupportedMediaType
     case .request(.tooLarge): .contentTooLarge
     }

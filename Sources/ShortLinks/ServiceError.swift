@@ -1,5 +1,6 @@
 import KeyValue
 import Links
+import RequestChecks
 
 /// Why the service did not do what was asked.
 enum ServiceError: Error, Hashable, Sendable {
@@ -13,6 +14,8 @@ enum ServiceError: Error, Hashable, Sendable {
   case noFreeSlug
   /// The request itself cannot be read.
   case request(RequestRule)
+  /// It goes or comes from where it may not.
+  case source(RequestFault)
 }
 
 enum RequestRule: Hashable, Sendable {
@@ -39,7 +42,8 @@ extension ServiceError: CustomStringConvertible {
     case .request(.notFound): "not-found"
     case .request(.tooLarge): "too-large"
     case .request(.contentType), .request(.csvContentType): "bad-content-type"
-    case .request: "bad-request"
+    case .source(.foreignPage): "foreign-page"
+    case .request, .source: "bad-request"
     }
   }
 
@@ -54,6 +58,7 @@ extension ServiceError: CustomStringConvertible {
     case .outcomeUnknown(let slug):
       "it is unknown whether “\(slug)” was changed: the servers did not answer in time. Look in a moment; repeating it is safe"
     case .noFreeSlug: "no free short name was found; choose one yourself"
+    case .source(let fault): fault.description
     case .request(.notFound): "there is nothing at this address"
     case .request(.body): "the body must be a JSON object or a form with “target” and, if wanted, “slug”"
     case .request(.contentType): "the content type must be application/json or application/x-www-form-urlencoded"

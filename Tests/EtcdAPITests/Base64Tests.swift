@@ -32,5 +32,9 @@ import Testing
     #expect(throws: Base64.Malformed(offset: offset)) { try Base64.decode(text) }
   }
 
-  @Test func lineBreaksAreSkipped() throws { #expect(try Base64.decode("Zm9v\r\nYmFy\n") == Array("foobar".utf8)) }
+  @Test(arguments: ["Zm9v\r\nYmFyYQ==", "Zm9vYmFyYQ==\n", "Zm9vYmFyYQ=\r\n=\n", "\nZm9vYmFyYQ\n=="]) func lineBreaksAreSkipped(text: String)
+    throws
+  {
+    #expect(try Base64.decode(text) == Array("foobara".utf8))
+  }
 }

@@ -1,5 +1,6 @@
 import KeyValue
 import NIOCore
+import RawClient
 import Testing
 
 @testable import EtcdAPI
@@ -90,6 +91,88 @@ import Testing
       try await client.send("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
       let text = try await client.wait { $0.received.hasSuffix("\r\n\r\n") }
       #expect(text.contains("Content-Length: 29\r\n"))
+      await client.close()
+    }
+  }
+
+  @Test func whoEndsTheSendingHalfGetsAnswers() async throws {
+    service.behave { $0.holds = true }
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      let put = "POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"key\":\"YQ==\"}"
+      try await client.send(put + put + "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+      try await client.endSending()
+      for _ in 0..<2 {
+        try await client.wait { _ in service.heldCount == 1 }
+        try await Task.sleep(for: .milliseconds(20))
+        service.release()
+      }
+      // Closed when all is answered, not when the connection has idled for long enough.
+      let elapsed = try await ContinuousClock().measure { try await client.wait { !$0.isOpen } }
+      #expect(client.received.components(of: "HTTP/1.1 200 OK") == 3)
+      #expect(elapsed < .seconds(5))
+
+      // A request that is not whole never will be.
+      let half = try await RawClient(port: port)
+      try await half.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"key\"")
+      try await half.endSending()
+      #expect(!(try await half.wait { !$0.isOpen }.contains("200 OK")))
+      let silent = try await RawClient(port: port)
+      try await silent.endSending()
+      #expect(try await silent.wait { !$0.isOpen } == "")
+    }
+  }
+
+  @Test func olderHTTPIsSpoken() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.send("GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+      let first = try await client.wait { $0.received.hasSuffix("}") }
+      #expect(first.hasPrefix("HTTP/1.0 200 OK\r\n") && first.contains("Connection: keep-alive\r\n"))
+      try await client.send("GET /health HTTP/1.0\r\n\r\n")
+      let both = try await client.wait { !$0.isOpen }
+      #expect(both.components(of: "HTTP/1.0 200 OK\r\n") == 2 && both.contains("Connection: close\r\n"))
+      let expecting = try await RawClient(port: port)
+      try await expecting.send("POST /v3/kv/put HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n{\"key\":\"YQ==\"}")
+      #expect(try await expecting.wait { !$0.isOpen }.hasPrefix("HTTP/1.0 200 OK\r\n"))
+    }
+  }
+
+  @Test func targetsMayBeAbsolute() async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      let body = #"{"key":"YQ==","value":"Yg=="}"#
+      try await client.send("POST http://127.0.0.1:1/v3/kv/put HTTP/1.1\r\nHost: b\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+      #expect(try await client.wait(answers: 1).hasPrefix("HTTP/1.1 200 OK"))
+      await client.close()
+    }
+  }
+
+  @Test(
+    "The field Host is there once, and is one",
+    arguments: ["", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: http://a/\r\n", "Host: user@a\r\n"])
+  func host(fields: String) async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.send("GET /health HTTP/1.1\r\n\(fields)\r\n")
+      #expect(try await client.wait { !$0.isOpen }.hasPrefix("HTTP/1.1 400 "))
+    }
+  }
+
+  @Test(
+    "What a page makes a browser send is refused",
+    arguments: [
+      (403, "Origin: http://evil.example\r\n"), (403, "Origin: null\r\n"), (403, "Sec-Fetch-Site: cross-site\r\n"),
+      (403, "Sec-Fetch-Site: same-site\r\nOrigin: http://x\r\n"), (403, "Origin: http://x\r\n"), (403, "Sec-Fetch-Site: same-origin\r\n"),
+      (415, "Content-Type: text/plain\r\n"), (415, "Content-Type: Text/Plain;charset=UTF-8\r\n"),
+      (200, "Content-Type: application/x-www-form-urlencoded\r\n"), (200, "Sec-Fetch-Site: none\r\n"), (200, ""),
+    ])
+  func pages(status: Int, fields: String) async throws {
+    try await withPort { port in
+      let client = try await RawClient(port: port)
+      try await client.post("/v3/kv/put", #"{"key":"YQ=="}"#, headers: fields)
+      #expect(try await client.wait(answers: 1).hasPrefix("HTTP/1.1 \(status) "))
+      #expect(service.timeouts.count == (status == 200 ? 1 : 0))
       await client.close()
     }
   }

@@ -48,7 +48,8 @@ import Testing
       #expect(GatewayResponse.error(APIError(RequestError(reason, outcome: .unknown))).status >= 400)
     }
     let errors: [KeyValueError] = [
-      .emptyKey, .keyNotFound, .valueProvided, .duplicateKey, .tooManyOperations, .tooLarge, .compacted, .futureRevision, .malformed("x"),
+      .emptyKey, .keyNotFound, .valueProvided, .leaseNotFound, .duplicateKey, .tooManyOperations, .tooLarge, .compacted, .futureRevision,
+      .malformed("x"),
     ]
     for error in errors { #expect(GatewayResponse.error(APIError(error)).status >= 400) }
   }

@@ -37,13 +37,23 @@ import Testing
     }
   }
 
-  @Test("Depth is bounded before anything recurses", arguments: ["[", #"{"a":"#, #"{"success":[{"request_txn":"#])
+  @Test("Depth is bounded, in what is read and in what is read over", arguments: [#"{"a":"#, #"{"success":[{"request_txn":"#])
   func nesting(opening: String) throws {
     for count in [65, 1000, 200_000] {
       let response = try #require(gateway.answer("/v3/kv/txn", String(repeating: opening, count: count)))
       #expect(response.status == 400)
       #expect(response.text.contains("nested deeper than 64 levels"))
     }
+  }
+
+  @Test func depthIsCountedExactly() throws {
+    func body(_ depth: Int) -> String {
+      #"{"a":"# + String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1) + "}"
+    }
+    #expect(try #require(gateway.answer("/v3/kv/txn", body(64))).status == 200)
+    #expect(try #require(gateway.answer("/v3/kv/txn", body(65))).status == 400)
+    // Beside each other they are not inside each other.
+    #expect(try #require(gateway.answer("/v3/kv/txn", #"{"a":[\#(String(repeating: "[[{}]],", count: 100))1]}"#)).status == 200)
   }
 
   @Test func bracketsInTextsAreNoDepth() throws {
@@ -66,6 +76,8 @@ import Testing
   @Test func anOperationIsOneThing() throws {
     let body = #"{"success":[{"request_put":{"key":"YQ=="},"request_range":{"key":"YQ=="}}]}"#
     #expect(try #require(gateway.answer("/v3/kv/txn", body)).status == 400)
+    let comparison = #"{"compare":[{"key":"YQ==","version":"1","mod_revision":"1"}]}"#
+    #expect(try #require(gateway.answer("/v3/kv/txn", comparison)).status == 400)
   }
 
   @Test func whatIsNotServedIsNotIgnored() throws {

@@ -1,4 +1,5 @@
 import KeyValue
+import RawClient
 import Testing
 
 @testable import EtcdAPI

@@ -45,7 +45,7 @@ enum DocumentRules {
     ["https://", "http://", "mailto:", "#"].contains { target.hasPrefix($0) }
   }
 
-  /// `../Sources` from `Docs/A.md` is `Sources`. Nil if it leaves the repository.
+  /// `../Sources` from a file in `Docs` is `Sources`. Nil if it leaves the repository.
   private static func resolve(_ target: Substring, from path: String) -> String? {
     var parts = path.split(separator: "/").dropLast()
     if target.hasPrefix("/") { return nil }

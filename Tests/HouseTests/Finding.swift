@@ -11,6 +11,8 @@ enum Rule: String, CaseIterable {
   case unfinishedWork
   case machinePaths
   case links
+  case fileNames
+  case examples
   case topLevel
 }
 

@@ -10,7 +10,8 @@ struct House {
   /// Everything that breaks a rule.
   func findings() -> [Finding] {
     let sources = sources
-    return swiftFindings(sources) + textFindings() + ImportRules.table(directories: Set(sources.map(\.directory)))
+    return swiftFindings(sources) + textFindings() + documentFindings(sources)
+      + ImportRules.table(directories: Set(sources.map(\.directory)))
       + DocumentRules.topLevel(names: topLevel)
   }
 
@@ -48,6 +49,16 @@ struct House {
       let links = path.hasSuffix(".md") ? DocumentRules.links(path: path, text: text, exists: exists) : []
       return TextRules.unfinishedWork(path: path, text: text) + TextRules.machinePaths(path: path, text: text) + links
     }
+  }
+
+  /// Of the documents, and of what comments say of files.
+  private func documentFindings(_ sources: [SwiftSource]) -> [Finding] {
+    let paths = files.keys.sorted()
+    let ofDocuments = paths.filter { $0.hasSuffix(".md") }.flatMap { path in
+      let text = files[path] ?? ""
+      return DocumentNames.names(path: path, text: text, files: paths) + DocumentNames.examples(path: path, text: text, sources: sources)
+    }
+    return ofDocuments + sources.flatMap { DocumentNames.names($0, files: paths) }
   }
 
   private func exists(_ path: String) -> Bool {

@@ -19,34 +19,35 @@ enum ImportTable {
       "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
     ]),
     "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
-    "Sources/EtcdAPI": [
-      "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
-      "FoundationEssentials",
-    ],
+    "Sources/RequestChecks": [],
+    "Sources/EtcdAPI": ["KeyValue", "Raft", "Replica", "RequestChecks", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization"],
     "Sources/Server": [
       "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient", "Foundation",
       "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
     ],
     "Sources/ShortLinks": [
-      "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "ServiceLifecycle",
-      "Synchronization",
+      "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "NIOHTTP1",
+      "RequestChecks", "ServiceLifecycle", "Synchronization",
     ],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
     "Tests/CoracleTests": pureModules.union([
       "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
     ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
+    "Tests/RequestChecksTests": ["Testing", "RequestChecks"],
     "Tests/RaftTests": pureModules.union(["Testing", "Foundation"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
-    "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
+    "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "RawClient", "Synchronization"]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],
+    "Tests/RawClient": ["NIOCore", "NIOPosix", "Synchronization"],
     "Tests/ShortLinksTests": [
-      "Testing", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "ShortLinks", "Synchronization",
+      "Testing", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "RawClient", "ShortLinks",
+      "Synchronization",
     ],
   ]
 

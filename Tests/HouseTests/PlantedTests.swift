@@ -23,6 +23,8 @@ import Testing
     .unfinishedWork: ("Docs/Bad.md", "TO" + "DO: more\n"),
     .machinePaths: ("Docs/Bad.md", "see " + "/" + "home/someone/file\n"),
     .links: ("Docs/Bad.md", "[gone](Gone.md)\n"),
+    .fileNames: ("Docs/Bad.md", "see `Gone+*.swift`\n"),
+    .examples: ("Docs/Bad.md", "```swift\nlet gone = 1\n```\n"),
     .topLevel: ("notes.txt", "notes\n"),
   ]
 

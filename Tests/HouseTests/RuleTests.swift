@@ -152,6 +152,31 @@ private func source(_ text: String, path: String = "Sources/Raft/File.swift") ->
     #expect(broken("```\n[a](C.md)\n```\n[^1]: a note") == [])
   }
 
+  private func unnamed(_ text: String, path: String = "Docs/A.md") -> [Int] {
+    let files = ["Sources/Raft/Raft.swift", "Sources/Raft/Raft+Reads.swift", "Docs/A.md", "Tests/Acceptance/demo.py"]
+    return DocumentNames.names(path: path, text: text, files: files).map(\.line)
+  }
+
+  @Test func namesOfFilesThatThereAreNotAreFound() {
+    #expect(unnamed("`Raft+Gone.swift`\n`Gone/Raft.swift` and `Replica+*.swift`\n`demo.sh`, `B.md`") == [1, 2, 2, 3, 3])
+    let comments = source("// see `Gone.swift`\nlet a = \"`Gone.swift`\"\n/// `File.swift`")
+    #expect(DocumentNames.names(comments, files: ["Sources/Raft/File.swift"]).map(\.line) == [1])
+    #expect(unnamed("`Raft.swift`, `Raft/Raft.swift`, `Sources/Raft/Raft+Reads.swift`, `Raft+*.swift`, `../Docs/A.md`, `*/demo.py`") == [])
+    #expect(
+      unnamed("`Raft+<Feature>.swift`, `.swift`, Gone.swift, `swift test Gone.swift`, `let a = \"b.swift\"`\n```\n`Gone.swift`\n```") == [])
+  }
+
+  @Test func examplesThatNothingCompilesAreFound() {
+    let compiled = source("import Raft\n\nfunc f() {\n  let a = 1\n\n  let b = 2\n}\n", path: "Tests/RaftTests/File.swift")
+    func broken(_ block: String) -> [Int] {
+      DocumentNames.examples(path: "Docs/A.md", text: "Look:\n\n\(block)", sources: [compiled]).map(\.line)
+    }
+    #expect(broken("```swift\nlet a = 1\n\nlet b = 2\n```\n") == [])
+    #expect(broken("  ```swift\n  import Raft\n  ```\n```sh\nlet c = 1\n```\n```\nlet d = 1\n```\n") == [])
+    #expect(broken("```swift\nlet a = 1\nlet b = 2\n```\n") == [4])
+    #expect(broken("```swift\nlet a = 1\n```\n```swift\nlet c = 1\n```\n") == [7])
+  }
+
   @Test func strangersAtTheTopAreFound() {
     #expect(DocumentRules.topLevel(names: ["Sources", ".git", "A.xcodeproj", "Makefile"]).map(\.path) == ["Makefile"])
   }

@@ -44,6 +44,17 @@ import Testing
     #expect(refused > 2000)
   }
 
+  @Test func aPutMayHaveALease() throws {
+    for lease in [1, -1, .max, .min] as [Int64] {
+      let request = Request.put(PutRequest(key: Key("a".utf8), value: [], previous: true, lease: lease))
+      let bytes = request.encoded()
+      #expect(bytes.count == request.encodedCount)
+      #expect(try Request(decoding: bytes[...]) == request)
+      #expect(throws: MalformedBytes.self) { try Request(decoding: bytes.dropLast()) }
+      #expect(throws: MalformedBytes.self) { try Request(decoding: (bytes.dropLast(8) + [UInt8](repeating: 0, count: 8))[...]) }
+    }
+  }
+
   @Test func everyTruncationIsMalformed() {
     let bytes = Request.transaction(
       [Comparison(range: KeyRange("a"), relation: .less, operand: .value([1]))], then: [.put("a", "b"), .get("a", "b")],
@@ -78,6 +89,12 @@ import Testing
     (.transaction([Comparison(range: KeyRange(""), relation: .equal, operand: .version(0))]), .emptyKey),
     (.put("a", "value", ignoreValue: true), .valueProvided),
     (.transaction(else: [.put("a", "value", ignoreValue: true)]), .valueProvided),
+    // A lease that there is not comes after what is wrong with the request itself, and before what is not in the store.
+    (.put("a", lease: 5), .leaseNotFound),
+    (.put("", lease: 5), .emptyKey),
+    (.put("a", "value", ignoreValue: true, lease: 5), .valueProvided),
+    (.put("none", ignoreValue: true, lease: 5), .leaseNotFound),
+    (.transaction(then: [.put("a", lease: 5), .put("a")]), .duplicateKey),
     // A key changed twice.
     (.transaction(then: [.put("a"), .put("a")]), .duplicateKey),
     (.transaction(else: [.put("a"), .put("b"), .put("a")]), .duplicateKey),

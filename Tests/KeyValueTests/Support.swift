@@ -88,8 +88,10 @@ extension KeyRange {
 }
 
 extension Request {
-  static func put(_ key: String, _ value: String = "", previous: Bool = false, ignoreValue: Bool = false) -> Request {
-    .put(PutRequest(key: k(key), value: k(value), previous: previous, ignoreValue: ignoreValue))
+  static func put(
+    _ key: String, _ value: String = "", previous: Bool = false, ignoreValue: Bool = false, lease: Int64 = 0
+  ) -> Request {
+    .put(PutRequest(key: k(key), value: k(value), previous: previous, ignoreValue: ignoreValue, lease: lease))
   }
 
   static func delete(_ start: String, _ end: String? = nil, previous: Bool = false) -> Request {

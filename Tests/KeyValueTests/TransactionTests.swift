@@ -82,6 +82,9 @@ import Testing
       (.transaction(then: [.put("b", "2"), .transaction(then: [.put("c", ignoreValue: true)])]), .keyNotFound),
       (.transaction(then: [.put("b", "2"), .get("a", revision: 3)]), .futureRevision),
       (.transaction(then: [.put("b", "2"), .get("a", revision: 1)]), .compacted),
+      (.transaction(then: [.put("b", "2"), .put("c", lease: 5)]), .leaseNotFound),
+      (.transaction(then: [.transaction(then: [.put("c", lease: 5)])]), .leaseNotFound),
+      (.transaction(then: [.put("c", ignoreValue: true, lease: 5)]), .keyNotFound),
     ]
     for (request, error) in failing {
       let output = machine.perform(request)
@@ -89,7 +92,8 @@ import Testing
       #expect(machine.view.digest == digest)
     }
     // What stands in the branch not taken does not matter.
-    let output = machine.perform(.transaction(then: [.put("b")], else: [.get("a", revision: 99), .put("c", ignoreValue: true)]))
+    let other: [Request] = [.get("a", revision: 99), .put("c", ignoreValue: true), .put("d", lease: 5)]
+    let output = machine.perform(.transaction(then: [.put("b")], else: other))
     #expect(output == .success(Answer(revision: 3, response: .transaction(succeeded: true, responses: [.put(previous: nil)]))))
   }
 

@@ -119,9 +119,47 @@ import Testing
         == [.init(line: 2, content: .failure(error)), .init(line: 3, content: .success(good))])
   }
 
-  @Test(arguments: ["", "\n", "a,http://b\nb,http://b\n", "target,slug\n", "slug,target,created,visits\n", "slug;target\n"])
+  @Test(arguments: ["", "\n", "a,http://b\nb,http://b\n", "target,slug\n", "slug,target,created,visits\n", "slug|target\n"])
   func wantsAHeader(_ text: String) {
     #expect(rows(text).map(\.content) == [.failure(.row(.header))])
+  }
+
+  @Test(arguments: [",", ";", "\t"]) func readsWhatSpreadsheetsSeparateFieldsWith(separator: String) throws {
+    let row = LinkRow(slug: try Slug("a"), target: try Target("http://b/?x=1,2;3"), visits: 4)
+    let file = "slug,target,visits\r\na,\"http://b/?x=1,2;3\",4\r\n".replacing(
+      "slug,target,visits", with: ["slug", "target", "visits"].joined(separator: separator)
+    )
+    .replacing("a,\"", with: "a\(separator)\"").replacing("\",4", with: "\"\(separator)4")
+    #expect(rows(file).map(\.content) == [.success(row)])
+    #expect(rows("\u{feff}" + file).map(\.content) == [.success(row)])
+    // Another separator is part of a field from then on.
+    let other = separator == ";" ? "," : ";"
+    let header = "slug\(separator)target\n"
+    #expect(rows(header + "a\(other)http://b\n").map(\.content) == [.failure(.row(.fieldCount(expected: 2)))])
+  }
+
+  @Test(arguments: [1, .max])
+  func saysWhyAHeaderCannotBeRead(chunk: Int) throws {
+    let file = "slug,target\na,http://b\nb,http://b\n"
+    let wide = file.utf16.map { UInt8($0) }
+    let files: [([UInt8], RowRule)] = [
+      ([0xff, 0xfe] + wide.flatMap { [$0, 0] }, .otherFile(.utf16)), ([0xfe, 0xff] + wide.flatMap { [0, $0] }, .otherFile(.utf16)),
+      (wide.flatMap { [$0, 0] }, .otherFile(.utf16)), (wide.flatMap { [0, $0] }, .otherFile(.utf16)),
+      ([0x1f, 0x8b, 8, 0, 0, 10, 0x1f], .otherFile(.gzip)), (Array("PK".utf8) + [3, 4, 20, 10, 7], .otherFile(.zip)),
+      (Array(file.replacing("\n", with: "\r").utf8), .carriageReturn), (Array("slug,target\r".utf8), .carriageReturn),
+      (Array(("\"" + file).utf8), .openQuote), (Array(("\"" + String(repeating: file, count: 500)).utf8), .tooLong(maximumBytes: 8192)),
+      (Array("slug,\"target\"x\na,http://b\n".utf8), .afterQuote), ([0xc3, 0x28, 10], .notUTF8),
+      (Array(String(repeating: "s", count: 9000).utf8), .tooLong(maximumBytes: 8192)),
+    ]
+    for (bytes, rule) in files {
+      var reader = LinkCSVReader()
+      #expect(reader.headerError == nil)
+      var rows: [LinkCSVReader.Row] = []
+      if chunk == 1 { for byte in bytes { rows += reader.read([byte]) } } else { rows = reader.read(bytes) }
+      rows += reader.finish()
+      #expect(rows.map(\.content) == [.failure(.row(rule))])
+      #expect(reader.headerError == .row(rule))
+    }
   }
 
   @Test func summarizesAnImport() throws {

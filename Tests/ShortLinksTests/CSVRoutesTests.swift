@@ -65,7 +65,11 @@ import Testing
 
   @Test func refusesAFileWithAnotherHeader() async throws {
     try await Harness().run { client in
-      for file in ["", "a,https://a.example/\n", "name,target\na,https://a.example/\n"] {
+      let files = [
+        "", "a,https://a.example/\n", "name,target\na,https://a.example/\n", "slug,target\ra,https://a.example/\r", "\"slug,target\na,b\n",
+        "s\0l\0u\0g\0,\0t\0a\0r\0g\0e\0t\0\n\0a\0,\0", "\u{1f}\u{8b}\n",
+      ]
+      for file in files {
         let (status, json) = try await importing(file, client)
         #expect(status == .badRequest)
         #expect((json["stopped"] as? [String: Any])?["code"] as? String == "bad-row")

@@ -1,6 +1,10 @@
 import Hummingbird
 import Testing
 
+extension HTTPFields {
+  fileprivate static func + (left: HTTPFields, right: HTTPFields) -> HTTPFields { right.reduce(into: left) { $0.append($1) } }
+}
+
 @Suite struct PageTests {
   private static let browser: HTTPFields = [.accept: "text/html,*/*;q=0.8", .contentType: "application/x-www-form-urlencoded"]
 
@@ -18,6 +22,33 @@ import Testing
       let page = try await client.get("/?made=docs", Self.browser).text
       #expect(page.contains("<a href=\"/docs\">localhost/docs</a>"))
       #expect(page.contains("https://one.example/?a=1&amp;b=2"))
+    }
+  }
+
+  /// The form of the start page works, one of another site does not; neither does anything else that such a page makes a browser send.
+  @Test func pagesOfOtherSitesChangeNothing() async throws {
+    try await Harness().run { client in
+      let form = "target=https%3A%2F%2Fone.example%2F&slug="
+      let own: HTTPFields = [.origin: "http://localhost"]
+      let foreign: [HTTPFields] = [
+        [.origin: "http://evil.example"], [.origin: "null"], [.init("Sec-Fetch-Site")!: "cross-site"],
+        [.init("Sec-Fetch-Site")!: "same-site"],
+      ]
+      let kinds: [(HTTPRequest.Method, String, String, String)] = [
+        (.post, "/_links", "application/x-www-form-urlencoded", form + "a"), (.post, "/_links", "application/json", "{}"),
+        (.post, "/_links.csv", "text/csv", "slug,target\na,https://a.example/\n"), (.delete, "/_links/own", "text/plain", ""),
+        (.put, "/_links/own", "application/json", #"{"target":"https://two.example/"}"#),
+      ]
+      #expect(try await client.send(.post, "/_links", Self.browser + own, form + "own").status == .seeOther)
+      for fields in foreign {
+        for (method, path, type, body) in kinds {
+          let response = try await client.send(method, path, [.contentType: type] + fields, body)
+          #expect(response.status == .forbidden && response.errorCode == "foreign-page")
+        }
+        #expect(try await client.send(.post, "/_links", Self.browser + fields, form + "a").text.contains("A page of another site"))
+      }
+      #expect(try await client.get("/a", foreign[0]).status == .notFound)
+      #expect(try await client.get("/own", foreign[0]).headers[.location] == "https://one.example/")
     }
   }
 

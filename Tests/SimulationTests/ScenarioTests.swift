@@ -25,6 +25,23 @@ import Testing
     for scenario in Scenario.all { #expect(!scenario.summary.isEmpty && scenario.story.count > 200, "\(scenario.name)") }
   }
 
+  @Test func theExampleInTheDocumentsGoesAsTold() {
+    let scenario = Scenario("deaf", "a leader that hears nobody makes room", story: "…") { stage throws(ScenarioFailure) in
+      try stage.start(.all)
+      let deaf = try stage.expectLeader()
+      try stage.write("x", "1", on: deaf)
+      try stage.cut(from: .all(but: deaf), to: deaf)
+      let unheard = try stage.beginWrite("x", "2", on: deaf)
+      let new = try stage.expectLeader(.all(but: deaf))
+      try stage.write("x", "3", on: new)
+      try stage.expectAnswered(unheard)
+      stage.heal()
+      try stage.expectRead("x", on: .all, is: "3")
+    }
+    let report = scenario.run(seed: 7)  // failure, transcript, fingerprint
+    #expect(report.failure == nil)
+  }
+
   @Test func aNameThatIsNearlyRightIsUnderstood() {
     #expect(Scenario.named("head-spilt") == nil)
     #expect(Scenario.suggestions(for: "head-spilt").first == "head-split")

@@ -3,7 +3,7 @@ import NIOPosix
 import Synchronization
 
 /// A client that sends what it is told, byte for byte, and keeps what comes back.
-final class RawClient: Sendable {
+package final class RawClient: Sendable {
   private final class Collector: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
 
@@ -16,37 +16,41 @@ final class RawClient: Sendable {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
   }
 
-  struct TimedOut: Error { let received: String }
+  package struct TimedOut: Error { let received: String }
 
   private let channel: any Channel
   private let collector: Collector
 
-  init(port: Int) async throws {
+  package init(port: Int) async throws {
     let collector = Collector()
     self.collector = collector
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelOption(.allowRemoteHalfClosure, value: false)
       .channelInitializer { $0.pipeline.addHandler(collector) }
       .connect(host: "127.0.0.1", port: port).get()
   }
 
-  var received: String { collector.received.withLock { String(decoding: $0, as: UTF8.self) } }
-  var receivedCount: Int { collector.received.withLock { $0.count } }
-  var isOpen: Bool { channel.isActive }
+  package var received: String { collector.received.withLock { String(decoding: $0, as: UTF8.self) } }
+  package var receivedCount: Int { collector.received.withLock { $0.count } }
+  package var isOpen: Bool { channel.isActive }
 
-  func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
+  package func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
+
+  /// Sends nothing more, and still takes what comes.
+  package func endSending() async throws { try await channel.close(mode: .output) }
 
   /// Stops taking what the server sends, or goes on.
-  func setReading(_ reads: Bool) async throws { try await channel.setOption(.autoRead, value: reads).get() }
+  package func setReading(_ reads: Bool) async throws { try await channel.setOption(.autoRead, value: reads).get() }
 
-  func close() async { try? await channel.close() }
+  package func close() async { try? await channel.close() }
 
   /// Sends a call, keeping the connection.
-  func post(_ path: String, _ body: String, headers: String = "") async throws {
+  package func post(_ path: String, _ body: String, headers: String = "") async throws {
     try await send("POST \(path) HTTP/1.1\r\nHost: x\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
   }
 
   @discardableResult
-  func wait(until condition: @Sendable (RawClient) -> Bool) async throws -> String {
+  package func wait(until condition: @Sendable (RawClient) -> Bool) async throws -> String {
     for _ in 0..<1000 {
       if condition(self) { return received }
       try await Task.sleep(for: .milliseconds(10))
@@ -56,11 +60,11 @@ final class RawClient: Sendable {
 
   /// What came, once it has as many answers as this.
   @discardableResult
-  func wait(answers count: Int) async throws -> String {
+  package func wait(answers count: Int) async throws -> String {
     try await wait { $0.received.components(of: "HTTP/1.1 ") >= count && $0.received.hasSuffix("}") }
   }
 }
 
 extension String {
-  func components(of text: String) -> Int { ranges(of: text).count }
+  package func components(of text: String) -> Int { ranges(of: text).count }
 }
