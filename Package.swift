@@ -61,7 +61,8 @@ let package = Package(
       name: "ShortLinks",
       dependencies: [
         "Budget", "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
-        server("NIOCore", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
+        server("NIOCore", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        server("Logging", "swift-log"),
       ]),
     .target(
       name: "EtcdAPI",
@@ -74,8 +75,9 @@ let package = Package(
       dependencies: [
         "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks",
         server("ArgumentParser", "swift-argument-parser"),
-        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
-        server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
+        server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"),
+        server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),
     .executableTarget(
@@ -95,15 +97,20 @@ let package = Package(
       name: "ShortLinksTests",
       dependencies: [
         "Budget", "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"),
-        server("HummingbirdTesting", "hummingbird"),
+        server("HummingbirdTesting", "hummingbird"), server("NIOEmbedded", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"),
       ]),
-    .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
+    .testTarget(name: "CoracleTests", dependencies: ["Budget", "Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
         "Budget", "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
       ]),
-    .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: [
+        "Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser"), server("Logging", "swift-log"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -89,6 +89,7 @@ package struct FrameDescription: Sendable {
     case .message(let message): (label, term) = (Self.label(of: message.body), message.term)
     case .introduction: (label, term) = ("introduction", 0)
     case .stranger: (label, term) = ("stranger", 0)
+    case .greeting: (label, term) = ("greeting", 0)
     }
   }
 

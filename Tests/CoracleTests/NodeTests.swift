@@ -1,4 +1,5 @@
 import Coracle
+import Foundation
 import KeyValue
 import Logging
 import Raft
@@ -31,6 +32,19 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       #expect(pair?.modRevision == revision)
       #expect(second.status.node == first.status.node)
       await second.shutdown()
+    }
+  }
+
+  @Test func aStalledReplicaIsSeenWithoutWaitingForIt() async throws {
+    try await withTemporaryDirectory { path in
+      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) })
+      node.eventLoop.execute { _ = usleep(800_000) }
+      let start = ContinuousClock.now
+      #expect(try await eventually(within: .milliseconds(700)) { node.health.replicaSilence > .milliseconds(400) })
+      #expect(start.duration(to: .now) < .milliseconds(750))
+      #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) }, "and so is one that goes on")
+      await node.shutdown()
     }
   }
 

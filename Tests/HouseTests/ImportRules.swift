@@ -26,11 +26,11 @@ enum ImportTable {
     ],
     "Sources/Server": [
       "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient",
-      "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+      "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
     ],
     "Sources/ShortLinks": [
       "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",
-      "ServiceLifecycle", "Synchronization",
+      "NIOHTTPTypes", "ServiceLifecycle", "Synchronization",
     ],
     "Tests/BudgetTests": ["Testing", "Budget"],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
@@ -45,12 +45,14 @@ enum ImportTable {
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
     "Tests/EtcdAPITests": pureModules.union(["Testing", "Budget", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
-    "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
+    "Tests/ServerTests": [
+      "Testing", "Server", "ArgumentParser", "Coracle", "Foundation", "KeyValue", "Logging", "NIOConcurrencyHelpers", "ServiceLifecycle",
+    ],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/ShortLinksTests": [
-      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "ShortLinks",
-      "Synchronization",
+      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "NIOCore",
+      "NIOEmbedded", "NIOHTTPTypes", "ShortLinks", "Synchronization",
     ],
   ]
 
