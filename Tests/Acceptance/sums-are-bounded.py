@@ -89,7 +89,7 @@ def test_bodies(node):
         sock.settimeout(0.2)
         send(sock, b'"')
         try:
-            answers.append(sock.recv(15))
+            answers.append(sock.recv(12))
         except OSError:
             pass
         sock.close()
