@@ -90,14 +90,12 @@ final class LogQueue: TextOutputStream, Sendable {
     guard !lines.isEmpty else { return true }
     let wasWritten = writeAll(Array(lines.joined()))
     if !wasWritten { dropCounter.increment(by: lines.count) }
-    state.withLockedValue { state in
-      state.isWriting = false
-      state.dropped += wasWritten ? -dropped : lines.count
-    }
+    state.withLockedValue { $0.dropped += wasWritten ? -dropped : lines.count }
     // Not after a failure: the line that says so would fail as well, and be counted, and so on.
     if wasWritten, dropped > 0 {
       Logger(label: "coracle") { self.handler($0) }.warning("\(dropped) lines dropped: whoever reads the log was too slow")
     }
+    state.withLockedValue { $0.isWriting = false }
     return true
   }
 

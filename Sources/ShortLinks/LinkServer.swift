@@ -37,6 +37,12 @@ public struct LinkServer<Store: LinkStore>: Sendable {
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
       services: [flusher],
+      onServerRunning: { channel in
+        // Without it, a process that may open no more files would ask for the next connection again and again.
+        try? await channel.eventLoop.submit {
+          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(), position: .first)
+        }.get()
+      },
       logger: configuration.logger)
   }
 

@@ -56,6 +56,37 @@ def test_full(node):
     check(node.stop() == 0, "it did not stop in good order")
 
 
+def test_none_left(node):
+    """Whoever else runs on the machine has taken all: the node may not open one file more."""
+    start(node, 4096, 4096)
+    wait_until("the node serves", 20, lambda: node.put("a", "d").status == 200)
+    working = socket.create_connection(socket_address(node.client), timeout=30)
+    answers = working.makefile("rb")
+    working.sendall(put_bytes(b"large/0", b"x"))
+    check(read_answer(answers) == 200, "the node does not serve")
+    highest = max(int(entry) for entry in os.listdir(f"/proc/{node.process.pid}/fd"))
+    resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, (highest + 1, 4096))
+    clients = [sock for address in (node.client, node.links, node.peer) for sock in idle_connections(address, 60)]
+    time.sleep(0.5)
+    before = processor_seconds(node)
+    time.sleep(2)
+    spent = processor_seconds(node) - before
+    check(spent < 0.5, f"a node that can accept no connection spends {spent:.1f} s of 2 on trying")
+    statuses = []
+    for number in range(20):
+        working.sendall(put_bytes(b"large/%d" % number, os.urandom(600_000)))
+        statuses.append(read_answer(answers))
+        if statuses[-1] != 200:
+            break
+    check(node.is_running(), "the node has ended")
+    resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+    for sock in clients + [working]:
+        sock.close()
+    wait_until("it goes on when there are descriptors again", 15, lambda: node.put("large/after", "c").status == 200)
+    check(node.stop() == 0, "it did not stop in good order")
+    step(f"without one descriptor left: {spent:.2f} s of processor time in 2 s, {statuses.count(200)} puts of 600 kB acknowledged, then it goes on")
+
+
 def test_raised(node):
     start(node, 256, 4096)
     wait_until("the node serves", 20, lambda: node.put("a", "d").status == 200)
@@ -77,6 +108,7 @@ def test(directory):
     node = Node("default", directory, free_ports(3))
     try:
         test_full(node)
+        test_none_left(node)
         test_raised(node)
         test_too_few(node)
     finally:
