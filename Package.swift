@@ -50,24 +50,25 @@ let package = Package(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
       path: "Simulator/Simulation"),
     .target(name: "Budget"),
+    .target(name: "Sockets", dependencies: [server("NIOCore", "swift-nio")]),
     .target(
       name: "Coracle",
       dependencies: [
-        "Budget", "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", server("NIOCore", "swift-nio"),
+        "Budget", "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Sockets", server("NIOCore", "swift-nio"),
         server("NIOPosix", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"),
         server("Metrics", "swift-metrics"), server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
     .target(
       name: "ShortLinks",
       dependencies: [
-        "Budget", "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
+        "Budget", "KeyValue", "Links", "Sockets", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
         server("NIOCore", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"), server("ServiceLifecycle", "swift-service-lifecycle"),
         server("Logging", "swift-log"),
       ]),
     .target(
       name: "EtcdAPI",
       dependencies: [
-        "Budget", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        "Budget", "KeyValue", "Raft", "Replica", "Sockets", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
         server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
       ]),
     .executableTarget(

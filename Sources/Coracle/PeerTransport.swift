@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Replica
+import Sockets
 
 /// Carries frames between peers over TCP. It promises nothing: a frame that cannot go now is dropped and counted, since the replica sends
 /// again what matters.
@@ -80,8 +81,7 @@ final class PeerTransport {
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.autoRead, value: false)
       .serverChannelInitializer { channel in
-        // Without it, a process that may open no more files would ask for the next connection again and again.
-        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler()) }
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPause()) }
       }
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

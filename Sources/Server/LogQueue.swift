@@ -90,13 +90,28 @@ final class LogQueue: TextOutputStream, Sendable {
     guard !lines.isEmpty else { return true }
     let wasWritten = writeAll(Array(lines.joined()))
     if !wasWritten { dropCounter.increment(by: lines.count) }
-    state.withLockedValue { $0.dropped += wasWritten ? -dropped : lines.count }
-    // Not after a failure: the line that says so would fail as well, and be counted, and so on.
-    if wasWritten, dropped > 0 {
-      Logger(label: "coracle") { self.handler($0) }.warning("\(dropped) lines dropped: whoever reads the log was too slow")
+    // Not after a failure: the line that says so would fail as well.
+    let wasTold = wasWritten && dropped > 0 && tell(dropped)
+    state.withLockedValue { state in
+      state.dropped += (wasWritten ? 0 : lines.count) - (wasTold ? dropped : 0)
+      state.isWriting = false
     }
-    state.withLockedValue { $0.isWriting = false }
     return true
+  }
+
+  /// Past the queue, which may be full again.
+  private func tell(_ dropped: Int) -> Bool {
+    let direct = DirectStream(queue: self)
+    Logger(label: "coracle") { StreamLogHandler(label: $0, stream: direct) }
+      .warning("\(dropped) lines dropped: whoever reads the log was too slow")
+    return direct.wasWritten.withLockedValue { $0 }
+  }
+
+  private struct DirectStream: TextOutputStream, Sendable {
+    let queue: LogQueue
+    let wasWritten = NIOLockedValueBox(false)
+
+    func write(_ text: String) { wasWritten.withLockedValue { $0 = queue.writeAll(Array(text.utf8)) } }
   }
 
   private func writeAll(_ bytes: [UInt8]) -> Bool {

@@ -5,6 +5,7 @@ import Links
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Sockets
 
 /// The link service: a web application over a key-value store.
 ///
@@ -38,9 +39,8 @@ public struct LinkServer<Store: LinkStore>: Sendable {
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
       services: [flusher],
       onServerRunning: { channel in
-        // Without it, a process that may open no more files would ask for the next connection again and again.
         try? await channel.eventLoop.submit {
-          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(), position: .first)
+          try channel.pipeline.syncOperations.addHandler(AcceptPause(), position: .first)
         }.get()
       },
       logger: configuration.logger)

@@ -18,11 +18,13 @@ enum ImportTable {
     "Sources/Budget": ["Synchronization"],
     "Sources/Coracle": pureModules.union([
       "Budget", "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+      "Sockets",
     ]),
     "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
+    "Sources/Sockets": ["NIOCore"],
     "Sources/EtcdAPI": [
       "Budget", "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
-      "FoundationEssentials",
+      "FoundationEssentials", "Sockets",
     ],
     "Sources/Server": [
       "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient",
@@ -30,7 +32,7 @@ enum ImportTable {
     ],
     "Sources/ShortLinks": [
       "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",
-      "NIOHTTPTypes", "ServiceLifecycle", "Synchronization",
+      "NIOHTTPTypes", "ServiceLifecycle", "Synchronization", "Sockets",
     ],
     "Tests/BudgetTests": ["Testing", "Budget"],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],

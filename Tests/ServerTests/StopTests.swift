@@ -26,7 +26,7 @@ import Testing
 
   @Test func aStopThatTakesTooLongEndsWithAReason() async throws {
     let reasons = NIOLockedValueBox<[String]>([])
-    let stop = StopDeadline(.milliseconds(200)) { reason in reasons.withLockedValue { $0.append(reason) } }
+    let stop = StopDeadline(.milliseconds(2000)) { reason in reasons.withLockedValue { $0.append(reason) } }
     let group = group([stop.watch("the disk", Part(ends: false)), stop.watch("the port", Part(ends: true)), stop])
     let running = Task { try await group.run() }
     try await Task.sleep(for: .milliseconds(100))
