@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "Replica", targets: ["Replica"]),
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
+    .library(name: "Budget", targets: ["Budget"]),
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
     .library(name: "Coracle", targets: ["Coracle"]),
     .executable(name: "coracle", targets: ["Server"]),
@@ -48,33 +49,38 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
       path: "Simulator/Simulation"),
+    .target(name: "Budget"),
+    .target(name: "Sockets", dependencies: [server("NIOCore", "swift-nio")]),
     .target(
       name: "Coracle",
       dependencies: [
-        "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
-        server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
-        server("ServiceLifecycle", "swift-service-lifecycle"),
+        "Budget", "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Sockets", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"),
+        server("Metrics", "swift-metrics"), server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
     .target(name: "RequestChecks"),
     .target(
       name: "ShortLinks",
       dependencies: [
-        "KeyValue", "Links", "RequestChecks", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
-        server("NIOCore", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        "Budget", "KeyValue", "Links", "RequestChecks", "Sockets", server("Hummingbird", "hummingbird"),
+        server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"), server("NIOHTTP1", "swift-nio"),
+        server("NIOHTTPTypes", "swift-nio-extras"), server("ServiceLifecycle", "swift-service-lifecycle"),
         server("Logging", "swift-log"),
       ]),
     .target(
       name: "EtcdAPI",
       dependencies: [
-        "KeyValue", "Raft", "Replica", "RequestChecks", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
-        server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
+        "Budget", "KeyValue", "Raft", "Replica", "RequestChecks", "Sockets", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
       ]),
     .executableTarget(
       name: "Server",
       dependencies: [
-        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", server("ArgumentParser", "swift-argument-parser"),
-        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
-        server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
+        "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks",
+        server("ArgumentParser", "swift-argument-parser"),
+        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
+        server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"),
+        server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),
     .executableTarget(
@@ -83,6 +89,7 @@ let package = Package(
     .testTarget(name: "HouseTests"),
     .testTarget(name: "RequestChecksTests", dependencies: ["RequestChecks"]),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
+    .testTarget(name: "BudgetTests", dependencies: ["Budget"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
@@ -95,17 +102,22 @@ let package = Package(
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "LocalStore", "RawClient", server("Hummingbird", "hummingbird"),
-        server("HummingbirdTesting", "hummingbird"),
+        "Budget", "KeyValue", "Links", "ShortLinks", "LocalStore", "RawClient", server("Hummingbird", "hummingbird"),
+        server("HummingbirdTesting", "hummingbird"), server("NIOEmbedded", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"),
       ]),
-    .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
+    .testTarget(name: "CoracleTests", dependencies: ["Budget", "Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
-        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
+        "Budget", "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
         server("NIOPosix", "swift-nio"),
       ]),
-    .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: [
+        "Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser"), server("Logging", "swift-log"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,3 +1,4 @@
+import Budget
 import NIOCore
 
 /// What goes over a connection between peers: a `UInt32` length, little-endian, and then that many bytes.
@@ -21,29 +22,82 @@ struct OversizeFrame: Error, Equatable, CustomStringConvertible {
   var description: String { "a frame of \(size) bytes, at most \(limit) are allowed" }
 }
 
-/// Cuts the stream into frames. It never holds more than one frame that is not complete.
-struct FrameDecoder: ByteToMessageDecoder {
+/// There is no room for a frame in the memory that is set aside for those that are not whole. Its sender sends it again.
+struct NoRoomForFrame: Error, Equatable, CustomStringConvertible {
+  let size: Int
+
+  var description: String { "no room for a frame of \(size) bytes beside those that are on their way" }
+}
+
+/// Cuts the stream into frames. Of a frame that is not whole it holds what has come, in one place, and nothing else.
+final class FrameReader: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
   typealias InboundOut = [UInt8]
 
-  let maximumSize: Int
+  /// Most bytes of a frame; may change between frames.
+  var maximumSize: Int
+  private let memory: MemoryBudget.Account
+  /// The length of the next frame as far as it came: its bytes, and how many of them.
+  private var length: (value: Int, bytes: Int) = (0, 0)
+  private var frame: [UInt8] = []
+  private var reserved = 0
+  private var isBroken = false
 
-  init(maximumSize: Int = Frame.maximumSize) {
+  init(maximumSize: Int = Frame.maximumSize, memory: MemoryBudget.Account) {
     self.maximumSize = maximumSize
+    self.memory = memory
   }
 
-  mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
-    guard let announced = buffer.getInteger(at: buffer.readerIndex, endianness: .little, as: UInt32.self) else { return .needMoreData }
-    let size = Int(announced)
-    guard size <= maximumSize else { throw OversizeFrame(size: size, limit: maximumSize) }
-    guard buffer.readableBytes >= 4 + size else { return .needMoreData }
-    buffer.moveReaderIndex(forwardBy: 4)
-    context.fireChannelRead(Self.wrapInboundOut(buffer.readBytes(length: size) ?? []))
-    return .continue
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var buffer = unwrapInboundIn(data)
+    while !isBroken {
+      guard length.bytes == 4 || readLength(&buffer, context) else { return }
+      let part = min(length.value - frame.count, buffer.readableBytes)
+      buffer.readWithUnsafeReadableBytes {
+        frame.append(contentsOf: $0.prefix(part))
+        return part
+      }
+      guard frame.count == length.value else { return }
+      let whole = frame
+      (frame, length) = ([], (0, 0))
+      context.fireChannelRead(wrapInboundOut(whole))
+      release()
+    }
   }
 
-  /// What is left of a frame when the connection ends is nothing.
-  mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
-    while try decode(context: context, buffer: &buffer) == .continue {}
-    return .needMoreData
+  func handlerRemoved(context: ChannelHandlerContext) {
+    isBroken = true
+    frame = []
+    release()
+  }
+
+  /// False if it is not whole yet, or too large.
+  private func readLength(_ buffer: inout ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
+    while length.bytes < 4 {
+      guard let byte = buffer.readInteger(as: UInt8.self) else { return false }
+      length.value |= Int(byte) << (8 * length.bytes)
+      length.bytes += 1
+    }
+    guard length.value <= maximumSize else {
+      fail(OversizeFrame(size: length.value, limit: maximumSize), context)
+      return false
+    }
+    guard memory.reserve(length.value) else {
+      fail(NoRoomForFrame(size: length.value), context)
+      return false
+    }
+    reserved = length.value
+    frame.reserveCapacity(length.value)
+    return true
+  }
+
+  private func fail(_ error: any Error, _ context: ChannelHandlerContext) {
+    isBroken = true
+    context.fireErrorCaught(error)
+  }
+
+  private func release() {
+    memory.release(reserved)
+    reserved = 0
   }
 }

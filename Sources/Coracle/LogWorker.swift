@@ -32,6 +32,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   private let thread: NIOThreadPool
   private let metrics: NodeMetrics
+  private let pulse: NodePulse
   private let logger: Logger
   private let report: @Sendable (Report) -> Void
   private let inbox = NIOLockedValueBox(Inbox())
@@ -43,11 +44,13 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   /// `thread` must have one thread.
   init(
-    files: LogFiles<Storage>, thread: NIOThreadPool, metrics: NodeMetrics, logger: Logger, report: @escaping @Sendable (Report) -> Void
+    files: LogFiles<Storage>, thread: NIOThreadPool, metrics: NodeMetrics, pulse: NodePulse = NodePulse(), logger: Logger,
+    report: @escaping @Sendable (Report) -> Void
   ) {
     self.files = NIOLockedValueBox(files)
     self.thread = thread
     self.metrics = metrics
+    self.pulse = pulse
     self.logger = logger
     self.report = report
   }
@@ -80,7 +83,9 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   private func drain() {
     files.withLockedValue { files in
+      defer { pulse.logEnded() }
       while let work = take() {
+        pulse.logBegan()
         do throws(StorageError) {
           try perform(work, &files)
         } catch {
@@ -128,11 +133,11 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     while true {
       do throws(StorageError) {
         try work(&files)
-        if hasWarned { logger.notice("there is room on the disk again") }
+        if hasWarned { logger.notice("there is room again: writes go on") }
         return true
       } catch {
         guard case .full = error else { throw error }
-        if !hasWarned { logger.error("the disk is full: writes wait until there is room", metadata: ["error": "\(error)"]) }
+        if !hasWarned { logger.error("\(error.shortage): writes wait until there is room", metadata: ["error": "\(error)"]) }
         hasWarned = true
       }
       let (cut, isClosed) = inbox.withLockedValue { inbox in
@@ -142,5 +147,12 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
       if isClosed { return false }
       if let cut { try files.cut(through: cut) } else { sleepThread(fullDiskPause) }
     }
+  }
+}
+
+extension StorageError {
+  /// What is short, in words.
+  fileprivate var shortage: String {
+    if case .full(let error) = self, error.reason == .tooManyFiles { "too many files are open" } else { "the disk is full" }
   }
 }

@@ -24,6 +24,7 @@ public final class Node<Machine: StateMachine>: Service {
   private let threads: NodeThreads
   private let driver: NIOLoopBound<ReplicaDriver<Machine>>
   private let published: NIOLockedValueBox<ReplicaStatus>
+  private let pulse: NodePulse
   private let admission: Admission
   private let metrics: NodeMetrics
   private let logger: Logger
@@ -44,7 +45,8 @@ public final class Node<Machine: StateMachine>: Service {
     do {
       let start = NodeStart<Machine>(configuration, threads: threads, logger: logger)
       (driver, peerAddress) = try await start.run()
-      (eventLoop, published, ended, metrics) = (start.eventLoop, start.published, start.ended, start.metrics)
+      (eventLoop, published, pulse) = (start.eventLoop, start.published, start.pulse)
+      (ended, metrics) = (start.ended, start.metrics)
     } catch {
       await threads.shutdown()
       throw error
@@ -58,6 +60,9 @@ public final class Node<Machine: StateMachine>: Service {
 
   /// What the node knows of itself and its cluster, as of its last turn. From any thread, at once.
   public var status: ReplicaStatus { published.withLockedValue { $0 } }
+
+  /// Whether its threads do their work. From any thread, at once, also when they do not.
+  public var health: NodeHealth { pulse.health() }
 
   // MARK: Life
 

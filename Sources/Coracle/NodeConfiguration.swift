@@ -14,6 +14,12 @@ public struct NodeConfiguration: Sendable {
     }
   }
 
+  /// Most connections to and from peers, whoever they are.
+  public static let maximumPeerConnections = {
+    let limits = PeerTransport.Limits()
+    return limits.inboundConnections + limits.strangers + limits.links
+  }()
+
   /// Most bytes of a name.
   public static let maximumNameSize = 64
 
@@ -34,6 +40,8 @@ public struct NodeConfiguration: Sendable {
   /// the port can read and change everything, so it must be asked for.
   public var allowsPlainTextBeyondLoopback = false
   public var settings = ReplicaSettings()
+  /// What may be spent on what others make the node hold; the replica's own bounds are in `settings` (`MemoryShares.bound`).
+  public var memory = MemoryShares()
 
   public init(name: String, dataDirectory: String, peerAddress: HostPort) {
     self.name = name

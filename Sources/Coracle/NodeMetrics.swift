@@ -1,3 +1,4 @@
+import Budget
 import Metrics
 
 /// Why a frame to a peer was not sent.
@@ -12,7 +13,12 @@ enum DropReason: String, CaseIterable {
 /// Why this node closed a connection to a peer.
 enum CloseReason: String, CaseIterable {
   case oversizeFrame = "oversize_frame"
+  case malformedFrame = "malformed_frame"
+  /// All frames that are on their way would take too much.
+  case noMemory = "no_memory"
   case stalled, idle
+  /// No frame of a member came over it in time.
+  case stranger
   case tooManyConnections = "too_many_connections"
   case failed
 }
@@ -33,11 +39,22 @@ struct NodeMetrics: Sendable {
   let syncDuration: Timer
   /// Bytes that wait for the log's thread.
   let logQueueBytes: Gauge
+  /// What is reserved on each account of the memory budget, and how often more was refused, in the order of the accounts.
+  private let memory: [(reserved: Gauge, refusals: Gauge)]
+  private let budget: MemoryBudget
   private let drops: [DropReason: Counter]
   private let closes: [CloseReason: Counter]
 
-  init(node: String) {
+  init(node: String, memory budget: MemoryBudget = MemoryBudget(bytes: 0)) {
     let dimensions = [("node", node)]
+    self.budget = budget
+    memory = budget.usage.map {
+      let dimensions = dimensions + [("account", $0.name)]
+      return (
+        Gauge(label: "coracle_memory_reserved_bytes", dimensions: dimensions),
+        Gauge(label: "coracle_memory_refusals", dimensions: dimensions)
+      )
+    }
     turns = Counter(label: "coracle_turns_total", dimensions: dimensions)
     elections = Counter(label: "coracle_elections_won_total", dimensions: dimensions)
     leader = Gauge(label: "coracle_is_leader", dimensions: dimensions)
@@ -57,5 +74,13 @@ struct NodeMetrics: Sendable {
   }
 
   func dropped(_ reason: DropReason) { drops[reason]?.increment() }
+
+  func recordMemory() {
+    for (gauges, usage) in zip(memory, budget.usage) {
+      gauges.reserved.record(usage.reserved)
+      gauges.refusals.record(usage.refusals)
+    }
+  }
+
   func closed(_ reason: CloseReason) { closes[reason]?.increment() }
 }

@@ -19,6 +19,7 @@ struct NodeStart<Machine: StateMachine> {
 
   let eventLoop: any EventLoop
   let published: NIOLockedValueBox<ReplicaStatus>
+  let pulse = NodePulse()
   let ended = Latch<NodeError?>()
   let metrics: NodeMetrics
   private let configuration: NodeConfiguration
@@ -30,7 +31,7 @@ struct NodeStart<Machine: StateMachine> {
     self.threads = threads
     self.logger = logger
     eventLoop = threads.eventLoop
-    metrics = NodeMetrics(node: configuration.name)
+    metrics = NodeMetrics(node: configuration.name, memory: configuration.memory.budget)
     published = NIOLockedValueBox(ReplicaStatus(node: NodeID(0), name: configuration.name))
   }
 
@@ -81,10 +82,11 @@ struct NodeStart<Machine: StateMachine> {
   }
 
   private func listen() async throws(StartError) -> (NIOLoopBound<PeerTransport>, HostPort) {
-    let (address, eventLoop, metrics, logger) = (configuration.peerAddress, eventLoop, metrics, logger)
+    let (address, memory, eventLoop, metrics, logger) = (configuration.peerAddress, configuration.memory, eventLoop, metrics, logger)
     do {
       return try await eventLoop.flatSubmit {
-        let transport = PeerTransport(eventLoop: eventLoop, metrics: metrics, logger: logger)
+        let transport = PeerTransport(
+          eventLoop: eventLoop, incoming: memory.incomingFrames, outgoing: memory.outgoingFrames, metrics: metrics, logger: logger)
         let bound = NIOLoopBound(transport, eventLoop: eventLoop)
         return transport.bind(to: address).map { (bound, $0) }
       }.get()
@@ -107,7 +109,7 @@ struct NodeStart<Machine: StateMachine> {
 
   private func makeDriver(_ parts: Parts) -> ReplicaDriver<Machine> {
     let inbox = EventInbox<Machine>(eventLoop: eventLoop)
-    let log = LogWorker(files: parts.files.log, thread: threads.log, metrics: metrics, logger: logger) { report in
+    let log = LogWorker(files: parts.files.log, thread: threads.log, metrics: metrics, pulse: pulse, logger: logger) { report in
       switch report {
       case .identitySaved: inbox.post(.identitySaved)
       case .written(let sequence): inbox.post(.written(through: sequence))
@@ -120,7 +122,7 @@ struct NodeStart<Machine: StateMachine> {
       reading: SnapshotWorker(files: parts.files.snapshotsForPeers, thread: threads.snapshotsForPeers, report: inbox.post))
     let driver = ReplicaDriver(
       replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
-      snapshots: snapshots, metrics: metrics, logger: logger, published: published
+      snapshots: snapshots, metrics: metrics, logger: logger, published: published, pulse: pulse
     ) { [ended, disk = parts.disk] failure in
       inbox.close()
       disk.unlock()

@@ -1,8 +1,10 @@
+import Budget
 import ByteCoding
 import Logging
 import NIOCore
 import NIOPosix
 import Replica
+import Sockets
 
 /// Carries frames between peers over TCP. It promises nothing: a frame that cannot go now is dropped and counted, since the replica sends
 /// again what matters.
@@ -11,10 +13,16 @@ import Replica
 final class PeerTransport {
   /// Bounds of all that a peer, or whoever claims to be one, can make this node hold.
   struct Limits {
-    /// Bytes of one frame.
+    /// Bytes of one frame of a member.
     var frameSize = Frame.maximumSize
-    /// Connections that others opened; one more is closed at once.
+    /// Bytes of one frame before the first one of a member: that, and an introduction, are small.
+    var firstFrameSize = 64 << 10
+    /// Connections of members that they opened; for one more, the one that was not used for longest is closed.
     var inboundConnections = 64
+    /// Connections that others opened and over which no frame of a member has come yet; for one more, the oldest is closed.
+    var strangers = 16
+    /// How long such a connection has for that.
+    var firstFrameTime = TimeAmount.seconds(5)
     /// Addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
     var links = 64
     /// Bytes that wait in one connection for the other side to take them.
@@ -31,15 +39,19 @@ final class PeerTransport {
   }
 
   private let eventLoop: any EventLoop
-  private let limits: Limits
+  let limits: Limits
+  /// Frames that come in and are not whole; what was sent and the other sides have not taken.
+  private let incoming: MemoryBudget.Account
+  let outgoing: MemoryBudget.Account
   private let metrics: NodeMetrics
   private let logger: Logger
   /// Called for each frame that comes in, with the connection to answer on.
-  var receive: (Bytes, UInt64) -> Void = { _, _ in }
+  var receive: (Bytes, UInt64) -> FrameVerdict = { _, _ in .unknown }
+  /// What to send first on a connection to this address.
+  var greeting: (String) -> [UInt8]? = { _ in nil }
 
   private var listener: (any Channel)?
   private var connections: [UInt64: PeerConnection] = [:]
-  private var inboundCount = 0
   private var links: [String: PeerLink] = [:]
   private var outbound: [UInt64: PeerLink] = [:]
   private var lastConnection: UInt64 = 0
@@ -47,9 +59,14 @@ final class PeerTransport {
   private var sweeper: RepeatedTask?
   private var isClosed = false
 
-  init(eventLoop: any EventLoop, limits: Limits = Limits(), metrics: NodeMetrics, logger: Logger) {
+  init(
+    eventLoop: any EventLoop, limits: Limits = Limits(), incoming: MemoryBudget.Account, outgoing: MemoryBudget.Account,
+    metrics: NodeMetrics, logger: Logger
+  ) {
     self.eventLoop = eventLoop
     self.limits = limits
+    self.incoming = incoming
+    self.outgoing = outgoing
     self.metrics = metrics
     self.logger = logger
   }
@@ -63,6 +80,9 @@ final class PeerTransport {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.autoRead, value: false)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPause()) }
+      }
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.writeBufferWaterMark, value: waterMark)
@@ -150,9 +170,10 @@ final class PeerTransport {
         let (transport, link) = this.value
         do {
           let channel = try result.get()
-          let connection = try transport.adopt(channel)
+          let connection = try transport.adopt(channel, isInbound: false)
           transport.outbound[connection.id] = link
           transport.logger.debug("connected to peer", metadata: ["address": "\(link.address)"])
+          if let greeting = transport.greeting(link.address) { _ = connection.write(greeting) }
           link.connected(connection, now: .now())
           transport.flush()
         } catch {
@@ -162,44 +183,55 @@ final class PeerTransport {
   }
 
   private func accept(_ channel: any Channel) throws {
-    guard inboundCount < limits.inboundConnections else {
-      metrics.closed(.tooManyConnections)
-      throw ChannelError.operationUnsupported
-    }
-    _ = try adopt(channel)
-    inboundCount += 1
+    let connection = try adopt(channel, isInbound: true)
+    let strangers = connections.values.filter { $0.isInbound && !$0.isMembers && $0 !== connection }
+    if strangers.count >= limits.strangers { evict(strangers.min { $0.id < $1.id }) }
   }
 
-  private func adopt(_ channel: any Channel) throws -> PeerConnection {
+  /// A frame of a member came over this connection, the first one.
+  func becameMembers(_ connection: PeerConnection) {
+    let members = connections.values.filter { $0.isInbound && $0.isMembers && $0 !== connection }
+    if connection.isInbound, members.count >= limits.inboundConnections {
+      evict(members.min { ($0.lastUse, $0.id) < ($1.lastUse, $1.id) })
+    }
+  }
+
+  private func evict(_ connection: PeerConnection?) {
+    metrics.closed(.tooManyConnections)
+    connection?.close()
+  }
+
+  private func adopt(_ channel: any Channel, isInbound: Bool) throws -> PeerConnection {
     guard !isClosed else {
       channel.close(promise: nil)
       throw ChannelError.ioOnClosedChannel
     }
     SocketTimeouts.limitUnacknowledgedTime(of: channel, to: limits.stallTime)
     lastConnection += 1
-    let connection = PeerConnection(id: lastConnection, transport: self)
-    try channel.pipeline.syncOperations.addHandlers(
-      ByteToMessageHandler(FrameDecoder(maximumSize: limits.frameSize)), connection)
+    let reader = FrameReader(maximumSize: min(limits.firstFrameSize, limits.frameSize), memory: incoming)
+    let connection = PeerConnection(id: lastConnection, isInbound: isInbound, reader: reader, transport: self)
+    try channel.pipeline.syncOperations.addHandlers(reader, connection)
     connections[connection.id] = connection
     return connection
   }
 
-  func received(_ frame: Bytes, on connection: PeerConnection) {
-    receive(frame, connection.id)
-  }
+  func received(_ frame: Bytes, on connection: PeerConnection) -> FrameVerdict { receive(frame, connection.id) }
 
   func failed(_ error: any Error, on connection: PeerConnection) {
-    metrics.closed(error is OversizeFrame ? .oversizeFrame : .failed)
+    let reason: CloseReason =
+      switch error {
+      case is OversizeFrame: .oversizeFrame
+      case is NoRoomForFrame: .noMemory
+      case is MalformedFrame: .malformedFrame
+      default: .failed
+      }
+    metrics.closed(reason)
     logger.debug("peer connection failed", metadata: ["error": "\(error)"])
   }
 
   func closed(_ connection: PeerConnection) {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
-    if let link = outbound.removeValue(forKey: connection.id) {
-      disconnected(link, ChannelError.eof)
-    } else {
-      inboundCount -= 1
-    }
+    if let link = outbound.removeValue(forKey: connection.id) { disconnected(link, ChannelError.eof) }
   }
 
   private func disconnected(_ link: PeerLink, _ error: any Error) {
@@ -215,6 +247,9 @@ final class PeerTransport {
     for connection in connections.values {
       if let since = connection.stalledSince(now), now - since >= limits.stallTime {
         metrics.closed(.stalled)
+        connection.close()
+      } else if connection.isInbound, !connection.isMembers, now - connection.openedAt >= limits.firstFrameTime {
+        metrics.closed(.stranger)
         connection.close()
       } else if now - connection.lastUse >= limits.idleTime {
         metrics.closed(.idle)

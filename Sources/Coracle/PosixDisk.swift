@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import Raft
 import WriteAheadLog
 
@@ -26,6 +27,7 @@ public final class PosixDisk: Disk, Sendable {
   public let path: String
   private let directory: Int32
   private let lock: Int32
+  private let spare = SpareDescriptor()
 
   /// Opens the directory, which is made if it is missing (its parent must be there), and locks it until this value goes away.
   public init(path: String) throws(PosixDiskError) {
@@ -78,7 +80,7 @@ public final class PosixDisk: Disk, Sendable {
 
   public func list() throws(DiskError) -> [String] {
     // A descriptor of its own: reading moves its position, and closing the stream closes it.
-    let descriptor = retrying { openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    let descriptor = spare.opening { openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw DiskError("list", path, errno) }
     guard let stream = fdopendir(descriptor) else {
       let error = DiskError("list", path, errno)
@@ -103,7 +105,7 @@ public final class PosixDisk: Disk, Sendable {
   public func open(_ name: String, create: Bool) throws(DiskError) -> File {
     try check(name, "open")
     let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0)
-    let descriptor = retrying { openat(directory, name, flags, mode_t(0o600)) }
+    let descriptor = spare.opening { openat(directory, name, flags, mode_t(0o600)) }
     guard descriptor >= 0 else { throw DiskError("open", name, errno) }
     return File(descriptor: descriptor, name: name)
   }
@@ -201,9 +203,44 @@ extension DiskError {
       switch code {
       case ENOENT: .missing
       case ENOSPC, EDQUOT: .full
+      case EMFILE, ENFILE: .tooManyFiles
       default: .failed(String(cString: strerror(code)))
       }
     self.init(operation: operation, file: file, reason: reason)
+  }
+}
+
+/// Kept open so that the node's own files can be opened when connections have taken all other descriptors: it is given up for one of them,
+/// and taken again as soon as there is another.
+final class SpareDescriptor: Sendable {
+  private let descriptor = NIOLockedValueBox<Int32>(-1)
+
+  init() { refill() }
+
+  deinit { _ = giveUp() }
+
+  /// Calls `open`, and once more if that failed for want of descriptors and there was one to spare. Another thread may be faster: then it
+  /// fails as before.
+  func opening(_ open: () -> Int32) -> Int32 {
+    var opened = retrying(open)
+    if opened < 0, errno == EMFILE || errno == ENFILE, giveUp() { opened = retrying(open) }
+    let code = errno
+    refill()
+    errno = code
+    return opened
+  }
+
+  private func giveUp() -> Bool {
+    descriptor.withLockedValue { descriptor in
+      guard descriptor >= 0 else { return false }
+      _ = posixClose(descriptor)
+      descriptor = -1
+      return true
+    }
+  }
+
+  private func refill() {
+    descriptor.withLockedValue { if $0 < 0 { $0 = posixOpen("/dev/null", O_RDONLY | O_CLOEXEC) } }
   }
 }
 

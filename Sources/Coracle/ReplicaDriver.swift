@@ -27,6 +27,8 @@ final class ReplicaDriver<Machine: StateMachine> {
   private let metrics: NodeMetrics
   private let logger: Logger
   private let published: NIOLockedValueBox<ReplicaStatus>
+  private let pulse: NodePulse
+  private var heartbeat: RepeatedTask?
   /// Called once, on any thread, when all files are closed and the directory may be used again.
   private let onStopped: @Sendable (NodeError?) -> Void
 
@@ -44,7 +46,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   init(
     replica: Replica<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
     snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
-    onStopped: @escaping @Sendable (NodeError?) -> Void
+    pulse: NodePulse, onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
     self.replica = replica
     self.cluster = cluster
@@ -55,6 +57,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     self.metrics = metrics
     self.logger = logger
     self.published = published
+    self.pulse = pulse
     self.onStopped = onStopped
     // An answer to a request of an earlier process must not be taken for one of this.
     lastRequest = .random(in: .min ... .max)
@@ -65,8 +68,16 @@ final class ReplicaDriver<Machine: StateMachine> {
   // MARK: Events
 
   func start() {
-    transport.receive = { [unowned self] frame, connection in step(.frame(frame, connection: connection)) }
+    transport.receive = { [unowned self] frame, connection in
+      step(.frame(frame, connection: connection))
+      return isStopped ? .unknown : effects.frameVerdict
+    }
+    transport.greeting = { [unowned self] address in replica.greeting(for: address) }
     transport.start()
+    heartbeat = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: NodePulse.interval) { [pulse, metrics] _ in
+      pulse.replicaTurned()
+      metrics.recordMemory()
+    }
     publish()
     beginTurn()
   }
@@ -153,6 +164,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private func publish() {
     let status = replica.status
     published.withLockedValue { $0 = status }
+    pulse.replicaTurned()
     metrics.turns.increment()
     metrics.pendingRequests.record(status.pendingRequests)
     metrics.pendingBytes.record(status.pendingBytes)
@@ -224,8 +236,10 @@ final class ReplicaDriver<Machine: StateMachine> {
     isStopped = true
     timer?.task.cancel()
     timer = nil
+    heartbeat?.cancel()
     for request in Array(completions.keys) { fail(request, RequestError(.stopped, outcome: .unknown)) }
-    transport.receive = { _, _ in }
+    transport.receive = { _, _ in .unknown }
+    transport.greeting = { _ in nil }
     transport.close()
     log.close { [snapshots, onStopped] in
       snapshots.close { onStopped(failure) }

@@ -138,14 +138,7 @@ struct Gateway: Sendable {
           $0.field("etcdcluster", text: EtcdVersion.cluster)
         }
       }
-    case .health:
-      let isHealthy = service.status.leader != nil
-      var writer = JSONWriter()
-      writer.object {
-        $0.field("health", text: isHealthy ? "true" : "false")
-        $0.field("reason", text: isHealthy ? "" : "RAFT NO LEADER")
-      }
-      return GatewayResponse(status: isHealthy ? 200 : 503, content: .text, body: ResponseBody(writer.bytes))
+    case .health(let probe): return probe.answer(service.health)
     }
   }
 

@@ -1,5 +1,7 @@
+import Budget
 import NIOCore
 import NIOHTTP1
+import Replica
 import RequestChecks
 
 /// One client's connection: one request at a time, in the order in which they came (`HTTPServerPipelineHandler` holds back the others and
@@ -29,13 +31,23 @@ final class GatewayHandler: ChannelInboundHandler {
   private var requests: UInt64 = 0
   /// The client sends nothing more, but may still wait for answers.
   private var isInputClosed = false
+  /// What this connection has reserved for the body that it takes in.
+  private var reserved = 0
+  /// The head of a request has begun to come.
+  private var isHeadComing = false
+  private var bodyDeadline = NIODeadline.distantFuture
   private var deadline: NIODeadline?
-  private var timer: Scheduled<Void>?
+  private var timer: (task: Scheduled<Void>, at: NIODeadline)?
   private var this: NIOLoopBound<(GatewayHandler, ChannelHandlerContext)>?
 
   private var settings: GatewaySettings { gateway.settings }
 
-  init(gateway: Gateway) { self.gateway = gateway }
+  private let bodies: MemoryBudget.Account
+
+  init(gateway: Gateway, bodies: MemoryBudget.Account) {
+    self.gateway = gateway
+    self.bodies = bodies
+  }
 
   // MARK: What happens
 
@@ -46,8 +58,9 @@ final class GatewayHandler: ChannelInboundHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) {
     state = .closed
+    releaseBody()
     deadline = nil
-    timer?.cancel()
+    timer?.task.cancel()
     this = nil
   }
 
@@ -88,9 +101,18 @@ final class GatewayHandler: ChannelInboundHandler {
 
   // MARK: Request
 
+  /// Something came from the client, no matter what it will turn out to be.
+  func bytesArrived() {
+    guard case .idle = state, !isHeadComing else { return }
+    isHeadComing = true
+    expect(within: settings.headTimeout)
+  }
+
   private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     guard case .idle = state else { return }
-    expect(within: settings.bodyTimeout)
+    isHeadComing = false
+    bodyDeadline = .now() + TimeAmount(settings.bodyTimeout)
+    expectBody()
     let isTooLarge = head.headers.first(name: "Content-Length").flatMap { Int($0) }.map { $0 > settings.maximumBodyBytes } ?? false
     let refusal =
       gateway.refusal(of: head.source, contentType: head.headers.first(name: "Content-Type")) ?? (isTooLarge ? .bodyTooLarge : nil)
@@ -107,14 +129,36 @@ final class GatewayHandler: ChannelInboundHandler {
   }
 
   private func append(_ part: ByteBuffer) {
+    expectBody()
     guard case .receiving(let head, var body) = state else { return }
     state = .closed  // So that `body` is not held twice, and copied.
-    guard body.count + part.readableBytes <= settings.maximumBodyBytes else {
-      state = .discarding(head, .bodyTooLarge)
-      return
+    guard body.count + part.readableBytes <= settings.maximumBodyBytes else { return discard(head, .bodyTooLarge) }
+    // Large bodies leave a quarter to the small ones.
+    let left = body.count + part.readableBytes > settings.smallBodyBytes ? bodies.bytes / 4 : 0
+    guard bodies.hasRoom(for: part.readableBytes + left), bodies.reserve(part.readableBytes) else { return discard(head, .busy) }
+    reserved += part.readableBytes
+    if body.isEmpty, let announced = head.headers.first(name: "Content-Length").flatMap({ Int($0) }) {
+      // At once as large as it will be: growing would double what it takes.
+      body.reserveCapacity(min(announced, settings.maximumBodyBytes))
     }
     body.append(contentsOf: part.readableBytesView)
     state = .receiving(head, body: body)
+  }
+
+  private func discard(_ head: HTTPRequestHead, _ response: GatewayResponse) {
+    releaseBody()
+    state = .discarding(head, response)
+  }
+
+  private func releaseBody() {
+    guard reserved > 0 else { return }
+    bodies.release(reserved)
+    reserved = 0
+  }
+
+  private func expectBody() {
+    deadline = min(bodyDeadline, .now() + TimeAmount(settings.bodyStallTimeout))
+    watchDeadline()
   }
 
   private func endRequest(_ context: ChannelHandlerContext) {
@@ -132,7 +176,9 @@ final class GatewayHandler: ChannelInboundHandler {
     let request = GatewayRequest(
       method: head.method.rawValue, target: RequestTarget(head.uri)?.path ?? head.uri, timeout: head.headers.first(name: "Grpc-Timeout"),
       body: body)
-    switch gateway.begin(request) {
+    let step = gateway.begin(request)
+    releaseBody()
+    switch step {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
     case .perform(let task):
       requests += 1
@@ -212,23 +258,26 @@ final class GatewayHandler: ChannelInboundHandler {
 
   // MARK: Deadline
 
-  /// Closes the connection unless something else is expected by then. So that a request costs no timer, one timer per connection looks now
-  /// and then whether the deadline has passed: it may be missed by the shortest of the three timeouts.
+  /// Closes the connection unless something else is expected by then.
   private func expect(within time: Duration) {
     deadline = .now() + TimeAmount(time)
-    if timer == nil { startTimer() }
+    watchDeadline()
   }
 
-  private func startTimer() {
-    guard let this else { return }
-    let period = min(settings.idleTimeout, settings.bodyTimeout, settings.stallTimeout)
-    timer = this.eventLoop.scheduleTask(in: TimeAmount(period)) { this.value.0.timerFired(this.value.1) }
+  /// So that a request costs no timer, one that is set for an earlier moment is left alone, and set for the deadline of then when it fires.
+  private func watchDeadline() {
+    guard let this, let deadline else { return }
+    if let timer {
+      guard deadline < timer.at else { return }
+      timer.task.cancel()
+    }
+    timer = (this.eventLoop.scheduleTask(deadline: deadline) { this.value.0.timerFired(this.value.1) }, deadline)
   }
 
   private func timerFired(_ context: ChannelHandlerContext) {
     timer = nil
     guard let deadline else { return }
-    if deadline <= .now() { context.close(promise: nil) } else { startTimer() }
+    if deadline <= .now() { context.close(promise: nil) } else { watchDeadline() }
   }
 }
 
@@ -242,6 +291,13 @@ extension HTTPRequestHead {
 }
 
 extension GatewayResponse {
+  /// Nothing was done: there are too many bodies on their way for the memory there is.
+  fileprivate static var busy: GatewayResponse {
+    var response = error(APIError(RequestError(.busy, outcome: .notDone)))
+    response.status = 503
+    return response
+  }
+
   fileprivate static var bodyTooLarge: GatewayResponse {
     var response = error(.tooLarge)
     response.status = 413

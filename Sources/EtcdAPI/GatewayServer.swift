@@ -1,7 +1,9 @@
+import Budget
 import NIOCore
 import NIOExtras
 import NIOHTTP1
 import NIOPosix
+import Sockets
 
 /// The client port of a node: etcd's JSON gateway over HTTP/1.1.
 public final class GatewayServer: Sendable {
@@ -24,8 +26,10 @@ public final class GatewayServer: Sendable {
   /// - Parameters:
   ///   - host: A name or an address, of either family.
   ///   - port: 0 for one that is free.
+  ///   - bodies: What the bodies of requests that are not whole yet are counted on; a request whose body does not fit is refused as busy.
   public static func start(
     host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
+    bodies: MemoryBudget.Account = MemoryBudget(bytes: .max).account("bodies"),
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) async throws -> GatewayServer {
     let gateway = Gateway(service: service, settings: settings)
@@ -36,7 +40,7 @@ public final class GatewayServer: Sendable {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+          try channel.pipeline.syncOperations.addHandler(AcceptPause())
           try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
         }
       }
@@ -49,14 +53,14 @@ public final class GatewayServer: Sendable {
             try channel.pipeline.syncOperations.addHandler(RefusingHandler())
             return
           }
-          try channel.pipeline.syncOperations.addGatewayHandlers(gateway)
+          try channel.pipeline.syncOperations.addGatewayHandlers(gateway, bodies)
         }
       }
       .bind(host: host, port: port).get()
     return try GatewayServer(channel: channel, quiescing: quiescing, settings: settings)
   }
 
-  /// Stops listening; requests under way have `shutdownTimeout` to end.
+  /// Stops listening; requests under way have `shutdownTimeout` to end, then their connections are closed.
   public func stop() async {
     let promise = channel.eventLoop.makePromise(of: Void.self)
     quiescing.initiateShutdown(promise: promise)
@@ -70,12 +74,14 @@ public final class GatewayServer: Sendable {
 }
 
 extension ChannelPipeline.SynchronousOperations {
-  func addGatewayHandlers(_ gateway: Gateway) throws {
+  func addGatewayHandlers(_ gateway: Gateway, _ bodies: MemoryBudget.Account) throws {
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = gateway.settings.maximumHeaderBytes
     limits.maxHeaderListSize = gateway.settings.maximumHeaderBytes
     limits.maxHeaderFieldCount = gateway.settings.maximumHeaderFields
     try configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
-    try addHandler(GatewayHandler(gateway: gateway))
+    let handler = GatewayHandler(gateway: gateway, bodies: bodies)
+    try addHandler(handler)
+    try addHandler(ArrivalHandler(closesAfter: gateway.settings.shutdownTimeout, onBytes: handler.bytesArrived), position: .first)
   }
 }

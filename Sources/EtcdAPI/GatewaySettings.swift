@@ -2,6 +2,8 @@
 public struct GatewaySettings: Sendable, Hashable {
   /// Most bytes of a request's body. Base64 makes the largest request of the store, 1.5 MiB, into 2 MiB.
   public var maximumBodyBytes = 3 << 20
+  /// Bodies up to here may also take the last quarter of the memory that there is for bodies.
+  public var smallBodyBytes = 64 << 10
   /// Most bytes of a request's header fields together.
   public var maximumHeaderBytes = 16 << 10
   /// Most header fields of a request.
@@ -14,13 +16,16 @@ public struct GatewaySettings: Sendable, Hashable {
   public var requestTimeout = Duration.seconds(5)
   /// The longest time that a client may allow for a request.
   public var maximumRequestTimeout = Duration.seconds(60)
-  /// How long a connection may be without a request; also, how long the head of one may take.
+  /// How long a connection may be without a request.
   public var idleTimeout = Duration.seconds(120)
-  /// How long the body of a request may take to come.
+  /// How long the head of a request may take to come, from its first byte on.
+  public var headTimeout = Duration.seconds(10)
+  /// How long the body of a request may take to come, and how long nothing of it may come.
   public var bodyTimeout = Duration.seconds(30)
+  public var bodyStallTimeout = Duration.seconds(10)
   /// How long a client may take to accept the next part of an answer.
   public var stallTimeout = Duration.seconds(30)
-  /// How long requests under way may take to end when the port is closed.
+  /// How long requests under way may take to end when the port is closed; then their connections are closed too.
   public var shutdownTimeout = Duration.seconds(5)
   /// About how many bytes of a long answer are made and sent at a time.
   public var chunkBytes = 64 << 10

@@ -15,6 +15,24 @@ public protocol KeyValueService: Sendable {
 
   /// What the node knows of itself. Cheap, and never waits for requests.
   var status: ServiceStatus { get }
+
+  /// Whether the node does its work. Waits for nothing that could be what does not work.
+  var health: ServiceHealth { get }
+}
+
+/// What `/health` and its like look at.
+public struct ServiceHealth: Sendable, Hashable {
+  public var hasLeader: Bool
+  /// What keeps the node from answering anything, in words; `nil` if nothing does.
+  public var stall: String?
+  /// What keeps it from making writes durable, in words; `nil` if nothing does.
+  public var writeStall: String?
+
+  public init(hasLeader: Bool, stall: String? = nil, writeStall: String? = nil) {
+    self.hasLeader = hasLeader
+    self.stall = stall
+    self.writeStall = writeStall
+  }
 }
 
 /// An answer, and what it is worth.

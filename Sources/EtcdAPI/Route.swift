@@ -3,14 +3,17 @@ enum Route: Equatable {
   /// Asked with POST and a JSON body.
   enum Call { case range, put, deleteRange, transaction, status, memberList }
   /// Asked with GET.
-  enum Information { case version, health }
+  enum Information: Equatable {
+    case version
+    case health(HealthProbe)
+  }
 
   case call(Call)
   case information(Information)
   /// Nowhere; this text says so.
   case unknown(String)
 
-  /// - Parameter target: A path, perhaps with a query, which is ignored.
+  /// - Parameter target: A path, perhaps with a query, which only the health probes look at.
   init(_ target: String) {
     let path = target.prefix { $0 != "?" }
     for version in ["/v3/", "/v3beta/"] where path.hasPrefix(version) {
@@ -18,9 +21,12 @@ enum Route: Equatable {
       self = .call(call)
       return
     }
+    if let probe = HealthProbe(path: path, query: target.dropFirst(path.count + 1)) {
+      self = .information(.health(probe))
+      return
+    }
     switch path {
     case "/version": self = .information(.version)
-    case "/health": self = .information(.health)
     // etcd has two texts: one from its gateway and one from its HTTP server.
     default: self = .unknown(path.hasPrefix("/v3/") || path.hasPrefix("/v3beta/") ? "Not Found" : "404 page not found")
     }

@@ -29,6 +29,7 @@ struct ControlEffects {
   @usableFromInline var logReads: [EntriesRequest] = []
   @usableFromInline var frames: [(to: Destination, frame: [UInt8])] = []
   @usableFromInline var notices: [Notice] = []
+  @usableFromInline var frameVerdict = FrameVerdict.unknown
   @usableFromInline var answers: [Answer] = []
   @usableFromInline var snapshots: [Work] = []
   @usableFromInline var deadline: Instant = .zero

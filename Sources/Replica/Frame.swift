@@ -10,6 +10,8 @@ struct Frame: Equatable, Sendable {
     case introduction(Introduction)
     /// The sender is of another cluster, and wants no part of this.
     case stranger
+    /// Says who sends what will follow. The first on each connection to a member, so that the receiver knows whose the large ones are.
+    case greeting
   }
 
   /// Before the cluster is formed there is none.
@@ -32,7 +34,7 @@ struct Frame: Equatable, Sendable {
     switch body {
     case .message(let message): message.encode(into: &writer)
     case .introduction(let introduction): introduction.encode(into: &writer)
-    case .stranger: break
+    case .stranger, .greeting: break
     }
     writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
     return writer.bytes
@@ -71,6 +73,7 @@ struct Frame: Equatable, Sendable {
     switch kind {
     case 1: body = .introduction(try Introduction(from: &reader))
     case 2: body = .stranger
+    case 3: body = .greeting
     default: body = .message(try Message(kind: kind, from: from, to: to, reader: &reader))
     }
     try reader.expectEnd()
@@ -82,6 +85,7 @@ struct Frame: Equatable, Sendable {
     switch body {
     case .introduction: 1
     case .stranger: 2
+    case .greeting: 3
     case .message(let message): message.kind
     }
   }

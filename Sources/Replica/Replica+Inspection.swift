@@ -89,14 +89,15 @@ package struct FrameDescription: Sendable {
     case .message(let message): (label, term) = (Self.label(of: message.body), message.term)
     case .introduction: (label, term) = ("introduction", 0)
     case .stranger: (label, term) = ("stranger", 0)
+    case .greeting: (label, term) = ("greeting", 0)
     }
   }
 
   /// Every kind of frame: the number that it has on the wire, and the first word of its label.
   package static let kinds: [(number: UInt8, name: String)] = [
-    (1, "introduction"), (2, "stranger"), (16, "preVoteRequest"), (17, "preVoteResponse"), (18, "voteRequest"), (19, "voteResponse"),
-    (20, "append"), (21, "appendAccepted"), (22, "appendRejected"), (23, "heartbeat"), (24, "heartbeatResponse"), (25, "commit"),
-    (26, "snapshotBlock"), (27, "snapshotProgress"), (28, "readRequest"), (29, "readResponse"), (30, "proposals"),
+    (1, "introduction"), (2, "stranger"), (3, "greeting"), (16, "preVoteRequest"), (17, "preVoteResponse"), (18, "voteRequest"),
+    (19, "voteResponse"), (20, "append"), (21, "appendAccepted"), (22, "appendRejected"), (23, "heartbeat"), (24, "heartbeatResponse"),
+    (25, "commit"), (26, "snapshotBlock"), (27, "snapshotProgress"), (28, "readRequest"), (29, "readResponse"), (30, "proposals"),
     (31, "proposalsRefused"), (32, "outdated"),
   ]
 

@@ -37,6 +37,9 @@ public struct Replica<Machine: StateMachine>: Sendable {
 
   public var status: ReplicaStatus { control.status }
 
+  /// The frame to send first on each new connection to a member's address; `nil` for any other.
+  public func greeting(for address: String) -> [UInt8]? { control.greeting(for: address) }
+
   /// Takes one event. Follow the last one at hand with `endTurn`.
   @inlinable
   public mutating func step(_ event: ReplicaEvent<Machine>, now: Instant, into effects: inout ReplicaEffects<Machine>) {

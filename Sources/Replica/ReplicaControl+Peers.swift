@@ -6,22 +6,27 @@ import WriteAheadLog
 extension ReplicaControl {
   /// How often a node that waits for its cluster to form shows itself.
   private static var introductionInterval: Nanoseconds { .milliseconds(200) }
-  /// Most messages that wait for the disk. Beyond, the oldest are dropped: as the network may drop them, consensus can do without.
+  /// Most messages that wait for the disk. Beyond, and beyond `maximumWithheldBytes` of the settings, the oldest go: as the network
+  /// may drop them, consensus can do without.
   private static var maximumWithheld: Int { 4096 }
 
   @usableFromInline
   mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ControlEffects) {
+    effects.frameVerdict = .unknown
     guard !isStopped else { return }
     let frame: Frame
     do {
       frame = try Frame(decoding: bytes)
     } catch {
+      effects.frameVerdict = .malformed
       return refuse(error.description, now: now, into: &effects)
     }
     guard frame.from != identity.node else { return }
+    if isOfMember(frame) { effects.frameVerdict = .member }
     switch frame.body {
     case .introduction(let introduction):
       receive(introduction, from: frame.from, connection: connection, now: now, into: &effects)
+    case .greeting: break
     case .stranger:
       refuse("node \(frame.from) belongs to another cluster: check its address in this cluster's configuration", now: now, into: &effects)
     case .message(let message):
@@ -37,6 +42,18 @@ extension ReplicaControl {
       }
       raft?.step(.message(message), now: now, into: &consensus)
     }
+  }
+
+  private func isOfMember(_ frame: Frame) -> Bool {
+    if let cluster = frame.cluster, cluster == identity.cluster { return frame.to == nil || frame.to == identity.node }
+    guard formation != nil, case .introduction(let introduction) = frame.body else { return false }
+    return contact.initialCluster.contains { $0.name == introduction.name }
+  }
+
+  /// What to say first on a new connection to this address; `nil` as long as there is nobody to be a member with.
+  func greeting(for address: String) -> [UInt8]? {
+    guard !isStopped, let member = raft?.configuration.voters.first(where: { $0.peerAddress == address }) else { return nil }
+    return Frame(cluster: identity.cluster, from: identity.node, to: member.id, body: .greeting).encoded()
   }
 
   private mutating func refuse(_ what: String, now: Instant, into effects: inout ControlEffects) {
@@ -64,7 +81,17 @@ extension ReplicaControl {
       effects.frames.append((.address(address), frame.encoded()))
     }
     withheld.clear()
-    if !kept.isEmpty { withheld.append(contentsOf: kept.suffix(Self.maximumWithheld)) }
+    if !kept.isEmpty { withheld.append(contentsOf: newest(of: kept)) }
+  }
+
+  /// As many of the last as may be withheld.
+  private func newest(of messages: [Outbound]) -> ArraySlice<Outbound> {
+    var room = settings.maximumWithheldBytes
+    let count = messages.reversed().prefix(Self.maximumWithheld).prefix {
+      room -= $0.message.longPartSize
+      return room >= 0
+    }.count
+    return messages.suffix(count)
   }
 
   // MARK: Formation

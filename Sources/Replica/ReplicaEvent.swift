@@ -41,6 +41,16 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case stop
 }
 
+/// What a frame says of the connection over which it came. Without authentication: it tells mistakes from members, not enemies.
+public enum FrameVerdict: Hashable, Sendable {
+  /// It is of a member of this node's cluster, or of one that is to be formed with it.
+  case member
+  /// It is whole, and of somebody else.
+  case unknown
+  /// It is no frame, or not what was sent: what follows cannot be trusted either.
+  case malformed
+}
+
 /// Where a frame goes: to a peer's advertised address, or back over the connection on which one came.
 public enum Destination: Hashable, Sendable {
   case address(String)
@@ -64,6 +74,8 @@ public struct ReplicaEffects<Machine: StateMachine> {
   @inlinable public var logReads: [EntriesRequest] { control.logReads }
   /// To be sent now; may be lost. What must be durable before was already.
   @inlinable public var frames: [(to: Destination, frame: [UInt8])] { control.frames }
+  /// Who sent the frame of the last `.frame` event; known as soon as that is stepped.
+  @inlinable public var frameVerdict: FrameVerdict { control.frameVerdict }
   /// For logs and people; nothing depends on them.
   @inlinable public var notices: [Notice] { control.notices }
   /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.

@@ -9,6 +9,8 @@ public struct ReplicaSettings: Sendable, Hashable {
   public var maximumPendingBytes = 64 << 20
   /// Most bytes of one command.
   public var maximumCommandSize = 4 << 20
+  /// Most bytes of messages that wait until what they say is durable; beyond, the oldest are dropped, as the network may drop them.
+  public var maximumWithheldBytes = 16 << 20
   /// A snapshot is taken when the log since the last one has this many bytes, or half of the last one's, if that is more.
   public var snapshotAfterBytes = 16 << 20
   /// Log kept on disk before a snapshot, in bytes, or half of the snapshot's, if that is more: a peer that was away for a moment needs no

@@ -1,23 +1,37 @@
 import Foundation
 import NIOConcurrencyHelpers
 
-/// Bytes of the files in a data directory, looked up once a second at most.
+/// Bytes of the files in a data directory. A thread of its own looks them up every so often; whoever asks gets the last figure at once,
+/// however slow the directory is.
 final class DirectorySize: Sendable {
-  private let path: String
-  private let known = NIOLockedValueBox<(bytes: Int64, at: ContinuousClock.Instant)?>(nil)
-
-  init(path: String) { self.path = path }
-
-  var bytes: Int64 {
-    known.withLockedValue { known in
-      if let known, known.at.duration(to: .now) < .seconds(1) { return known.bytes }
-      let bytes = measure()
-      known = (bytes, .now)
-      return bytes
-    }
+  private final class Figure: Sendable {
+    let bytes = NIOLockedValueBox<Int64>(0)
   }
 
-  private func measure() -> Int64 {
+  private let figure = Figure()
+
+  /// - Parameters:
+  ///   - seconds: Between two looks.
+  ///   - measure: Looks; may take its time.
+  init(every seconds: Double = 1, measure: @escaping @Sendable () -> Int64) {
+    let thread = Thread { [weak figure] in
+      while true {
+        let bytes = measure()
+        guard let figure else { return }
+        figure.bytes.withLockedValue { $0 = bytes }
+        usleep(UInt32(seconds * 1_000_000))
+      }
+    }
+    thread.name = "coracle-size"
+    thread.start()
+  }
+
+  convenience init(path: String) { self.init { Self.measure(path) } }
+
+  /// As of the last look; 0 before the first.
+  var bytes: Int64 { figure.bytes.withLockedValue { $0 } }
+
+  private static func measure(_ path: String) -> Int64 {
     let files = FileManager.default.enumerator(atPath: path)
     var bytes: Int64 = 0
     while files?.nextObject() != nil { bytes += (files?.fileAttributes?[.size] as? NSNumber)?.int64Value ?? 0 }

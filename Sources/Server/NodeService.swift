@@ -40,10 +40,32 @@ struct NodeService: KeyValueService {
   /// How long a follower hears nothing while all is well, at most.
   var usualSilence: Duration { .nanoseconds(2 * node.configuration.settings.raft.heartbeatInterval) }
 
+  /// A node that does not come round for longer would have lost its leadership, or its leader.
+  private var longestSilence: Duration { max(.seconds(1), .nanoseconds(2 * node.configuration.settings.raft.electionTimeout)) }
+
+  /// A disk that takes longer for one write is not slow, it is stuck, or full.
+  private static let longestLogWrite = Duration.seconds(5)
+
+  var health: ServiceHealth {
+    let health = node.health
+    var result = ServiceHealth(hasLeader: node.status.leader != nil)
+    if health.replicaSilence > longestSilence {
+      result.stall = "REPLICA STALLED: for \(health.replicaSilence.inSeconds) s"
+    }
+    if let writing = health.logWriting, writing > Self.longestLogWrite {
+      result.writeStall = "LOG STALLED: its disk is full or does not answer, for \(writing.inSeconds) s"
+    }
+    return result
+  }
+
   var status: ServiceStatus {
     let status = node.status
     return ServiceStatus(
       node: status.node, cluster: status.cluster, leader: status.leader, term: status.term, commitIndex: status.commitIndex,
       appliedIndex: status.appliedIndex, databaseSize: databaseSize(), members: status.members)
   }
+}
+
+extension Duration {
+  fileprivate var inSeconds: Int64 { components.seconds }
 }

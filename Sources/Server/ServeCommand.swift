@@ -15,56 +15,75 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve", abstract: "Run a node.",
     discussion: """
       Without options: a node that is a cluster of its own, for clients on this machine, with its data in ./coracle-data. \
-      SIGTERM and SIGINT stop it in good order, with exit status 0; status 1 says that it could not start, or had to stop, and why.
+      SIGTERM and SIGINT stop it in good order, with exit status 0; status 1 says that it could not start, had to stop, or did not \
+      stop in time, and why.
       """)
 
   @OptionGroup var options: ServeOptions
 
   func run() async throws {
     let configuration = try options.configuration()
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    let queue = LogQueue(descriptor: STDERR_FILENO)
+    LoggingSystem.bootstrap { queue.handler($0) }
     var logger = Logger(label: "coracle")
     logger.logLevel = configuration.logLevel
+    defer { queue.drain(within: Self.lastWordsSeconds) }
     do {
-      try await serve(configuration, logger)
+      try await serve(configuration, logger, queue)
     } catch {
       logger.critical("\(error)")
       throw ExitStatus.failed
     }
   }
 
+  /// For the last lines to be written before the process ends, should somebody read them.
+  private static let lastWordsSeconds = 0.3
+
   /// Services stop in the reverse order: first the ports, so that no request meets a node that is gone.
-  private func serve(_ configuration: ServeConfiguration, _ logger: Logger) async throws {
+  private func serve(_ configuration: ServeConfiguration, _ logger: Logger, _ queue: LogQueue) async throws {
+    let hasTerminal = HarmlessSignals.ignore()
+    let shares = try DescriptorShares(limit: DescriptorShares.raiseLimit(), servesLinks: configuration.links != nil)
     let node = try await Node(configuration.node, stateMachine: KeyValueMachine.self, logger: logger)
     let size = DirectorySize(path: configuration.node.dataDirectory)
     let service = NodeService(node: node) { size.bytes }
-    var services: [any Service] = [node]
+    let stop = StopDeadline(configuration.stop.total) { reason in
+      logger.critical("\(reason)")
+      queue.drain(within: Self.lastWordsSeconds)
+      _exit(ExitStatus.failed.rawValue)
+    }
+    var services: [any Service] = [stop.watch("the node, whose log may wait for its disk", node)]
     do {
-      services.append(try await ClientPort(configuration.client, service: service, logger: logger))
+      let port = try await ClientPort(configuration, shares, service: service, logger: logger)
+      services.append(stop.watch("the client port", port))
     } catch {
       await node.shutdown()
       throw ListenFailure(configuration.client, error)
     }
-    if let address = configuration.links { services.append(linkServer(address, service, logger)) }
+    if let address = configuration.links {
+      let port = LinkPort(address: address, server: linkServer(address, configuration, shares, service, logger))
+      services.append(stop.watch("the port for links", BoundedStop(service: port, limit: configuration.stop.links)))
+    }
     if options.stopWithParent { services.append(ParentWatch()) }
+    services.append(stop)
     let group = ServiceGroup(
       configuration: .init(
         services: services.map {
           .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup)
         },
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        gracefulShutdownSignals: hasTerminal ? [.sigterm, .sigint, .sighup] : [.sigterm, .sigint], logger: logger))
     try await group.run()
   }
-}
 
-extension ServeCommand {
-  private func linkServer(_ address: HostPort, _ service: NodeService, _ logger: Logger) -> any Service {
+  private func linkServer(
+    _ address: HostPort, _ serve: ServeConfiguration, _ shares: DescriptorShares, _ service: NodeService, _ logger: Logger
+  ) -> any Service {
     var configuration = LinkServerConfiguration(owner: CounterOwner(service.node.status.node.rawValue))
     configuration.host = address.host
     configuration.port = address.port
     configuration.logger = logger
-    return LinkPort(
-      address: address, server: LinkServer(store: NodeLinkStore(service: service), configuration: configuration).application())
+    configuration.maximumConnections = shares.links
+    configuration.stopTimeout = serve.stop.requests
+    return LinkServer(store: NodeLinkStore(service: service), configuration: configuration).application()
   }
 }
 
@@ -87,9 +106,14 @@ struct ListenFailure: Error, CustomStringConvertible {
 struct ClientPort: Service {
   private let server: GatewayServer
 
-  init(_ address: HostPort, service: any KeyValueService, logger: Logger) async throws {
-    server = try await GatewayServer.start(host: address.host, port: address.port, service: service)
-    logger.notice("serving clients", metadata: ["address": "\(address)"])
+  init(_ configuration: ServeConfiguration, _ shares: DescriptorShares, service: any KeyValueService, logger: Logger) async throws {
+    let address = configuration.client
+    var settings = GatewaySettings()
+    settings.maximumConnections = shares.clients
+    settings.shutdownTimeout = configuration.stop.requests
+    server = try await GatewayServer.start(
+      host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies)
+    logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
   }
 
   func run() async throws {

@@ -35,6 +35,12 @@ struct ServeOptions: ParsableArguments {
   @Option(help: "How long a node hears nothing before it asks for an election, in milliseconds; at least three heartbeat intervals.")
   var electionTimeout: Int64 = 500
 
+  @Option(
+    help: "How many MiB may be spent, in sum, on what clients and peers make the node hold: bodies, answers, frames, commands under way.")
+  var memoryBudget = MemoryShares.defaultBytes >> 20
+
+  @Option(help: "How long a stop may take, in seconds; then the process ends, whatever still works.") var stopTimeout = 8.0
+
   @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = Logger.Level.info
 
   @Flag(help: .hidden) var stopWithParent = false
@@ -47,6 +53,10 @@ struct ServeOptions: ParsableArguments {
     guard (3 * heartbeatInterval...60_000).contains(electionTimeout) else {
       throw ValidationError("--election-timeout must be between three heartbeat intervals (\(3 * heartbeatInterval) ms) and 60000 ms")
     }
+    guard (MemoryShares.minimumBytes >> 20...1 << 20).contains(memoryBudget) else {
+      throw ValidationError("--memory-budget must be between \(MemoryShares.minimumBytes >> 20) and 1048576 MiB")
+    }
+    guard (1.0...3600).contains(stopTimeout) else { throw ValidationError("--stop-timeout must be between 1 and 3600 seconds") }
     let client = try Self.address(clientAddress, "--client-address")
     let links = try linksAddress.map { try Self.address($0, "--links-address") }
     let advertisedClient = try advertiseClientAddress.map { try Self.address($0, "--advertise-client-address") }
@@ -64,7 +74,10 @@ struct ServeOptions: ParsableArguments {
     node.allowsPlainTextBeyondLoopback = insecure
     node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
-    return ServeConfiguration(node: node, client: client, links: links, logLevel: logLevel)
+    node.memory = MemoryShares(bytes: memoryBudget << 20)
+    node.memory.bound(&node.settings)
+    return ServeConfiguration(
+      node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel)
   }
 
   private static func address(_ text: String, _ option: String) throws -> HostPort {
@@ -91,6 +104,7 @@ struct ServeConfiguration {
   var node: NodeConfiguration
   var client: HostPort
   var links: HostPort?
+  var stop: StopTimes
   var logLevel: Logger.Level
 }
 

@@ -5,6 +5,7 @@ import Links
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Sockets
 
 /// The link service: a web application over a key-value store.
 ///
@@ -29,14 +30,29 @@ public struct LinkServer<Store: LinkStore>: Sendable {
   public func application() -> some ApplicationProtocol {
     let routes = Routes(
       service: service, flusher: flusher, recent: RecentLinks(service: service), maximumImportBytes: configuration.maximumImportBytes)
+    let times = connectionTimes
     return Application(
       router: routes.router(),
-      server: LinkChannel.builder(.init(idleTimeout: TimeAmount(configuration.idleTimeout))),
+      server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)])),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
       services: [flusher],
+      onServerRunning: { channel in
+        try? await channel.eventLoop.submit {
+          try channel.pipeline.syncOperations.addHandler(AcceptPause(), position: .first)
+        }.get()
+      },
       logger: configuration.logger)
+  }
+
+  private var connectionTimes: ConnectionWatch.Times {
+    var times = ConnectionWatch.Times()
+    times.head = TimeAmount(configuration.headTimeout)
+    times.body = TimeAmount(configuration.stallTimeout)
+    times.stall = TimeAmount(configuration.stallTimeout)
+    times.stop = TimeAmount(configuration.stopTimeout)
+    return times
   }
 }
 
@@ -50,8 +66,12 @@ public struct LinkServerConfiguration: Sendable {
   /// A visit is counted at most about this much later.
   public var flushInterval: Duration = .milliseconds(500)
   public var maximumConnections = 4096
-  /// A connection on which nothing happens for so long is closed.
-  public var idleTimeout: Duration = .seconds(30)
+  /// How long a connection may be without the whole head of a request.
+  public var headTimeout: Duration = .seconds(10)
+  /// How long a client may send nothing of a body that is waited for, or take nothing of an answer.
+  public var stallTimeout: Duration = .seconds(30)
+  /// For requests under way when the service is to stop; then their connections are closed.
+  public var stopTimeout: Duration = .seconds(2)
   /// Bytes of one import; it is read as it comes, and never held.
   public var maximumImportBytes = 64 << 20
   public var logger = Logger(label: "shortlinks")

@@ -32,6 +32,8 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
     case missing
     /// No space, or over a quota: passes when there is room again.
     case full
+    /// The process or the system may open no more files: passes when others are closed.
+    case tooManyFiles
     /// Everything else, with the system's text.
     case failed(String)
   }
@@ -39,6 +41,14 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
   public let operation: String
   public let file: String
   public let reason: Reason
+
+  /// Whether the verb changed nothing, and may be tried again when there is more of what is short.
+  public var isShortage: Bool {
+    switch reason {
+    case .full, .tooManyFiles: true
+    case .missing, .failed: false
+    }
+  }
 
   public init(operation: String, file: String, reason: Reason) {
     self.operation = operation
@@ -50,6 +60,7 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
     switch reason {
     case .missing: "\(operation) \(file): no such file"
     case .full: "\(operation) \(file): no space left on the disk"
+    case .tooManyFiles: "\(operation) \(file): too many open files"
     case .failed(let text): "\(operation) \(file): \(text)"
     }
   }

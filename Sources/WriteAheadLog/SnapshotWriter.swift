@@ -81,7 +81,7 @@ public struct SnapshotWriter<D: Disk> {
       try disk.write(file, offset: offset, bytes)
     } catch {
       failure = error
-      throw error.reason == .full ? .full(error) : .disk(error)
+      throw error.isShortage ? .full(error) : .disk(error)
     }
     offset += bytes.count
   }

@@ -4,7 +4,7 @@ import ByteCoding
 public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A verb of the disk failed. Not retried: whoever wrote is poisoned, and must be opened anew.
   case disk(DiskError)
-  /// No room for what was to be written; nothing of it was. The same call may be tried again when there is room.
+  /// No room for what was to be written, or no more files may be opened; nothing was written. The same call may be tried again later.
   case full(DiskError)
   /// Bytes that were durable are not what was written. Nothing was changed or cut.
   case damaged(file: String, offset: Int, what: String)
@@ -21,6 +21,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .disk(let error):
       "\(error). What is durable is unknown until the log is opened again: check the disk, then restart the node."
+    case .full(let error) where error.reason == .tooManyFiles:
+      "\(error). Nothing was written: it is tried again when others are closed; a higher limit of open files (ulimit -n) prevents it."
     case .full(let error):
       "\(error). Nothing was written: free some space, then try again."
     case .damaged(let file, let offset, let what):
@@ -49,12 +51,12 @@ func onDisk<T>(_ body: () throws(DiskError) -> T) throws(StorageError) -> T {
 }
 
 /// Makes something that counts for nothing before it is whole, and that a second call makes again from the start: so a full disk is `.full`
-/// here whatever it stopped, a sync included.
+/// here whatever it stopped, a sync included, and so is a file that could not be opened for now.
 func making<T>(_ body: () throws(StorageError) -> T) throws(StorageError) -> T {
   do throws(StorageError) {
     return try body()
   } catch {
-    if case .disk(let failure) = error, failure.reason == .full { throw .full(failure) }
+    if case .disk(let failure) = error, failure.isShortage { throw .full(failure) }
     throw error
   }
 }

@@ -35,7 +35,7 @@ extension WriteAheadLog {
     do {
       file = try disk.open(segment.name, create: true)
     } catch {
-      throw error.reason == .full ? .full(error) : .disk(error)
+      throw error.isShortage ? .full(error) : .disk(error)
     }
     do {
       // The room first: a full disk leaves a file of zeros, which says nothing and which recovery removes.
@@ -57,7 +57,7 @@ extension WriteAheadLog {
     do {
       try disk.write(file, offset: start, [UInt8](repeating: 0, count: end - start))
     } catch {
-      throw error.reason == .full ? .full(error) : .disk(error)
+      throw error.isShortage ? .full(error) : .disk(error)
     }
   }
 }

@@ -1,3 +1,4 @@
+import Budget
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 @Suite struct FrameCodecTests {
   private func makeChannel(maximumSize: Int = 100) throws -> EmbeddedChannel {
-    EmbeddedChannel(handler: ByteToMessageHandler(FrameDecoder(maximumSize: maximumSize)))
+    EmbeddedChannel(handler: FrameReader(maximumSize: maximumSize, memory: MemoryBudget(bytes: 1000).account("frames")))
   }
 
   private func buffer(_ bytes: [UInt8]) -> ByteBuffer { ByteBuffer(bytes: bytes) }
@@ -52,5 +53,31 @@ import Testing
     _ = try channel.finish()
     #expect(try channel.readInbound(as: [UInt8].self) == [5])
     #expect(try channel.readInbound(as: [UInt8].self) == nil)
+  }
+
+  @Test func whatIsOnItsWayIsCountedUntilItIsWhole() throws {
+    let memory = MemoryBudget(bytes: 150).account("frames")
+    let channels = (0..<3).map { _ in EmbeddedChannel(handler: FrameReader(maximumSize: 100, memory: memory)) }
+    for channel in channels[..<2] { try channel.writeInbound(buffer([60, 0, 0, 0, 1, 2, 3])) }
+    #expect(memory.reserved == 120)
+    #expect(throws: NoRoomForFrame(size: 60)) { try channels[2].writeInbound(buffer([60, 0, 0, 0, 1])) }
+    try channels[0].writeInbound(buffer([UInt8](repeating: 9, count: 57)))
+    #expect(try channels[0].readInbound(as: [UInt8].self)?.count == 60)
+    #expect(memory.reserved == 60)
+    // One that ends in the middle gives back what it had.
+    _ = try channels[1].finish()
+    #expect(memory.reserved == 0)
+    for channel in [channels[0], channels[2]] { _ = try? channel.finish() }
+  }
+
+  @Test func theBoundMayChangeBetweenFrames() throws {
+    let reader = FrameReader(maximumSize: 2, memory: MemoryBudget(bytes: 1000).account("frames"))
+    let channel = EmbeddedChannel(handler: reader)
+    try channel.writeInbound(buffer([2, 0, 0, 0, 1, 2]))
+    reader.maximumSize = 3
+    try channel.writeInbound(buffer([3, 0, 0, 0, 1, 2, 3]))
+    #expect(try channel.readInbound(as: [UInt8].self) == [1, 2])
+    #expect(try channel.readInbound(as: [UInt8].self) == [1, 2, 3])
+    _ = try? channel.finish()
   }
 }

@@ -14,12 +14,16 @@ import WriteAheadLog
     typealias File = PosixDisk.File
 
     let failure = NIOLockedValueBox<DiskError.Reason?>(nil)
+    let cannotOpen = NIOLockedValueBox<DiskError.Reason?>(nil)
     private let disk: PosixDisk
 
     init(_ disk: PosixDisk) { self.disk = disk }
 
     func list() throws(DiskError) -> [String] { try disk.list() }
-    func open(_ name: String, create: Bool) throws(DiskError) -> File { try disk.open(name, create: create) }
+    func open(_ name: String, create: Bool) throws(DiskError) -> File {
+      if let reason = cannotOpen.withLockedValue({ $0 }) { throw DiskError(operation: "open", file: name, reason: reason) }
+      return try disk.open(name, create: create)
+    }
     func size(_ file: File) throws(DiskError) -> Int { try disk.size(file) }
     func read(_ file: File, offset: Int, count: Int) throws(DiskError) -> [UInt8] { try disk.read(file, offset: offset, count: count) }
     func write(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
@@ -43,13 +47,13 @@ import WriteAheadLog
     let identity: IdentityRecord
     private let thread = NIOThreadPool(numberOfThreads: 1)
 
-    init(in path: String) throws {
+    init(in path: String, pulse: NodePulse = NodePulse()) throws {
       disk = FaultyDisk(try PosixDisk(path: path))
       let member = Member(id: NodeID(1), name: "a", peerAddress: "a:1", clientAddress: "a:2")
       identity = IdentityRecord(node: member.id, name: "a", phase: .formed(Configuration(voters: [member])))
       let files = try NodeStorage<KeyValueNothing, FaultyDisk>(opening: disk, name: "a", newborn: member.id)
       thread.start()
-      worker = Worker(files: files.log, thread: thread, metrics: NodeMetrics(node: "a"), logger: quiet) { [reports] report in
+      worker = Worker(files: files.log, thread: thread, metrics: NodeMetrics(node: "a"), pulse: pulse, logger: quiet) { [reports] report in
         reports.withLockedValue { $0.append(report) }
       }
     }
@@ -140,6 +144,39 @@ import WriteAheadLog
       #expect(try await bench.has(.written(through: 2)))
       try await bench.stop()
       #expect(try bench.recovered()?.last.index == 2)
+    }
+  }
+
+  @Test func nextSegmentWaitsForADescriptor() async throws {
+    try await withTemporaryDirectory { path in
+      let bench = try Bench(in: path)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      #expect(try await bench.has(.written(through: 1)))
+      bench.disk.cannotOpen.withLockedValue { $0 = .tooManyFiles }
+      // More than the first segment has room for.
+      let large = (2...4).map { Entry(index: $0, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 3 << 20)[...]) }
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 4, entries: large)], cut: nil)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(bench.reports.withLockedValue { $0.count } == 2, "it is no failure, and nothing is acknowledged")
+      bench.disk.cannotOpen.withLockedValue { $0 = nil }
+      #expect(try await bench.has(.written(through: 4)))
+      try await bench.stop()
+      #expect(try bench.recovered()?.last.index == 4)
+    }
+  }
+
+  @Test func whatTheDiskTakesItsTimeForIsSeen() async throws {
+    try await withTemporaryDirectory { path in
+      let pulse = NodePulse()
+      let bench = try Bench(in: path, pulse: pulse)
+      #expect(pulse.health().logWriting == nil)
+      bench.disk.failure.withLockedValue { $0 = .full }
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      #expect(try await eventually { pulse.health().logWriting.map { $0 > .milliseconds(100) } ?? false })
+      bench.disk.failure.withLockedValue { $0 = nil }
+      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await eventually { pulse.health().logWriting == nil })
+      try await bench.stop()
     }
   }
 

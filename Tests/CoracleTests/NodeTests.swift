@@ -1,4 +1,5 @@
 import Coracle
+import Foundation
 import KeyValue
 import Logging
 import Raft
@@ -31,6 +32,20 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       #expect(pair?.modRevision == revision)
       #expect(second.status.node == first.status.node)
       await second.shutdown()
+    }
+  }
+
+  @Test func aStalledReplicaIsSeenWithoutWaitingForIt() async throws {
+    try await withTemporaryDirectory { path in
+      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) })
+      let gate = DispatchSemaphore(value: 0)
+      node.eventLoop.execute { gate.wait() }
+      // Whoever waited for the replica here would never hear of it.
+      #expect(try await eventually { node.health.replicaSilence > .milliseconds(400) })
+      gate.signal()
+      #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) }, "and so is one that goes on")
+      await node.shutdown()
     }
   }
 

@@ -1,3 +1,4 @@
+import Budget
 import ByteCoding
 import Logging
 import NIOConcurrencyHelpers
@@ -13,23 +14,31 @@ import Testing
   private final class Host: Sendable {
     let eventLoop: any EventLoop
     let transport: NIOLoopBound<PeerTransport>
+    let memory = MemoryBudget(bytes: 128 << 20)
     let frames = NIOLockedValueBox<[(frame: [UInt8], connection: UInt64)]>([])
     let address: HostPort
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-    init(_ limits: PeerTransport.Limits = .init(), port: Int = 0) async throws {
+    /// An empty frame is a greeting, one that begins with 255 is malformed, and one that begins with 254 is of a stranger.
+    init(_ limits: PeerTransport.Limits = .init(), port: Int = 0, outgoingBytes: Int = 64 << 20) async throws {
       let eventLoop = group.next()
       self.eventLoop = eventLoop
       let at = try HostPort("127.0.0.1:\(port)")
-      (transport, address) = try await eventLoop.flatSubmit {
+      (transport, address) = try await eventLoop.flatSubmit { [memory] in
         let transport = PeerTransport(
-          eventLoop: eventLoop, limits: limits, metrics: NodeMetrics(node: "test"),
+          eventLoop: eventLoop, limits: limits, incoming: memory.account("incoming"),
+          outgoing: memory.account("outgoing", bytes: outgoingBytes), metrics: NodeMetrics(node: "test"),
           logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let bound = NIOLoopBound(transport, eventLoop: eventLoop)
         return transport.bind(to: at).map { (bound, $0) }
       }.get()
       try await eventLoop.submit { [transport, frames] in
-        transport.value.receive = { frame, connection in frames.withLockedValue { $0.append((Array(frame), connection)) } }
+        transport.value.greeting = { _ in [] }
+        transport.value.receive = { frame, connection in
+          if frame.first == 255 { return .malformed }
+          if !frame.isEmpty { frames.withLockedValue { $0.append((Array(frame), connection)) } }
+          return frame.first == 254 ? .unknown : .member
+        }
         transport.value.start()
       }.get()
     }
@@ -105,27 +114,118 @@ import Testing
     try await a.stop()
   }
 
-  @Test func strangersBeyondTheBoundAreClosedAndOversizeToo() async throws {
+  private func connect(_ host: Host) async throws -> any Channel {
+    try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: host.address.port).get()
+  }
+
+  @Test func strangersTakeNoPlaceOfAMember() async throws {
+    var limits = PeerTransport.Limits()
+    limits.strangers = 2
+    let a = try await Host(limits)
+    let member = try await connect(a)
+    try await member.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42]))
+    #expect(try await eventually { a.has([42]) })
+    var strangers: [any Channel] = []
+    for _ in 0..<5 { strangers.append(try await connect(a)) }
+    #expect(try await eventually { strangers[..<3].allSatisfy { !$0.isActive } })
+    #expect(strangers[3...].allSatisfy { $0.isActive }, "the oldest are closed, and no more than must be")
+    #expect(member.isActive)
+    let late = try await connect(a)
+    try await late.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 43]))
+    #expect(try await eventually { a.has([43]) })
+    for channel in strangers[4...] + [member, late] { try? await channel.close() }
+    try await a.stop()
+  }
+
+  @Test func membersConnectionsAreBoundedToo() async throws {
     var limits = PeerTransport.Limits()
     limits.inboundConnections = 1
     let a = try await Host(limits)
-    func connect() async throws -> any Channel {
-      try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: a.address.port).get()
-    }
-    let first = try await connect()
+    let (first, second) = (try await connect(a), try await connect(a))
     try await first.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42]))
     #expect(try await eventually { a.has([42]) })
-    let second = try await connect()
-    #expect(try await eventually { !second.isActive })
-    #expect(first.isActive)
-    try await first.writeAndFlush(ByteBuffer(bytes: [255, 255, 255, 255]))
-    #expect(try await eventually { !first.isActive })
-    // The place is free again.
-    let third = try await connect()
-    try await third.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 43]))
-    #expect(try await eventually { a.has([43]) })
-    try await third.close()
+    try await second.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 43]))
+    #expect(try await eventually { a.has([43]) && !first.isActive })
+    #expect(second.isActive)
+    try await second.close()
     try await a.stop()
+  }
+
+  @Test func beforeAMembersFrameOnlySmallOnesAreTaken() async throws {
+    var limits = PeerTransport.Limits()
+    limits.firstFrameSize = 10
+    limits.frameSize = 20
+    let a = try await Host(limits)
+    let stranger = try await connect(a)
+    try await stranger.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 254]))
+    #expect(try await eventually { a.has([254]) })
+    try await stranger.writeAndFlush(ByteBuffer(bytes: [11, 0, 0, 0]))
+    #expect(try await eventually { !stranger.isActive })
+    let member = try await connect(a)
+    let large = [UInt8](repeating: 7, count: 20)
+    // In one piece: the first frame counts before the second is looked at.
+    try await member.writeAndFlush(ByteBuffer(bytes: [0, 0, 0, 0, 20, 0, 0, 0] + large))
+    #expect(try await eventually { a.has(large) })
+    try await member.writeAndFlush(ByteBuffer(bytes: [21, 0, 0, 0]))
+    #expect(try await eventually { !member.isActive })
+    try await a.stop()
+  }
+
+  @Test func malformedFrameClosesTheConnection() async throws {
+    let a = try await Host()
+    let member = try await connect(a)
+    try await member.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42, 1, 0, 0, 0, 255, 1, 0, 0, 0, 43]))
+    #expect(try await eventually { !member.isActive })
+    #expect(a.has([42]))
+    try await a.stop()
+  }
+
+  @Test func whoNeverShowsToBeAMemberIsLetGo() async throws {
+    var limits = PeerTransport.Limits()
+    limits.firstFrameTime = .milliseconds(500)
+    limits.sweepInterval = .milliseconds(10)
+    let a = try await Host(limits)
+    // On a busy machine it may take more than one attempt to be in time.
+    var member = try await connect(a)
+    for _ in 0..<20 where !a.has([42]) {
+      member = try await connect(a)
+      try? await member.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42]))
+      _ = try await eventually(within: .seconds(1)) { a.has([42]) || !member.isActive }
+    }
+    #expect(a.has([42]))
+    let stranger = try await connect(a)
+    // It talks all the time, and never as a member.
+    #expect(
+      try await eventually {
+        try? await stranger.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 254]))
+        return !stranger.isActive
+      })
+    #expect(member.isActive)
+    try await member.close()
+    try await a.stop()
+  }
+
+  @Test func whatPeersHaveNotTakenIsBoundedInSum() async throws {
+    let a = try await Host(outgoingBytes: 3 << 20)
+    // Both accept, and never read.
+    var servers: [any Channel] = []
+    for _ in 0..<2 {
+      servers.append(
+        try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).childChannelOption(.autoRead, value: false)
+          .bind(host: "127.0.0.1", port: 0).get())
+    }
+    let frame = [UInt8](repeating: 1, count: 500_000)
+    for round in 0..<60 {
+      for server in servers { try await a.send(frame, to: .address("127.0.0.1:\(server.localAddress?.port ?? 0)")) }
+      if round == 0 { try await Task.sleep(for: .milliseconds(100)) }
+    }
+    let usage = a.memory.usage[1]
+    #expect(usage.reserved <= 3 << 20)
+    #expect(usage.reserved > 2 << 20)
+    #expect(usage.refusals > 0)
+    try await a.stop()
+    for server in servers { try await server.close() }
+    #expect(a.memory.reserved == 0, "connections that are closed hold nothing")
   }
 
   @Test func unusedConnectionsAreClosed() async throws {

@@ -82,7 +82,29 @@ import WriteAheadLog
   @Test func fullDiskIsToldApart() {
     #expect(DiskError("write", "a", ENOSPC).reason == .full)
     #expect(DiskError("write", "a", EDQUOT).reason == .full)
+    #expect(DiskError("open", "a", EMFILE).reason == .tooManyFiles)
+    #expect(DiskError("open", "a", ENFILE).reason == .tooManyFiles)
     #expect(DiskError("write", "a", EIO).reason == .failed("Input/output error"))
+  }
+
+  @Test func theSpareDescriptorIsForWhatCannotBeOpenedOtherwise() {
+    let spare = SpareDescriptor()
+    var attempts = 0
+    let opened = spare.opening {
+      attempts += 1
+      errno = attempts == 1 ? EMFILE : 0
+      return attempts == 1 ? -1 : 1000
+    }
+    #expect(opened == 1000)
+    // Another failure is not for want of descriptors.
+    #expect(
+      spare.opening {
+        attempts += 1
+        errno = ENOENT
+        return -1
+      } == -1)
+    #expect(errno == ENOENT)
+    #expect(attempts == 3)
   }
 
   @Test func runningNodesDirectoryIsRefused() throws {

@@ -1,3 +1,4 @@
+import Budget
 import KeyValue
 import NIOCore
 import RawClient
@@ -10,12 +11,13 @@ import Testing
   private let service = ModelService()
 
   private func withPort(
-    _ change: (inout GatewaySettings) -> Void = { _ in }, _ body: (Int) async throws -> Void
+    _ change: (inout GatewaySettings) -> Void = { _ in }, bodies: MemoryBudget.Account = MemoryBudget(bytes: 64 << 20).account("bodies"),
+    _ body: (Int) async throws -> Void
   ) async throws {
     var settings = GatewaySettings()
     settings.shutdownTimeout = .milliseconds(500)
     change(&settings)
-    let server = try await GatewayServer.start(host: "127.0.0.1", port: 0, service: service, settings: settings)
+    let server = try await GatewayServer.start(host: "127.0.0.1", port: 0, service: service, settings: settings, bodies: bodies)
     let outcome: Result<Void, any Error>
     do { outcome = .success(try await body(server.address.port ?? 0)) } catch { outcome = .failure(error) }
     await server.stop()
@@ -229,6 +231,7 @@ import Testing
   func slowSenders(text: String) async throws {
     try await withPort({
       $0.idleTimeout = .milliseconds(200)
+      $0.headTimeout = .milliseconds(200)
       $0.bodyTimeout = .milliseconds(200)
     }) { port in
       let client = try await RawClient(port: port)
@@ -236,6 +239,77 @@ import Testing
       if !text.isEmpty { try? await client.send(text) }
       try await client.wait { !$0.isOpen }
     }
+  }
+
+  @Test(
+    "Who only trickles is let go when its time is over",
+    arguments: [("GET /health HTTP/1.1\r\n", "X: y\r\n"), ("POST /v3/kv/put HTTP/1.1\r\nContent-Length: 1000\r\n\r\n", " ")])
+  func trickles(start: String, drop: String) async throws {
+    try await withPort({
+      $0.headTimeout = .milliseconds(300)
+      $0.bodyTimeout = .milliseconds(300)
+    }) { port in
+      let client = try await RawClient(port: port)
+      try await client.send(start)
+      for _ in 0..<200 where client.isOpen {
+        try? await client.send(drop)
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      #expect(!client.isOpen)
+      #expect(!client.received.contains(" 200 "))
+    }
+  }
+
+  @Test func aBodyThatStopsComingIsLetGoBeforeItsTimeIsOver() async throws {
+    try await withPort({ $0.bodyStallTimeout = .milliseconds(200) }) { port in
+      let client = try await RawClient(port: port)
+      try await client.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+      let elapsed = try await ContinuousClock().measure { try await client.wait { !$0.isOpen } }
+      #expect(elapsed < .seconds(5))
+    }
+  }
+
+  @Test func bodiesAreBoundedInSum() async throws {
+    let bodies = MemoryBudget(bytes: 120_000).account("bodies")
+    try await withPort({ $0.smallBodyBytes = 1000 }, bodies: bodies) { port in
+      var clients: [RawClient] = []
+      for _ in 0..<3 {
+        let client = try await RawClient(port: port)
+        try await client.send(
+          "POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 40001\r\n\r\n" + String(repeating: " ", count: 40_000))
+        clients.append(client)
+        let count = min(clients.count, 2) * 40_000
+        try await client.wait { _ in bodies.reserved >= count || bodies.reserved == 80_000 }
+      }
+      #expect(bodies.reserved <= 90_000, "large ones leave a quarter")
+      // The one that does not fit hears so when it has said all, and nothing was done.
+      try await clients[2].send(" ")
+      let text = try await clients[2].wait { !$0.isOpen }
+      #expect(text.hasPrefix("HTTP/1.1 503 ") && text.contains("too many requests") && text.contains("not done"))
+      // Small ones go on; one that is given up gives back what it had.
+      let small = try await RawClient(port: port)
+      try await small.post("/v3/kv/put", #"{"key":"YQ=="}"# + String(repeating: " ", count: 900))
+      #expect(try await small.wait(answers: 1).contains("200 OK"))
+      for client in clients[..<2] + [small] { await client.close() }
+      for _ in 0..<500 where bodies.reserved > 0 { try await Task.sleep(for: .milliseconds(10)) }
+      #expect(bodies.reserved == 0)
+    }
+  }
+
+  @Test func connectionsEndWithThePort() async throws {
+    service.behave { $0.holds = true }
+    var settings = GatewaySettings()
+    settings.shutdownTimeout = .milliseconds(200)
+    let server = try await GatewayServer.start(host: "127.0.0.1", port: 0, service: service, settings: settings)
+    let busy = try await RawClient(port: server.address.port ?? 0)
+    try await busy.post("/v3/kv/put", #"{"key":"YQ=="}"#)
+    try await busy.wait { _ in service.heldCount == 1 }
+    let unfinished = try await RawClient(port: server.address.port ?? 0)
+    try await unfinished.send("POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    await server.stop()
+    for client in [busy, unfinished] { try await client.wait { !$0.isOpen } }
+    #expect(busy.received.isEmpty, "what was not done is not acknowledged")
+    service.release()
   }
 
   @Test func connectionsAreCounted() async throws {

@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func healthNeedsALeader() throws {
-    let request = GatewayRequest(method: "GET", target: "/health?serializable=true")
+    let request = GatewayRequest(method: "GET", target: "/health")
     let healthy = try #require(gateway.answer(request))
     #expect(healthy.status == 200)
     #expect(healthy.text == #"{"health":"true","reason":""}"#)
@@ -69,6 +69,45 @@ import Testing
     let ill = try #require(gateway.answer(request))
     #expect(ill.status == 503)
     #expect(ill.text == #"{"health":"false","reason":"RAFT NO LEADER"}"#)
+    // Its own state it can still tell.
+    let alone = try #require(gateway.answer(GatewayRequest(method: "GET", target: "/health?serializable=true")))
+    #expect(alone.status == 200)
+    #expect(alone.text == #"{"health":"true","reason":""}"#)
+  }
+
+  @Test(
+    "Probes see a node that is stalled",
+    arguments: ["/health", "/health?serializable=true", "/livez", "/readyz", "/livez/serializable_read", "/readyz/linearizable_read"])
+  func probesSeeAStall(target: String) throws {
+    let request = GatewayRequest(method: "GET", target: target)
+    #expect(try #require(gateway.answer(request)).status == 200)
+    service.behave { $0.stall = "STALLED" }
+    let stalled = try #require(gateway.answer(request))
+    #expect(stalled.status == 503)
+    #expect(stalled.text.contains("STALLED"))
+  }
+
+  @Test func probesSayWhatTheyLookedAt() throws {
+    func text(_ target: String) throws -> String { try #require(gateway.answer(GatewayRequest(method: "GET", target: target))).text }
+    #expect(try text("/livez") == "ok\n")
+    #expect(try text("/readyz") == "ok\n")
+    #expect(try text("/readyz?verbose") == "[+]serializable_read ok\n[+]linearizable_read ok\n[+]log_write ok\nok\n")
+    service.behave { $0.hasLeader = false }
+    #expect(try text("/livez?verbose") == "[+]serializable_read ok\nok\n")
+    #expect(try text("/readyz") == "[+]serializable_read ok\n[-]linearizable_read failed: RAFT NO LEADER\n[+]log_write ok\n")
+    #expect(try text("/readyz?serializable=true") == "ok\n")
+    service.behave {
+      $0.hasLeader = true
+      $0.writeStall = "LOG STALLED"
+    }
+    #expect(try text("/readyz").contains("[-]log_write failed: LOG STALLED\n"))
+    #expect(try text("/health") == #"{"health":"false","reason":"LOG STALLED"}"#)
+    #expect(try text("/livez") == "ok\n")
+  }
+
+  @Test(arguments: ["/livez/linearizable_read", "/readyz/nothing", "/healthz", "/health/a", "/livez/"])
+  func whatIsNoProbeIsNotFound(target: String) throws {
+    #expect(try #require(gateway.answer(GatewayRequest(method: "GET", target: target))).status == 404)
   }
 
   @Test func statusIsToldWhateverFails() throws {

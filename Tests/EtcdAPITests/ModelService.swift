@@ -12,6 +12,8 @@ final class ModelService: KeyValueService {
     /// Answer everything with this.
     var failure: ServiceError?
     var staleness: Duration?
+    var stall: String?
+    var writeStall: String?
     /// Keep the requests waiting until `release`.
     var holds = false
   }
@@ -70,6 +72,12 @@ final class ModelService: KeyValueService {
     return switch state.machine.apply([command])[0] {
     case .success(let answer): .success(ServedAnswer(answer, staleness: state.behaviour.staleness))
     case .failure(let error): .failure(.keyValue(error))
+    }
+  }
+
+  var health: ServiceHealth {
+    state.withLock {
+      ServiceHealth(hasLeader: $0.behaviour.hasLeader, stall: $0.behaviour.stall, writeStall: $0.behaviour.writeStall)
     }
   }
 

@@ -15,23 +15,31 @@ enum ImportTable {
 
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
+    "Sources/Budget": ["Synchronization"],
     "Sources/Coracle": pureModules.union([
-      "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+      "Budget", "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+      "Sockets",
     ]),
     "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
     "Sources/RequestChecks": [],
-    "Sources/EtcdAPI": ["KeyValue", "Raft", "Replica", "RequestChecks", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization"],
+    "Sources/Sockets": ["NIOCore"],
+    "Sources/EtcdAPI": [
+      "Budget", "KeyValue", "Raft", "Replica", "RequestChecks", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization",
+      "Sockets",
+    ],
     "Sources/Server": [
-      "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient", "Foundation",
-      "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+      "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient",
+      "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
     ],
     "Sources/ShortLinks": [
-      "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "NIOHTTP1",
-      "RequestChecks", "ServiceLifecycle", "Synchronization",
+      "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",
+      "NIOHTTP1", "NIOHTTPTypes", "RequestChecks", "ServiceLifecycle", "Synchronization", "Sockets",
     ],
+    "Tests/BudgetTests": ["Testing", "Budget"],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
     "Tests/CoracleTests": pureModules.union([
-      "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
+      "Testing", "Budget", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix",
+      "ServiceLifecycle",
     ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RequestChecksTests": ["Testing", "RequestChecks"],
@@ -39,15 +47,17 @@ enum ImportTable {
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
-    "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "RawClient", "Synchronization"]),
+    "Tests/EtcdAPITests": pureModules.union(["Testing", "Budget", "EtcdAPI", "NIOCore", "NIOPosix", "RawClient", "Synchronization"]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
-    "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
+    "Tests/ServerTests": [
+      "Testing", "Server", "ArgumentParser", "Coracle", "Foundation", "KeyValue", "Logging", "NIOConcurrencyHelpers", "ServiceLifecycle",
+    ],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/RawClient": ["NIOCore", "NIOPosix", "Synchronization"],
     "Tests/ShortLinksTests": [
-      "Testing", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "RawClient", "ShortLinks",
-      "Synchronization",
+      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "NIOCore",
+      "NIOEmbedded", "NIOHTTPTypes", "RawClient", "ShortLinks", "Synchronization",
     ],
   ]
 

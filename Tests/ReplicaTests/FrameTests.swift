@@ -43,7 +43,8 @@ import Testing
         cluster: nil, from: a, to: nil,
         body: .introduction(Introduction(name: "a", peerAddress: "p", clientAddress: "", names: ["a", "b"], phase: phase)))
     }
-    return messages + introductions + [Frame(cluster: ClusterID(3), from: b, to: a, body: .stranger)]
+    let others = [Frame.Body.stranger, .greeting].map { Frame(cluster: ClusterID(3), from: b, to: a, body: $0) }
+    return messages + introductions + others
   }
 
   @Test(arguments: numbers) func everyKindComesBackAsItWas(number: UInt64) throws {

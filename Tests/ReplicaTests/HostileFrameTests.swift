@@ -102,6 +102,64 @@ import Testing
     #expect(bench.replica.control.withheld.isEmpty)
   }
 
+  @Test func messagesThatWaitForTheDiskAreBoundedInBytesToo() throws {
+    var settings = ReplicaSettings()
+    settings.maximumWithheldBytes = 1 << 20
+    var bench = try ReplicaBench(settings: settings)
+    bench.becomeLeader()
+    // Forwarded commands wait for the term that they name, which the disk never makes durable.
+    var effects = ReplicaEffects<KeyValueMachine>()
+    for term in 2...100 as ClosedRange<Term> {
+      effects.removeAll()
+      let message = Message(from: NodeID(2), to: NodeID(1), term: term, body: .heartbeat(round: term, commit: 0, sentThrough: 0))
+      let frame = Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1), body: .message(message)).encoded()
+      bench.replica.step(.frame(frame[...], connection: 1), now: .zero, into: &effects)
+      let command = [UInt8](repeating: 7, count: 100_000)[...]
+      bench.replica.step(.propose(term, command: command, deadline: .zero + .milliseconds(60_000)), now: .zero, into: &effects)
+      bench.replica.endTurn(now: .zero, into: &effects)
+    }
+    let bytes = bench.replica.control.withheld.reduce(0) { $0 + $1.message.longPartSize }
+    #expect(bytes <= 1 << 20)
+    #expect(bytes > 800_000, "what is dropped is the oldest, and no more than must be")
+    #expect(bench.replica.control.withheld.last?.message.term == 100)
+  }
+
+  @Test func whoSentAFrameIsKnownAtOnce() throws {
+    var bench = try ReplicaBench()
+    let (own, other) = (ReplicaBench.cluster, ClusterID(77))
+    func verdict(_ bytes: [UInt8]) -> FrameVerdict {
+      bench.step(.frame(bytes[...], connection: 1))
+      return bench.effects.frameVerdict
+    }
+    let greeting = Frame(cluster: own, from: NodeID(2), to: NodeID(1), body: .greeting).encoded()
+    #expect(verdict(greeting) == .member)
+    #expect(verdict(Frame(cluster: other, from: NodeID(2), to: NodeID(1), body: .greeting).encoded()) == .unknown)
+    #expect(verdict(Frame(cluster: own, from: NodeID(2), to: NodeID(3), body: .greeting).encoded()) == .unknown)
+    #expect(verdict(Frame(cluster: nil, from: NodeID(2), to: NodeID(1), body: .stranger).encoded()) == .unknown)
+    #expect(verdict(Array(greeting.dropLast()) + [greeting.last! ^ 1]) == .malformed)
+    #expect(verdict([]) == .malformed)
+  }
+
+  @Test func whoIsToFormTheClusterCountsAsAMember() throws {
+    var bench = try ReplicaBench(forming: ["a", "b"])
+    func verdict(_ name: String) -> FrameVerdict {
+      let introduction = Introduction(name: name, peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
+      bench.step(.frame(Frame(cluster: nil, from: NodeID(9), to: nil, body: .introduction(introduction)).encoded()[...], connection: 1))
+      return bench.effects.frameVerdict
+    }
+    #expect(verdict("b") == .member)
+    #expect(verdict("c") == .unknown)
+  }
+
+  @Test func membersAreGreetedAndNobodyElse() throws {
+    let bench = try ReplicaBench()
+    let member = try #require(bench.replica.raft?.configuration.voters.first { $0.id == NodeID(2) })
+    let greeting = try Frame(decoding: try #require(bench.replica.greeting(for: member.peerAddress))[...])
+    #expect(greeting == Frame(cluster: ReplicaBench.cluster, from: NodeID(1), to: NodeID(2), body: .greeting))
+    #expect(bench.replica.greeting(for: "elsewhere:1") == nil)
+    #expect(try ReplicaBench(forming: ["a", "b"]).replica.greeting(for: member.peerAddress) == nil)
+  }
+
   @Test func aFormingNodeKeepsWhatItSaysBounded() throws {
     var bench = try ReplicaBench(forming: ["a", "b"])
     let twin = Introduction(name: "a", peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
