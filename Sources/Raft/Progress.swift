@@ -117,7 +117,7 @@ struct Progress: Sendable {
 
   mutating func needsRead() { awaitedRead = next - 1 }
 
-  /// What was asked for came, or will not come. False if it is not what is needed any more: the peer may have said meanwhile that it has it.
+  /// What was asked for came, or will not come. False if it is not what is needed any more: the peer may have got it meanwhile.
   mutating func tookRead(after index: LogIndex) -> Bool {
     guard awaitedRead == index else { return false }
     awaitedRead = nil

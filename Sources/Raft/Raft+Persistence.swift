@@ -12,8 +12,8 @@ struct Persistence: Sendable {
   private(set) var reset: LogPosition?
   /// Bytes of entries that the next write will hold.
   private(set) var dirtyBytes = 0
-  /// Writes under way, how far the log reached in each, and the bytes of their entries. How far is lowered when a later write takes a suffix
-  /// back, so that a late completion of the old entries never counts for the new ones; it grows along the array all the same.
+  /// Writes under way, how far the log reached in each, and the bytes of their entries. How far is lowered when a later write takes a
+  /// suffix back, so that a late completion of the old entries never counts for the new ones; it grows along the array all the same.
   private(set) var underWay: [(sequence: UInt64, through: LogIndex, bytes: Int)] = []
   private var bytesUnderWay = 0
 

@@ -23,8 +23,8 @@ extension Snapshots {
     }
   }
 
-  /// One that this node could not take up: damaged on the way to its disk, no room, or of a newer release. Its leader will send it again, and
-  /// is left waiting for a while, each time longer.
+  /// One that this node could not take up: damaged on the way to its disk, no room, or of a newer release. Its leader will send it again,
+  /// and is left waiting for a while, each time longer.
   struct Refusal: Sendable {
     let position: LogPosition
     var until: Instant

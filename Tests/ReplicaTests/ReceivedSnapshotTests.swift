@@ -61,8 +61,8 @@ import WriteAheadLog
     #expect(again.repairs.contains { $0.contains("another application or release") })
   }
 
-  /// A snapshot was received, but the log came first, so it is not taken up: the one that the node counts on is still there. Then it leads, and
-  /// a peer needs that.
+  /// A snapshot was received, but the log came first, so it is not taken up: the one that the node counts on is still there. Then it leads,
+  /// and a peer needs that.
   @Test func theOneThatIsCountedOnStays() throws {
     let disk = SimulatedDisk()
     let identity = IdentityRecord(node: NodeID(1), name: "a", phase: .formed(ReplicaBench.configuration))

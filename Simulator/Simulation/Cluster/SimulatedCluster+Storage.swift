@@ -31,7 +31,7 @@ extension SimulatedCluster {
     }
     work.cut = process.cut
     process.cut = nil
-    work.reads = process.logReads
+    work.logReads = process.logReads
     process.logReads = []
     process.logWork = work
     queue.plan(.logDone(node: number, generation: node.generation), at: now + syncTime(of: node))
@@ -70,7 +70,7 @@ extension SimulatedCluster {
       judge.wrote(number, through: through, now: self.now)
       process.replica.step(.written(through: through), now: now, into: &process.effects)
     }
-    for request in work.reads {
+    for request in work.logReads {
       process.replica.step(.logRead(request, process.log.read(request)), now: now, into: &process.effects)
     }
     endTurn(of: number)

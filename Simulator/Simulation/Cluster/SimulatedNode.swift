@@ -95,7 +95,7 @@ final class SimulatedProcess<Machine: StateMachine> {
     /// The last write of the batch that waits for its sync.
     var through: UInt64?
     var cut: LogIndex?
-    var reads: [EntriesRequest] = []
+    var logReads: [EntriesRequest] = []
   }
 
   struct SnapshotLane {
