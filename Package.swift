@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "Replica", targets: ["Replica"]),
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
+    .library(name: "Budget", targets: ["Budget"]),
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
     .library(name: "Coracle", targets: ["Coracle"]),
     .executable(name: "coracle", targets: ["Server"]),
@@ -48,29 +49,31 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
       path: "Simulator/Simulation"),
+    .target(name: "Budget"),
     .target(
       name: "Coracle",
       dependencies: [
-        "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
-        server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
-        server("ServiceLifecycle", "swift-service-lifecycle"),
+        "Budget", "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"),
+        server("Metrics", "swift-metrics"), server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
     .target(
       name: "ShortLinks",
       dependencies: [
-        "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"),
-        server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
+        "Budget", "KeyValue", "Links", server("Hummingbird", "hummingbird"), server("HummingbirdCore", "hummingbird"),
+        server("NIOCore", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"), server("Logging", "swift-log"),
       ]),
     .target(
       name: "EtcdAPI",
       dependencies: [
-        "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"),
-        server("NIOExtras", "swift-nio-extras"),
+        "Budget", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
       ]),
     .executableTarget(
       name: "Server",
       dependencies: [
-        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", server("ArgumentParser", "swift-argument-parser"),
+        "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks",
+        server("ArgumentParser", "swift-argument-parser"),
         server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
         server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
@@ -80,6 +83,7 @@ let package = Package(
       dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
+    .testTarget(name: "BudgetTests", dependencies: ["Budget"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
@@ -90,13 +94,14 @@ let package = Package(
     .testTarget(
       name: "ShortLinksTests",
       dependencies: [
-        "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"), server("HummingbirdTesting", "hummingbird"),
+        "Budget", "KeyValue", "Links", "ShortLinks", "LocalStore", server("Hummingbird", "hummingbird"),
+        server("HummingbirdTesting", "hummingbird"),
       ]),
     .testTarget(name: "CoracleTests", dependencies: ["Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
-        "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
+        "Budget", "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "Replica", server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio"),
       ]),
     .testTarget(name: "ServerTests", dependencies: ["Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser")]),
   ],

@@ -15,38 +15,42 @@ enum ImportTable {
 
   /// Where threads, sockets, clocks and files are, and the tests.
   static let impure: [String: Set<String>] = [
+    "Sources/Budget": ["Synchronization"],
     "Sources/Coracle": pureModules.union([
-      "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
+      "Budget", "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
     ]),
     "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
     "Sources/EtcdAPI": [
-      "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
+      "Budget", "KeyValue", "Raft", "Replica", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOExtras", "Synchronization", "Foundation",
       "FoundationEssentials",
     ],
     "Sources/Server": [
-      "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient", "Foundation",
-      "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+      "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient",
+      "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
     ],
     "Sources/ShortLinks": [
-      "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "ServiceLifecycle",
-      "Synchronization",
+      "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",
+      "ServiceLifecycle", "Synchronization",
     ],
+    "Tests/BudgetTests": ["Testing", "Budget"],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
     "Tests/CoracleTests": pureModules.union([
-      "Testing", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix", "ServiceLifecycle",
+      "Testing", "Budget", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix",
+      "ServiceLifecycle",
     ]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RaftTests": pureModules.union(["Testing", "Foundation"]),
     "Tests/WriteAheadLogTests": pureModules.union(["Testing"]),
     "Tests/ReplicaTests": pureModules.union(["Testing"]),
     "Tests/KeyValueTests": pureModules.union(["Testing"]),
-    "Tests/EtcdAPITests": pureModules.union(["Testing", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
+    "Tests/EtcdAPITests": pureModules.union(["Testing", "Budget", "EtcdAPI", "NIOCore", "NIOPosix", "Synchronization"]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": ["Testing", "Server", "ArgumentParser", "Coracle", "KeyValue"],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/ShortLinksTests": [
-      "Testing", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "ShortLinks", "Synchronization",
+      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "ShortLinks",
+      "Synchronization",
     ],
   ]
 
