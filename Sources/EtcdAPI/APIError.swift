@@ -65,6 +65,10 @@ extension APIError {
     case .duplicateKey: self.init(.invalidArgument, "etcdserver: duplicate key given in txn request")
     case .tooManyOperations: self.init(.invalidArgument, "etcdserver: too many operations in txn request")
     case .tooLarge: self = .tooLarge
+    case .tooCostly:
+      self.init(
+        .invalidArgument,
+        "coracle: request looks at more than \(Limits.costItems) keys or \(Limits.costBytes) bytes; ask for less at a time")
     case .compacted: self.init(.outOfRange, "etcdserver: mvcc: required revision has been compacted")
     case .futureRevision: self.init(.outOfRange, "etcdserver: mvcc: required revision is a future revision")
     case .malformed(let what): self.init(.internalError, "coracle: a node of another version proposed this: \(what)")
