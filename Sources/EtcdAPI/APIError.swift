@@ -90,6 +90,12 @@ extension APIError {
   }
 
   static let tooLarge = APIError(.invalidArgument, "etcdserver: request is too large")
+  /// Too many long answers are under way; nothing was done.
+  static var busyAnswering: APIError {
+    var error = APIError(RequestError(.busy, outcome: .notDone))
+    error.detail = "too many long answers are under way already; nothing was done, a retry is safe"
+    return error
+  }
   static let leaseNotFound = APIError(.notFound, "etcdserver: requested lease not found")
   static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
 }

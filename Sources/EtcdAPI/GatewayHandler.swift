@@ -1,3 +1,4 @@
+import KeyValue
 import NIOCore
 import NIOHTTP1
 
@@ -18,6 +19,8 @@ final class GatewayHandler: ChannelInboundHandler {
     case waiting(HTTPRequestHead, body: [UInt8])
     /// The store works on it; `number` tells its answer from one that comes too late.
     case performing(HTTPRequestHead, number: UInt64)
+    /// Makes the first part of a long answer, or waits for memory until then.
+    case beginning(LongAnswer)
     /// Sends an answer, as fast as the client takes it.
     case answering(ResponseBody, keepAlive: Bool)
     case closed
@@ -28,6 +31,8 @@ final class GatewayHandler: ChannelInboundHandler {
   private var requests: UInt64 = 0
   private var deadline: NIODeadline?
   private var timer: Scheduled<Void>?
+  /// Bytes reserved for the answer under way.
+  private var reserved = 0
   private var this: NIOLoopBound<(GatewayHandler, ChannelHandlerContext)>?
 
   private var settings: GatewaySettings { gateway.settings }
@@ -43,6 +48,7 @@ final class GatewayHandler: ChannelInboundHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) {
     state = .closed
+    releaseMemory()
     deadline = nil
     timer?.cancel()
     this = nil
@@ -114,6 +120,8 @@ final class GatewayHandler: ChannelInboundHandler {
       method: head.method.rawValue, target: head.uri, timeout: head.headers.first(name: "Grpc-Timeout"), body: body)
     switch gateway.begin(request) {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
+    case .perform(let task) where !task.request.isReadOnly && task.request.mayReturnPairs && !gateway.answers.hasPlace:
+      answer(.error(.busyAnswering), to: head, mayKeepAlive: true, context)
     case .perform(let task):
       requests += 1
       state = .performing(head, number: requests)
@@ -133,8 +141,51 @@ final class GatewayHandler: ChannelInboundHandler {
   // MARK: Answer
 
   private func answer(_ response: GatewayResponse, to request: HTTPRequestHead, mayKeepAlive: Bool, _ context: ChannelHandlerContext) {
-    var body = response.body
-    let first = body.next() ?? []
+    var long = LongAnswer(response: response, request: request, mayKeepAlive: mayKeepAlive, until: .now() + TimeAmount(settings.answerWait))
+    if response.body.workingBytes == 0 { long.first = long.response.body.next() ?? [] }
+    if long.response.body.isFinished { return send(long, context) }
+    expect(within: settings.answerWait + settings.stallTimeout)
+    state = .beginning(long)
+    begin(context)
+  }
+
+  /// Reserves what a long answer holds while it is sent, or tries again a little later.
+  private func begin(_ context: ChannelHandlerContext) {
+    guard case .beginning(let long) = state, let this else { return }
+    let bytes = gateway.answers.bytes(for: long.response.body)
+    if gateway.answers.account.reserve(bytes) {
+      reserved = bytes
+    } else if !long.response.mayBeRefused {
+      // Something was changed, and its client must hear it.
+      gateway.answers.account.charge(bytes)
+      reserved = bytes
+    } else if long.until > .now() {
+      context.eventLoop.scheduleTask(in: .milliseconds(25)) { this.value.0.begin(this.value.1) }
+      return
+    } else {
+      return answer(.error(.busyAnswering), to: long.request, mayKeepAlive: long.mayKeepAlive, context)
+    }
+    makeFirst(context)
+  }
+
+  private func makeFirst(_ context: ChannelHandlerContext) {
+    guard case .beginning(var long) = state, let this else { return }
+    state = .closed  // So that the body is not held twice, and copied.
+    if long.first.isEmpty { long.first = long.response.body.next() ?? [] }
+    guard long.first.isEmpty, !long.response.body.isFinished else { return send(long, context) }
+    state = .beginning(long)
+    expect(within: settings.stallTimeout)
+    gateway.answers.turns(of: context.eventLoop).add { this.value.0.makeFirst(this.value.1) }
+  }
+
+  private func releaseMemory() {
+    if reserved > 0 { gateway.answers.account.release(reserved) }
+    reserved = 0
+  }
+
+  private func send(_ long: consuming LongAnswer, _ context: ChannelHandlerContext) {
+    let (response, request, mayKeepAlive, first) = (long.response, long.request, long.mayKeepAlive, long.first)
+    let body = response.body
     // HTTP/1.0 knows no chunks: there, the end of the connection is the end of the answer.
     let isChunkable = request.version == .http1_1
     let keepAlive = mayKeepAlive && request.isKeepAlive && (body.isFinished || isChunkable)
@@ -155,7 +206,7 @@ final class GatewayHandler: ChannelInboundHandler {
   /// Sends the next part in another turn of the event loop: a long answer must not keep the other connections waiting.
   private func continueSending(_ context: ChannelHandlerContext) {
     guard context.channel.isWritable, let this else { return }
-    context.eventLoop.execute { this.value.0.sendMore(this.value.1) }
+    gateway.answers.turns(of: context.eventLoop).add { this.value.0.sendMore(this.value.1) }
   }
 
   private func sendMore(_ context: ChannelHandlerContext) {
@@ -164,11 +215,13 @@ final class GatewayHandler: ChannelInboundHandler {
     guard let chunk = body.next() else { return endAnswer(keepAlive: keepAlive, context) }
     state = .answering(body, keepAlive: keepAlive)
     expect(within: settings.stallTimeout)
+    guard !chunk.isEmpty else { return continueSending(context) }
     context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: chunk)))), promise: nil)
     continueSending(context)
   }
 
   private func endAnswer(keepAlive: Bool, _ context: ChannelHandlerContext) {
+    releaseMemory()
     state = keepAlive ? .idle : .closed
     expect(within: keepAlive ? settings.idleTimeout : settings.stallTimeout)
     guard let this, !keepAlive else { return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
@@ -178,7 +231,7 @@ final class GatewayHandler: ChannelInboundHandler {
   // MARK: Deadline
 
   /// Closes the connection unless something else is expected by then. So that a request costs no timer, one timer per connection looks now
-  /// and then whether the deadline has passed: it may be missed by the shortest of the three timeouts.
+  /// and then whether the deadline has passed, at the latest after the shortest of the three timeouts.
   private func expect(within time: Duration) {
     deadline = .now() + TimeAmount(time)
     if timer == nil { startTimer() }
@@ -187,7 +240,8 @@ final class GatewayHandler: ChannelInboundHandler {
   private func startTimer() {
     guard let this else { return }
     let period = min(settings.idleTimeout, settings.bodyTimeout, settings.stallTimeout)
-    timer = this.eventLoop.scheduleTask(in: TimeAmount(period)) { this.value.0.timerFired(this.value.1) }
+    let moment = min(.now() + TimeAmount(period), deadline ?? .distantFuture)
+    timer = this.eventLoop.scheduleTask(deadline: moment) { this.value.0.timerFired(this.value.1) }
   }
 
   private func timerFired(_ context: ChannelHandlerContext) {

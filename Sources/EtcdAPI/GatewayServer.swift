@@ -1,3 +1,4 @@
+import Budget
 import NIOCore
 import NIOExtras
 import NIOHTTP1
@@ -24,11 +25,12 @@ public final class GatewayServer: Sendable {
   /// - Parameters:
   ///   - host: A name or an address, of either family.
   ///   - port: 0 for one that is free.
+  ///   - answers: What long answers hold is reserved here; by default on an account of its own.
   public static func start(
     host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
-    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    answers: MemoryBudget.Account? = nil, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) async throws -> GatewayServer {
-    let gateway = Gateway(service: service, settings: settings)
+    let gateway = Gateway(service: service, settings: settings, answers: answers)
     let quiescing = ServerQuiescingHelper(group: group)
     let connections = ConnectionLimit(maximum: settings.maximumConnections)
     let channel = try await ServerBootstrap(group: group)
