@@ -68,6 +68,10 @@ extension APIError {
     case .tooManyOperations: self.init(.invalidArgument, "etcdserver: too many operations in txn request")
     case .tooLarge: self = .tooLarge
     case .leaseNotFound: self.init(.notFound, "etcdserver: requested lease not found")
+    case .tooCostly:
+      self.init(
+        .invalidArgument,
+        "coracle: request looks at more than \(Limits.costItems) keys or \(Limits.costBytes) bytes; ask for less at a time")
     case .compacted: self.init(.outOfRange, "etcdserver: mvcc: required revision has been compacted")
     case .futureRevision: self.init(.outOfRange, "etcdserver: mvcc: required revision is a future revision")
     case .malformed(let what): self.init(.internalError, "coracle: a node of another version proposed this: \(what)")
@@ -89,5 +93,11 @@ extension APIError {
   }
 
   static let tooLarge = APIError(.invalidArgument, "etcdserver: request is too large")
+  /// Too many long answers are under way; nothing was done.
+  static var busyAnswering: APIError {
+    var error = APIError(RequestError(.busy, outcome: .notDone))
+    error.detail = "too many long answers are under way already; nothing was done, a retry is safe"
+    return error
+  }
   static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
 }

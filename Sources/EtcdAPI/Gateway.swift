@@ -1,3 +1,4 @@
+import Budget
 import KeyValue
 import Replica
 import RequestChecks
@@ -23,6 +24,8 @@ struct GatewayResponse: Sendable {
   var staleness: Duration?
   /// The methods that would have been right.
   var allow: String?
+  /// It says what there is, and nothing was changed: whoever is told that the node is busy may ask again.
+  var mayBeRefused = false
 
   init(status: Int, content: Content, body: ResponseBody) {
     self.status = status
@@ -57,6 +60,14 @@ struct Gateway: Sendable {
 
   let service: any KeyValueService
   let settings: GatewaySettings
+  let answers: LongAnswers
+
+  init(service: any KeyValueService, settings: GatewaySettings, answers: MemoryBudget.Account? = nil) {
+    self.service = service
+    self.settings = settings
+    let account = answers ?? MemoryBudget(bytes: settings.maximumAnswerBytes).account("answers")
+    self.answers = LongAnswers(account: account, placeBytes: 2 * settings.chunkBytes)
+  }
 
   /// Why a request is refused before its body is read. No page of a browser is served here, so none is at home here.
   func refusal(of source: RequestSource, contentType: String?) -> GatewayResponse? {
@@ -100,9 +111,9 @@ struct Gateway: Sendable {
       return .json { $0.status(service.status, revision: revision) }
     case (.answer, .failure(let error)): return .error(APIError(error))
     case (.answer, .success(let served)):
-      var body = ResponseBody.Writer(chunkBytes: settings.chunkBytes)
-      body.answer(served.answer, service.status)
-      var response = GatewayResponse(status: 200, content: .json, body: body.finish())
+      let body = ResponseBody(served.answer, service.status, chunkBytes: settings.chunkBytes)
+      var response = GatewayResponse(status: 200, content: .json, body: body)
+      response.mayBeRefused = !served.answer.isChange
       response.staleness = served.staleness
       return response
     }

@@ -1,4 +1,5 @@
 import Budget
+import KeyValue
 import NIOCore
 import NIOHTTP1
 import Replica
@@ -21,6 +22,8 @@ final class GatewayHandler: ChannelInboundHandler {
     case waiting(HTTPRequestHead, body: [UInt8])
     /// The store works on it; `number` tells its answer from one that comes too late.
     case performing(HTTPRequestHead, number: UInt64)
+    /// Makes the first part of a long answer, or waits for memory until then.
+    case beginning(LongAnswer)
     /// Sends an answer, as fast as the client takes it.
     case answering(ResponseBody, keepAlive: Bool)
     case closed
@@ -38,6 +41,8 @@ final class GatewayHandler: ChannelInboundHandler {
   private var bodyDeadline = NIODeadline.distantFuture
   private var deadline: NIODeadline?
   private var timer: (task: Scheduled<Void>, at: NIODeadline)?
+  /// Bytes reserved for the answer under way.
+  private var reservedForAnswer = 0
   private var this: NIOLoopBound<(GatewayHandler, ChannelHandlerContext)>?
 
   private var settings: GatewaySettings { gateway.settings }
@@ -59,6 +64,7 @@ final class GatewayHandler: ChannelInboundHandler {
   func handlerRemoved(context: ChannelHandlerContext) {
     state = .closed
     releaseBody()
+    releaseMemory()
     deadline = nil
     timer?.task.cancel()
     this = nil
@@ -180,6 +186,8 @@ final class GatewayHandler: ChannelInboundHandler {
     releaseBody()
     switch step {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
+    case .perform(let task) where !task.request.isReadOnly && task.request.mayReturnPairs && !gateway.answers.hasPlace:
+      answer(.error(.busyAnswering), to: head, mayKeepAlive: true, context)
     case .perform(let task):
       requests += 1
       state = .performing(head, number: requests)
@@ -199,8 +207,51 @@ final class GatewayHandler: ChannelInboundHandler {
   // MARK: Answer
 
   private func answer(_ response: GatewayResponse, to request: HTTPRequestHead, mayKeepAlive: Bool, _ context: ChannelHandlerContext) {
-    var body = response.body
-    let first = body.next() ?? []
+    var long = LongAnswer(response: response, request: request, mayKeepAlive: mayKeepAlive, until: .now() + TimeAmount(settings.answerWait))
+    if response.body.workingBytes == 0 { long.first = long.response.body.next() ?? [] }
+    if long.response.body.isFinished { return send(long, context) }
+    expect(within: settings.answerWait + settings.stallTimeout)
+    state = .beginning(long)
+    begin(context)
+  }
+
+  /// Reserves what a long answer holds while it is sent, or tries again a little later.
+  private func begin(_ context: ChannelHandlerContext) {
+    guard case .beginning(let long) = state, let this else { return }
+    let bytes = gateway.answers.bytes(for: long.response.body)
+    if gateway.answers.account.reserve(bytes) {
+      reservedForAnswer = bytes
+    } else if !long.response.mayBeRefused {
+      // Something was changed, and its client must hear it.
+      gateway.answers.account.charge(bytes)
+      reservedForAnswer = bytes
+    } else if long.until > .now() {
+      context.eventLoop.scheduleTask(in: .milliseconds(25)) { this.value.0.begin(this.value.1) }
+      return
+    } else {
+      return answer(.error(.busyAnswering), to: long.request, mayKeepAlive: long.mayKeepAlive, context)
+    }
+    makeFirst(context)
+  }
+
+  private func makeFirst(_ context: ChannelHandlerContext) {
+    guard case .beginning(var long) = state, let this else { return }
+    state = .closed  // So that the body is not held twice, and copied.
+    if long.first.isEmpty { long.first = long.response.body.next() ?? [] }
+    guard long.first.isEmpty, !long.response.body.isFinished else { return send(long, context) }
+    state = .beginning(long)
+    expect(within: settings.stallTimeout)
+    gateway.answers.turns(of: context.eventLoop).add { this.value.0.makeFirst(this.value.1) }
+  }
+
+  private func releaseMemory() {
+    if reservedForAnswer > 0 { gateway.answers.account.release(reservedForAnswer) }
+    reservedForAnswer = 0
+  }
+
+  private func send(_ long: consuming LongAnswer, _ context: ChannelHandlerContext) {
+    let (response, request, mayKeepAlive, first) = (long.response, long.request, long.mayKeepAlive, long.first)
+    let body = response.body
     // HTTP/1.0 knows no chunks: there, the end of the connection is the end of the answer.
     let isChunkable = request.version == .http1_1
     let keepAlive = mayKeepAlive && request.isKeepAlive && (body.isFinished || isChunkable)
@@ -225,7 +276,7 @@ final class GatewayHandler: ChannelInboundHandler {
   /// Sends the next part in another turn of the event loop: a long answer must not keep the other connections waiting.
   private func continueSending(_ context: ChannelHandlerContext) {
     guard context.channel.isWritable, let this else { return }
-    context.eventLoop.execute { this.value.0.sendMore(this.value.1) }
+    gateway.answers.turns(of: context.eventLoop).add { this.value.0.sendMore(this.value.1) }
   }
 
   private func sendMore(_ context: ChannelHandlerContext) {
@@ -234,11 +285,13 @@ final class GatewayHandler: ChannelInboundHandler {
     guard let chunk = body.next() else { return endAnswer(keepAlive: keepAlive, context) }
     state = .answering(body, keepAlive: keepAlive)
     expect(within: settings.stallTimeout)
+    guard !chunk.isEmpty else { return continueSending(context) }
     context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: chunk)))), promise: nil)
     continueSending(context)
   }
 
   private func endAnswer(keepAlive mayKeepAlive: Bool, _ context: ChannelHandlerContext) {
+    releaseMemory()
     let keepAlive = mayKeepAlive && !isInputClosed
     state = keepAlive ? .idle : .closed
     expect(within: keepAlive ? settings.idleTimeout : settings.stallTimeout)

@@ -27,12 +27,13 @@ public final class GatewayServer: Sendable {
   ///   - host: A name or an address, of either family.
   ///   - port: 0 for one that is free.
   ///   - bodies: What the bodies of requests that are not whole yet are counted on; a request whose body does not fit is refused as busy.
+  ///   - answers: What long answers hold is reserved here; by default on an account of its own.
   public static func start(
     host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
-    bodies: MemoryBudget.Account = MemoryBudget(bytes: .max).account("bodies"),
+    bodies: MemoryBudget.Account = MemoryBudget(bytes: .max).account("bodies"), answers: MemoryBudget.Account? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) async throws -> GatewayServer {
-    let gateway = Gateway(service: service, settings: settings)
+    let gateway = Gateway(service: service, settings: settings, answers: answers)
     let quiescing = ServerQuiescingHelper(group: group)
     let connections = ConnectionLimit(maximum: settings.maximumConnections)
     let channel = try await ServerBootstrap(group: group)

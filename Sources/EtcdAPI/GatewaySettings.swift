@@ -29,6 +29,10 @@ public struct GatewaySettings: Sendable, Hashable {
   public var shutdownTimeout = Duration.seconds(5)
   /// About how many bytes of a long answer are made and sent at a time.
   public var chunkBytes = 64 << 10
+  /// Most bytes that long answers together may hold in memory, if the server is not given an account of a node's budget.
+  public var maximumAnswerBytes = 64 << 20
+  /// How long a long answer may wait for memory before its client is told that the node is busy.
+  public var answerWait = Duration.seconds(2)
 
   public init() {}
 }

@@ -82,11 +82,22 @@ package struct JSONWriter {
     bytes.append(contentsOf: "true".utf8)
   }
 
-  package mutating func field(_ name: StaticString, base64 value: [UInt8]) {
+  package mutating func field(_ name: StaticString, base64 value: some Collection<UInt8>) {
     guard !value.isEmpty else { return }
     key(name)
     quote { Base64.encode(value, into: &$0) }
   }
+
+  /// A string that is written in parts.
+  mutating func openText(_ name: StaticString) {
+    key(name)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// A part of such a string: all but the last a multiple of three bytes.
+  mutating func appendBase64(_ value: some Collection<UInt8>) { Base64.encode(value, into: &bytes) }
+
+  mutating func closeText() { bytes.append(UInt8(ascii: "\"")) }
 
   /// Never left out.
   package mutating func field(_ name: StaticString, text: String) {

@@ -1,85 +1,168 @@
 import KeyValue
 
-/// An answer's body, made as fast as the client takes it: a range of a million pairs is never in memory as text.
+/// An answer's body, made as fast as the client takes it and in slices of bounded work: a range of a million pairs is never in memory as
+/// text, nor as a list.
 struct ResponseBody: Sendable {
-  private enum Fragment {
-    case json([UInt8])
-    /// Elements that go on after another.
-    case pairs(ArraySlice<KeyValuePair>)
-  }
+  /// Pairs that one slice may look at: about a millisecond.
+  private static let sliceWork = 4096
 
-  private var fragments: ArraySlice<Fragment>
+  private var text: [UInt8]
+  private var answer: AnswerText?
   private let chunkBytes: Int
+  /// Bytes that making it holds besides its parts.
+  let workingBytes: Int
 
   init(_ bytes: [UInt8]) {
-    fragments = [.json(bytes)]
+    text = bytes
     chunkBytes = bytes.count
+    workingBytes = 0
   }
 
-  private init(fragments: [Fragment], chunkBytes: Int) {
-    self.fragments = fragments[...]
+  init(_ answer: Answer, _ status: ServiceStatus, chunkBytes: Int) {
+    text = []
+    self.answer = AnswerText(answer, status)
     self.chunkBytes = chunkBytes
+    workingBytes = answer.workingBytes
   }
 
-  var isFinished: Bool { fragments.isEmpty }
+  var isFinished: Bool { text.isEmpty && answer == nil }
 
-  /// The next part, of about `chunkBytes`; `nil` at the end.
+  /// The next part, of about `chunkBytes`; `nil` at the end. Empty if the work of a slice was done before a part was: then ask again.
   mutating func next() -> [UInt8]? {
     guard !isFinished else { return nil }
-    var chunk: [UInt8] = []
-    while chunk.count < chunkBytes, let fragment = fragments.popFirst() {
-      switch fragment {
-      case .json(let bytes): chunk += bytes
-      case .pairs(var pairs):
-        var writer = JSONWriter(continuing: true)
-        while chunk.count + writer.bytes.count < chunkBytes, let pair = pairs.popFirst() { writer.pair(pair) }
-        chunk += writer.bytes
-        if !pairs.isEmpty { fragments = [.pairs(pairs)] + fragments }
-      }
+    var work = Self.sliceWork
+    while let made = answer?.bytes, made < chunkBytes, work > 0 {
+      guard answer?.writeMore(&work) == false else { continue }
+      text = answer?.take() ?? []
+      answer = nil
     }
-    return chunk
-  }
-
-  /// Makes a body: JSON, and pairs that may wait until they are sent.
-  struct Writer {
-    var json = JSONWriter()
-    private var fragments: [Fragment] = []
-    private let chunkBytes: Int
-
-    init(chunkBytes: Int) { self.chunkBytes = chunkBytes }
-
-    mutating func object(_ name: StaticString? = nil, _ fields: (inout Writer) -> Void) {
-      json.openObject(name)
-      fields(&self)
-      json.closeObject()
+    if let made = answer?.bytes {
+      if made < chunkBytes { return [] }
+      text = answer?.take() ?? []
     }
-
-    /// Left out when empty.
-    mutating func pairs(_ name: StaticString, _ pairs: [KeyValuePair]) {
-      guard let first = pairs.first else { return }
-      json.openArray(name)
-      json.pair(first)
-      var rest = pairs.dropFirst()
-      while json.bytes.count < chunkBytes, let pair = rest.popFirst() { json.pair(pair) }
-      if !rest.isEmpty { fragments += [.json(json.takeBytes()), .pairs(rest)] }
-      json.closeArray()
-    }
-
-    consuming func finish() -> ResponseBody { ResponseBody(fragments: fragments + [.json(json.bytes)], chunkBytes: chunkBytes) }
+    defer { text = [] }
+    return text
   }
 }
 
-extension JSONWriter {
-  /// `mvccpb.KeyValue`, as an element.
-  fileprivate mutating func pair(_ pair: KeyValuePair) { object { $0.fields(of: pair) } }
+/// The text of an answer, part by part.
+private struct AnswerText: Sendable {
+  /// Bytes of a value that are written at once; whole triples, so that base64 goes on without padding.
+  private static let valueBytes = 48 << 10
 
-  fileprivate mutating func fields(of pair: KeyValuePair) {
-    field("key", base64: pair.key)
-    field("create_revision", pair.createRevision)
-    field("mod_revision", pair.modRevision)
-    field("version", pair.version)
-    field("value", base64: pair.value)
+  private var reader: AnswerReader
+  private var json = JSONWriter()
+  /// The array of pairs that is open.
+  private var hasPairs = false
+  private var arrayName: StaticString = "kvs"
+  /// A long value that is being written, and how far.
+  private var value: (pair: StoredPair, offset: Int)?
+  private var isEnding = false
+
+  init(_ answer: Answer, _ status: ServiceStatus) {
+    reader = AnswerReader(answer)
+    json.openObject()
+    json.header(status, revision: answer.revision)
   }
 
-  mutating func pair(_ name: StaticString, _ pair: KeyValuePair) { object(name) { $0.fields(of: pair) } }
+  /// What is made and not taken.
+  var bytes: Int { json.bytes.count }
+
+  mutating func take() -> [UInt8] { json.takeBytes() }
+
+  /// Whether there is more.
+  mutating func writeMore(_ work: inout Int) -> Bool {
+    if value != nil {
+      writeValue()
+      return true
+    }
+    switch reader.next(&work) {
+    case .pause: break
+    case .end:
+      json.closeObject()
+      return false
+    case .part(let part):
+      work -= 1
+      write(part)
+    }
+    return true
+  }
+
+  private mutating func write(_ part: AnswerReader.Part) {
+    switch part {
+    case .pair(let pair): write(pair)
+    case .rangeEnd(let more, let count):
+      closePairs()
+      json.field("more", more)
+      json.field("count", count)
+    case .put(let previous):
+      guard let previous else { return }
+      json.openObject("prev_kv")
+      fields(of: previous)
+    case .deleted(let count):
+      json.field("deleted", count)
+      arrayName = "prev_kvs"
+    case .deleteEnd: closePairs()
+    case .transaction(let succeeded, let operations):
+      json.field("succeeded", succeeded)
+      if operations > 0 { json.openArray("responses") }
+    case .transactionEnd(let operations): if operations > 0 { json.closeArray() }
+    case .operation(let operation, let revision): open(operation, revision)
+    case .operationEnd:
+      json.closeObject()
+      json.closeObject()
+    }
+  }
+
+  private mutating func open(_ operation: AnswerReader.Operation, _ revision: Revision) {
+    json.openObject()
+    switch operation {
+    case .range: json.openObject("response_range")
+    case .put: json.openObject("response_put")
+    case .delete: json.openObject("response_delete_range")
+    case .transaction: json.openObject("response_txn")
+    }
+    // As etcd does: the operations inside a transaction have their own revision.
+    json.object("header") { if operation != .transaction { $0.field("revision", revision) } }
+    arrayName = "kvs"
+  }
+
+  private mutating func write(_ pair: StoredPair) {
+    if !hasPairs { json.openArray(arrayName) }
+    hasPairs = true
+    json.openObject()
+    fields(of: pair)
+  }
+
+  /// `mvccpb.KeyValue`, and the end of its object.
+  private mutating func fields(of pair: StoredPair) {
+    pair.withKey { json.field("key", base64: $0) }
+    json.field("create_revision", pair.createRevision)
+    json.field("mod_revision", pair.modRevision)
+    json.field("version", pair.version)
+    if pair.valueCount > Self.valueBytes {
+      json.openText("value")
+      value = (pair, 0)
+      writeValue()
+    } else {
+      if pair.valueCount > 0 { pair.withValue { json.field("value", base64: $0) } }
+      json.closeObject()
+    }
+  }
+
+  private mutating func writeValue() {
+    guard let (pair, offset) = value else { return }
+    let end = min(offset + Self.valueBytes, pair.valueCount)
+    pair.withValue { json.appendBase64($0[offset..<end]) }
+    value = (pair, end)
+    guard end == pair.valueCount else { return }
+    value = nil
+    json.closeText()
+    json.closeObject()
+  }
+
+  private mutating func closePairs() {
+    if hasPairs { json.closeArray() }
+    hasPairs = false
+  }
 }

@@ -3,13 +3,20 @@ import ByteCoding
 extension KeyValueView {
   /// Does a request, or changes nothing and says why not.
   mutating func perform(_ request: Request) -> Result<Answer, KeyValueError> {
+    var cost = Cost()
+    return perform(request, &cost)
+  }
+
+  /// - Parameter cost: Gets what the request looks at.
+  mutating func perform(_ request: Request, _ cost: inout Cost) -> Result<Answer, KeyValueError> {
+    if case .range(let request) = request { return answer(request) }
     do throws(KeyValueError) {
       try request.validate()
-      let step = try plan(request)
+      let step = try plan(request, &cost)
       // A copy makes the changes copy nodes, so it is kept only for those who look at it.
       let response = perform(step, before: step.readsRevision ? self : nil)
       if response.isChange { revision += 1 }
-      return .success(Answer(revision: revision, response: response))
+      return .success(Answer(revision: revision, stored: response))
     } catch {
       return .failure(error)
     }
@@ -33,36 +40,48 @@ private enum Step {
 }
 
 extension KeyValueView {
-  /// All comparisons, those of inner transactions too, see the store as it is before the first change.
-  private func plan(_ request: Request) throws(KeyValueError) -> Step {
+  /// All comparisons, those of inner transactions too, see the store as it is before the first change; so does the count of what it costs.
+  private func plan(_ request: Request, _ cost: inout Cost) throws(KeyValueError) -> Step {
     switch request {
     case .range(let request):
       try check(request)
+      try cost.count(request, in: tree)
       return .range(request)
     case .put(let request):
-      guard !request.ignoreValue || tree.item(for: request.key[...]) != nil else { throw .keyNotFound }
+      let found = request.ignoreValue || request.previous ? tree.item(for: request.key[...]) : nil
+      guard !request.ignoreValue || found != nil else { throw .keyNotFound }
+      try cost.count(request, found: found)
       guard request.lease == 0 else { throw .leaseNotFound }
       return .put(request)
     case .delete(let request):
+      try cost.count(request, in: tree)
       return .delete(request)
     case .transaction(let request):
-      let succeeded = request.comparisons.allSatisfy(holds)
+      var succeeded = true
+      for comparison in request.comparisons where succeeded {
+        try cost.count(comparison, in: tree)
+        succeeded = holds(comparison)
+      }
       var steps: [Step] = []
-      for operation in succeeded ? request.success : request.failure { steps.append(try plan(operation)) }
+      for operation in succeeded ? request.success : request.failure { steps.append(try plan(operation, &cost)) }
       return .transaction(succeeded: succeeded, steps)
     }
   }
 
   /// For every key of the range. A key that does not exist has the numbers 0, and no value that anything could hold for.
   private func holds(_ comparison: Comparison) -> Bool {
-    let ranks = tree.ranks(of: comparison.range)
-    guard ranks.isEmpty else { return tree.items(at: ranks).allSatisfy(comparison.holds) }
+    if comparison.range.end == nil {
+      if let item = tree.item(for: comparison.range.start[...]) { return comparison.holds(item) }
+    } else {
+      let ranks = tree.ranks(of: comparison.range)
+      if !ranks.isEmpty { return tree.items(at: ranks).allSatisfy(comparison.holds) }
+    }
     if case .value = comparison.operand { return false }
     return comparison.holds(Item(key: [], value: [], createRevision: 0, modRevision: 0, version: 0))
   }
 
   /// - Parameter before: the store before the first change, for reads that name its revision.
-  private mutating func perform(_ step: Step, before: KeyValueView?) -> Response {
+  private mutating func perform(_ step: Step, before: KeyValueView?) -> StoredResponse {
     switch step {
     case .range(let request):
       return .range(request.revision > 0 ? (before ?? self).select(request) : select(request))
@@ -71,14 +90,14 @@ extension KeyValueView {
     case .delete(let request):
       return delete(request)
     case .transaction(let succeeded, let steps):
-      var responses: [Response] = []
+      var responses: [StoredResponse] = []
       responses.reserveCapacity(steps.count)
       for step in steps { responses.append(perform(step, before: before)) }
-      return .transaction(succeeded: succeeded, responses: responses)
+      return .transaction(succeeded: succeeded, responses)
     }
   }
 
-  private mutating func put(_ request: PutRequest) -> Response {
+  private mutating func put(_ request: PutRequest) -> StoredResponse {
     let revision = revision + 1
     var previous: Item?
     tree.update(request.key[...]) { found in
@@ -88,20 +107,18 @@ extension KeyValueView {
         key: request.key[...], value: value[...], createRevision: found?.createRevision ?? revision, modRevision: revision,
         version: (found?.version ?? 0) + 1)
     }
-    return .put(previous: request.previous ? previous?.pair() : nil)
+    return .put(previous: request.previous ? previous : nil)
   }
 
-  private mutating func delete(_ request: DeleteRequest) -> Response {
-    let items = request.range.end == nil ? tree.item(for: request.range.start[...]).map { [$0] } ?? [] : items(in: request.range)
-    if items.count == tree.count {
-      tree = OrderedTree()
-    } else {
-      for item in items { tree.remove(item.key[...]) }
+  private mutating func delete(_ request: DeleteRequest) -> StoredResponse {
+    let ranks = tree.ranks(of: request.range)
+    var previous: StoredRange?
+    if request.previous, !ranks.isEmpty {
+      previous = StoredRange(RangeRequest(range: request.range), source: tree.source(ranks), count: ranks.count)
     }
-    return .delete(count: Int64(items.count), previous: request.previous ? items.map { $0.pair() } : [])
+    tree.remove(at: ranks)
+    return .delete(count: Int64(ranks.count), previous: previous)
   }
-
-  private func items(in range: KeyRange) -> [Item] { Array(tree.items(at: tree.ranks(of: range))) }
 }
 
 extension Comparison {

@@ -1,12 +1,13 @@
 import ByteCoding
 
 extension KeyValueView {
-  /// Answers a read. Only the present revision is kept, so one before is compacted.
+  /// Answers a read. Only the present revision is kept, so one before is compacted. O(log n): the answer's pairs are made when it is
+  /// looked at.
   public func answer(_ request: RangeRequest) -> Result<Answer, KeyValueError> {
     do throws(KeyValueError) {
       try Request.range(request).validate()
       try check(request)
-      return .success(Answer(revision: revision, response: .range(select(request))))
+      return .success(Answer(revision: revision, stored: .range(select(request))))
     } catch {
       return .failure(error)
     }
@@ -14,6 +15,7 @@ extension KeyValueView {
 
   /// Answers a request without changing the store: for a transaction that only reads. What another one would change is lost.
   public func answer(_ request: Request) -> Result<Answer, KeyValueError> {
+    if case .range(let request) = request { return answer(request) }
     var copy = self
     return copy.perform(request)
   }
@@ -24,45 +26,41 @@ extension KeyValueView {
     guard request.revision <= 0 || request.revision == revision else { throw .compacted }
   }
 
-  /// The pairs asked for: filtered, then sorted, then cut.
-  func select(_ request: RangeRequest) -> RangeResponse {
-    if request.range.end == nil {
-      let items = tree.item(for: request.range.start[...]).map { [$0] } ?? []
-      return request.countOnly ? RangeResponse(count: Int64(items.count)) : response(to: request, from: items, count: items.count)
+  /// What is asked for, without looking at it.
+  func select(_ request: RangeRequest) -> StoredRange {
+    guard request.range.end != nil else {
+      let item = tree.item(for: request.range.start[...])
+      return StoredRange(request, source: .one(request.countOnly ? nil : item), count: item == nil ? 0 : 1)
     }
     let ranks = tree.ranks(of: request.range)
-    if request.countOnly { return RangeResponse(count: Int64(ranks.count)) }
-    guard request.keepsKeyOrder else { return response(to: request, from: Array(tree.items(at: ranks)), count: ranks.count) }
-
-    // One more than the limit, so that the rest of the way sees that there is more.
-    let wanted = request.limit > 0 && request.limit < Int64(ranks.count) ? Int(request.limit) + 1 : ranks.count
-    let part = request.order == .descending ? ranks.suffix(wanted) : ranks.prefix(wanted)
-    return response(to: request, from: Array(tree.items(at: part)), count: ranks.count)
+    guard !request.countOnly else { return StoredRange(request, source: .one(nil), count: ranks.count) }
+    let part = request.keepsKeyOrder ? request.part(of: ranks) : ranks
+    return StoredRange(request, source: tree.source(part), count: ranks.count)
   }
+}
 
-  /// From the items of the range, in order of their keys.
-  private func response(to request: RangeRequest, from candidates: [Item], count: Int) -> RangeResponse {
-    var items = request.hasBounds ? candidates.filter(request.admits) : candidates
-    if request.target != .key {
-      items.sort(by: request.precedes)
-    } else if request.order == .descending {
-      items.reverse()
-    }
-    let isCut = request.limit > 0 && Int64(items.count) > request.limit
-    if isCut { items.removeSubrange(Int(request.limit)...) }
-    return RangeResponse(pairs: items.map { $0.pair(keysOnly: request.keysOnly) }, more: isCut, count: Int64(count))
+extension OrderedTree {
+  /// The items with these places, held as cheaply as can be.
+  func source(_ ranks: Range<Int>) -> StoredRange.Source {
+    ranks.count <= StoredRange.few ? .items(Array(items(at: ranks))) : .tree(self, ranks)
   }
 }
 
 extension RangeRequest {
-  fileprivate var hasBounds: Bool {
+  var hasBounds: Bool {
     minimumModRevision != 0 || maximumModRevision != 0 || minimumCreateRevision != 0 || maximumCreateRevision != 0
   }
 
   /// The tree gives what is asked for in the order asked for, or the reverse: only what is returned need be visited.
-  fileprivate var keepsKeyOrder: Bool { target == .key && !hasBounds }
+  var keepsKeyOrder: Bool { target == .key && !hasBounds }
 
-  fileprivate func admits(_ item: Item) -> Bool {
+  /// The places of what is returned, if the order of keys is kept.
+  func part(of ranks: Range<Int>) -> Range<Int> {
+    guard limit > 0, limit < Int64(ranks.count) else { return ranks }
+    return order == .descending ? ranks.suffix(Int(limit)) : ranks.prefix(Int(limit))
+  }
+
+  func admits(_ item: Item) -> Bool {
     (minimumModRevision == 0 || item.modRevision >= minimumModRevision)
       && (maximumModRevision == 0 || item.modRevision <= maximumModRevision)
       && (minimumCreateRevision == 0 || item.createRevision >= minimumCreateRevision)
@@ -70,7 +68,7 @@ extension RangeRequest {
   }
 
   /// No order given is ascending. Items that are equal in what is sorted by come in order of their keys.
-  fileprivate func precedes(_ a: Item, _ b: Item) -> Bool {
+  func precedes(_ a: Item, _ b: Item) -> Bool {
     let byTarget = compare(a, b)
     if byTarget != 0 { return order == .descending ? byTarget > 0 : byTarget < 0 }
     return a.withKey { a in b.withKey { b in ByteOrder.compare(a, b) < 0 } }

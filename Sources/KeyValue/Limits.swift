@@ -12,4 +12,11 @@ public enum Limits {
   /// Operations and comparisons of a request in total, on all levels and in both branches; etcd leaves this open. It keeps the time that
   /// the check for keys changed twice can take to milliseconds.
   public static let totalOperations = 4096
+
+  /// Pairs that one transaction, or one delete that answers with what it deletes, may look at; etcd leaves this open, and a small request
+  /// can ask for any number. `Cost` says what counts. Some ten milliseconds of work for each node.
+  public static let costItems = 100_000
+
+  /// Bytes of keys and values that one such request may look at.
+  public static let costBytes = 32 << 20
 }

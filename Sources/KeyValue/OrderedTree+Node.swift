@@ -12,8 +12,8 @@ extension OrderedTree {
     static let capacity = 64
     static let minimum = capacity / 2
 
-    /// Items in this node and below.
-    @exclusivity(unchecked) private(set) var count: Int
+    /// Of the items in this node and below.
+    @exclusivity(unchecked) private(set) var summary: Summary
     /// In ascending order. A leaf's only.
     @exclusivity(unchecked) private(set) var items: [Item]
     @exclusivity(unchecked) private var heads: Heads
@@ -23,7 +23,7 @@ extension OrderedTree {
     @exclusivity(unchecked) private(set) var children: [Node]
 
     init(items: [Item]) {
-      count = items.count
+      summary = Summary(of: items)
       self.items = items
       heads = Heads(of: items)
       separators = []
@@ -31,7 +31,7 @@ extension OrderedTree {
     }
 
     init(separators: [Key], children: [Node]) {
-      count = children.reduce(0) { $0 + $1.count }
+      summary = Summary(of: children)
       items = []
       heads = Heads(of: [])
       self.separators = separators
@@ -45,7 +45,7 @@ extension OrderedTree {
     }
 
     private init(copying node: Node) {
-      count = node.count
+      summary = node.summary
       items = node.items
       heads = node.heads
       separators = node.separators
@@ -56,6 +56,7 @@ extension OrderedTree {
       if !isKnownUniquelyReferenced(&node) { node = Node(copying: node) }
     }
 
+    var count: Int { summary.count }
     var isLeaf: Bool { children.isEmpty }
     var isOverfull: Bool { entries > Node.capacity }
     var isUnderfull: Bool { entries < Node.minimum }
@@ -88,42 +89,58 @@ extension OrderedTree {
 
     // MARK: Changing, on a node that is unique
 
-    /// Whether the key is new. The node may be overfull afterwards; that is for its holder to mend.
-    func update(_ key: UnsafeRawBufferPointer, _ make: (Item?) -> Item) -> Bool {
+    /// The node may be overfull afterwards; that is for its holder to mend.
+    func update(_ key: UnsafeRawBufferPointer, _ make: (Item?) -> Item) -> Change {
+      let change: Change
       if isLeaf {
         let (index, found) = find(key)
+        let replaced = found ? items[index] : nil
+        let item = make(replaced)
         if found {
-          items[index] = make(items[index])
-          return false
+          items[index] = item
+        } else {
+          items.insert(item, at: index)
+          heads.insert(at: index, of: items)
         }
-        items.insert(make(nil), at: index)
-        heads.insert(at: index, of: items)
-        count += 1
-        return true
+        change = Change(putting: item, over: replaced)
+      } else {
+        let index = childIndex(for: key)
+        Node.makeUnique(&children[index])
+        change = children[index].update(key, make)
+        if children[index].isOverfull { splitChild(index) }
       }
-      let index = childIndex(for: key)
-      Node.makeUnique(&children[index])
-      guard children[index].update(key, make) else { return false }
-      count += 1
-      if children[index].isOverfull { splitChild(index) }
-      return true
+      take(change)
+      return change
     }
 
-    /// Takes the key out, if it is there. The node may be underfull afterwards; that is for its holder to mend.
-    func remove(_ key: UnsafeRawBufferPointer) -> Item? {
+    /// Takes out the items of one leaf from this place in the order on, at most so many: all at once, so that a long range costs little
+    /// more than its leaves. The node may be underfull afterwards, a leaf even empty; that is for its holder to mend.
+    ///
+    /// - Precondition: there is an item at `rank`, and `limit` is positive.
+    func remove(at rank: Int, limit: Int) -> Change {
+      let change: Change
       if isLeaf {
-        let (index, found) = find(key)
-        guard found else { return nil }
-        count -= 1
-        heads.remove(at: index)
-        return items.remove(at: index)
+        let run = rank..<min(items.count, rank + limit)
+        change = Change(removing: items[run])
+        items.removeSubrange(run)
+        if run.count == 1 { heads.remove(at: rank) } else { heads = Heads(of: items) }
+      } else {
+        var rest = rank
+        guard let index = child(at: &rest) else { return Change() }
+        Node.makeUnique(&children[index])
+        change = children[index].remove(at: rest, limit: limit)
+        if children[index].isUnderfull { refillChild(index) }
       }
-      let index = childIndex(for: key)
-      Node.makeUnique(&children[index])
-      guard let removed = children[index].remove(key) else { return nil }
-      count -= 1
-      if children[index].isUnderfull { refillChild(index) }
-      return removed
+      take(change)
+      return change
+    }
+
+    private func take(_ change: Change) {
+      summary.subtract(change.removed)
+      let hasLostNewest = change.removed.newestCreation == summary.newestCreation && change.removed.newestCreation > 0
+      summary.add(change.added)
+      guard hasLostNewest else { return }
+      summary.newestCreation = isLeaf ? Summary(of: items).newestCreation : Summary(of: children).newestCreation
     }
 
     /// Gives the upper half of the entries away.
@@ -142,13 +159,13 @@ extension OrderedTree {
         separators.removeSubrange((middle - 1)...)
         children.removeSubrange(middle...)
       }
-      count -= right.count
+      summary = isLeaf ? Summary(of: items) : Summary(of: children)
       return (separator, right)
     }
 
     /// Takes up the entries of the next node to the right, which is left as it is.
     func merge(_ separator: Key, _ right: Node) {
-      count += right.count
+      summary.add(right.summary)
       if isLeaf {
         items.append(contentsOf: right.items)
         heads = Heads(of: items)

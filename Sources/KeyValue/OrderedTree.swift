@@ -3,8 +3,8 @@ import ByteCoding
 /// Items in the order of their keys, in a B+tree whose nodes are copied on write.
 ///
 /// A value: a copy is O(1) and stays as it is, while the original goes on. A node that no copy holds is changed in place; otherwise a
-/// change copies the nodes on its path, O(log n) of them, each once per copy of the tree. Nodes know how many items are below them, so
-/// places in the order are found in O(log n) too.
+/// change copies the nodes on its path, O(log n) of them, each once per copy of the tree. Nodes know how many items are below them, how
+/// many bytes and how new, so places in the order, sums of ranges and the newest items are found in O(log n) too.
 struct OrderedTree: Sendable {
   private(set) var root: Node
 
@@ -53,11 +53,24 @@ struct OrderedTree: Sendable {
   /// Takes out the item with this key. `nil`, and nothing is copied, if there is none.
   @discardableResult
   mutating func remove(_ key: Bytes) -> Item? {
-    guard item(for: key) != nil else { return nil }
-    Node.makeUnique(&root)
-    let removed = key.withUnsafeBytes { key in root.remove(key) }
-    if let onlyChild = root.onlyChild { root = onlyChild }
-    return removed
+    guard let found = item(for: key) else { return nil }
+    let rank = rank(of: key)
+    remove(at: rank..<rank + 1)
+    return found
+  }
+
+  /// Takes out the items with these places in the order: each leaf's at once.
+  mutating func remove(at ranks: Range<Int>) {
+    if ranks.count == count {
+      if count > 0 { self = OrderedTree() }
+      return
+    }
+    var remaining = ranks.count
+    while remaining > 0 {
+      Node.makeUnique(&root)
+      remaining -= root.remove(at: ranks.lowerBound, limit: remaining).removed.count
+      if let onlyChild = root.onlyChild { root = onlyChild }
+    }
   }
 }
 

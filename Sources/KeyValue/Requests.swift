@@ -196,24 +196,7 @@ public enum Response: Hashable, Sendable {
 
 extension Response {
   /// Whether it changed the store. In a transaction, what comes after the first change has the new revision, what comes before the old one.
-  public var isChange: Bool {
-    switch self {
-    case .range: false
-    case .put: true
-    case .delete(let count, _): count > 0
-    case .transaction(_, let responses): responses.contains(where: \.isChange)
-    }
-  }
-}
-
-public struct Answer: Hashable, Sendable {
-  public var revision: Revision
-  public var response: Response
-
-  public init(revision: Revision, response: Response) {
-    self.revision = revision
-    self.response = response
-  }
+  public var isChange: Bool { StoredResponse(self).isChange }
 }
 
 /// A request that cannot be done. Nothing was changed; the same request fails again.
@@ -232,6 +215,9 @@ public enum KeyValueError: Error, Hashable, Sendable {
   case tooManyOperations
   /// The request is larger than `Limits.requestBytes`.
   case tooLarge
+  /// A transaction, or a delete that answers with what it deletes, would look at more than `Limits.costItems` or `Limits.costBytes` of
+  /// what the store holds now. The same in parts can be done.
+  case tooCostly
   /// The state as of this revision is no longer kept.
   case compacted
   /// The store has not reached this revision yet.

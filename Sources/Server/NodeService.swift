@@ -2,6 +2,7 @@ import Coracle
 import EtcdAPI
 import KeyValue
 import NIOCore
+import NIOPosix
 import Replica
 
 /// A node, as the client port sees it: requests go to the replica's thread and their answers come from there, without a task in between.
@@ -21,10 +22,13 @@ struct NodeService: KeyValueService {
     if request.isReadOnly {
       node.eventLoop.execute {
         node.read(consistency, timeout: timeout) { result in
-          completion(
-            result.mapError(ServiceError.request).flatMap { fresh in
-              fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(ServiceError.keyValue)
-            })
+          // A view is a value: what is to be looked at in it is looked at elsewhere, not where the node decides.
+          MultiThreadedEventLoopGroup.singleton.any().execute {
+            completion(
+              result.mapError(ServiceError.request).flatMap { fresh in
+                fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(ServiceError.keyValue)
+              })
+          }
         }
       }
     } else {

@@ -112,7 +112,8 @@ struct ClientPort: Service {
     settings.maximumConnections = shares.clients
     settings.shutdownTimeout = configuration.stop.requests
     server = try await GatewayServer.start(
-      host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies)
+      host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
+      answers: configuration.node.memory.answers)
     logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
   }
 

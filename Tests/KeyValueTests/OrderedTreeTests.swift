@@ -65,6 +65,30 @@ import Testing
     #expect(tree.count == 2)
   }
 
+  @Test(arguments: [UInt64(5), 6, 7])
+  func takesRangesOut(seed: UInt64) throws {
+    var generator = Generator(seed: seed)
+    for count in [1, 40, 64, 65, 500, 5000, 20_000] {
+      var tree = filled(count)
+      var model = Array(0..<count)
+      while !model.isEmpty {
+        let start = generator.below(model.count)
+        let most = generator.chance(50) ? 100 : model.count
+        let end = min(model.count, start + generator.below(most + 1))
+        let before = (tree, model)
+        tree.remove(at: start..<end)
+        model.removeSubrange(start..<end)
+        try tree.checkInvariants()
+        #expect(tree.items(at: 0..<tree.count).map(\.key) == model.map { item($0).key })
+        if generator.chance(10) {
+          try before.0.checkInvariants()
+          #expect(before.0.items(at: 0..<before.0.count).map(\.key) == before.1.map { item($0).key })
+        }
+        if start == end || count > 1000 && generator.chance(10) { break }
+      }
+    }
+  }
+
   @Test func changesInPlaceWhenNobodyHoldsACopy() {
     var tree = filled(20_000)
     let before = tree.nodes
@@ -132,12 +156,16 @@ import Testing
       let start = generator.below(tree.count + 1)
       let end = start + generator.below(tree.count - start + 1)
       #expect(tree.items(at: start..<end).map(\.key) == model.items[start..<end].map(\.key))
+      let bytes = tree.bytes(at: start..<end)
+      #expect(bytes.inKeys == model.items[start..<end].reduce(0) { $0 + $1.key.count })
+      #expect(bytes.inValues == model.items[start..<end].reduce(0) { $0 + Int($1.version % 5) })
     }
   }
 }
 
 private func item(_ key: Key, version: Int64 = 1) -> Item {
-  Item(key: key[...], value: [7], createRevision: 2, modRevision: 2, version: version)
+  let value = [UInt8](repeating: 7, count: Int(version % 5))
+  return Item(key: key[...], value: value[...], createRevision: 2 + version, modRevision: 2 + version, version: version)
 }
 
 private func item(_ number: Int, version: Int64 = 1) -> Item {
@@ -172,16 +200,6 @@ private struct SortedArray {
 extension OrderedTree {
   fileprivate mutating func insert(_ item: Item) { update(item.key[...]) { _ in item } }
 
-  fileprivate var depth: Int {
-    var node = root
-    var depth = 1
-    while !node.isLeaf {
-      node = node.children[0]
-      depth += 1
-    }
-    return depth
-  }
-
   fileprivate var nodes: Set<ObjectIdentifier> {
     func collect(_ node: Node, into nodes: inout Set<ObjectIdentifier>) {
       nodes.insert(ObjectIdentifier(node))
@@ -200,7 +218,7 @@ extension OrderedTree {
       #expect(entries >= (node === root ? (node.isLeaf ? 0 : 2) : Node.minimum))
       guard !node.isLeaf else {
         #expect(depth == self.depth)
-        #expect(node.count == node.items.count)
+        #expect(node.summary == Summary(of: node.items))
         let keys = node.items.map(\.key)
         for (a, b) in zip(keys, keys.dropFirst()) { #expect(a.lexicographicallyPrecedes(b)) }
         if let low, let first = keys.first { #expect(!first.lexicographicallyPrecedes(low)) }
@@ -208,7 +226,7 @@ extension OrderedTree {
         return
       }
       #expect(node.items.isEmpty)
-      #expect(node.count == node.children.reduce(0) { $0 + $1.count })
+      #expect(node.summary == Summary(of: node.children))
       try #require(node.separators.count == node.children.count - 1)
       let bounds = [low] + node.separators.map { Optional($0) } + [high]
       for (index, child) in node.children.enumerated() {

@@ -142,8 +142,8 @@ import Testing
       let commands = (0..<generator.below(12)).map { index in
         Command(index: .init(UInt64(index) + 1), term: .init(1), payload: generator.request().encoded()[...])
       }
-      let together = one.apply(commands)
-      let apart = commands.flatMap { other.apply([$0]) }
+      let together = one.applyAll(commands)
+      let apart = commands.flatMap { other.applyAll([$0]) }
       #expect(together == apart)
       #expect(one.view.digest == other.view.digest)
     }

@@ -124,6 +124,13 @@ extension KeyValueMachine {
     apply([Command(index: .init(1), term: .init(1), payload: bytes[...])])[0]
   }
 
+  /// In as many turns as it takes.
+  mutating func applyAll(_ commands: [Command]) -> [Output] {
+    var outputs: [Output] = []
+    while outputs.count < commands.count { outputs += apply(Array(commands[outputs.count...])) }
+    return outputs
+  }
+
   /// With these changes made, one after the other.
   init(_ requests: Request...) {
     self.init()
@@ -132,6 +139,18 @@ extension KeyValueMachine {
 
   mutating func restore(_ blocks: [[UInt8]]) throws {
     for block in blocks { try restore(block[...]) }
+  }
+}
+
+extension OrderedTree {
+  var depth: Int {
+    var node = root
+    var depth = 1
+    while !node.isLeaf {
+      node = node.children[0]
+      depth += 1
+    }
+    return depth
   }
 }
 

@@ -1,0 +1,80 @@
+import Budget
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// What all long answers of a port share: the memory that they may hold, and the turns in which they are made.
+final class LongAnswers: Sendable {
+  let account: MemoryBudget.Account
+  /// Bytes of an answer that is sent: the part that is made, and the one that the client has not taken.
+  private let placeBytes: Int
+  private let turns = Mutex<[ObjectIdentifier: NIOLoopBound<LoopTurns>]>([:])
+
+  init(account: MemoryBudget.Account, placeBytes: Int) {
+    self.account = account
+    self.placeBytes = placeBytes
+  }
+
+  func bytes(for body: ResponseBody) -> Int { placeBytes + body.workingBytes }
+
+  /// Whether another long answer could begin now.
+  var hasPlace: Bool { account.hasRoom(for: placeBytes) }
+
+  /// Those of this event loop, which must be the caller's.
+  func turns(of eventLoop: any EventLoop) -> LoopTurns {
+    turns.withLock { turns in
+      if let known = turns[ObjectIdentifier(eventLoop)] { return known }
+      let made = NIOLoopBound(LoopTurns(eventLoop: eventLoop), eventLoop: eventLoop)
+      turns[ObjectIdentifier(eventLoop)] = made
+      return made
+    }.value
+  }
+}
+
+/// Long work of all connections of one event loop, one slice of one of them at a time: between two slices the loop looks after everything
+/// else, so that a request waits for one slice, however many long answers there are.
+final class LoopTurns {
+  /// Work that is merely handed to the loop again would be done before the loop looks at its sockets; a task of a later moment is not.
+  private static let pause = TimeAmount.microseconds(100)
+
+  private let eventLoop: any EventLoop
+  private var waiting = CircularBuffer<() -> Void>()
+  private var isScheduled = false
+
+  init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  func add(_ slice: @escaping () -> Void) {
+    waiting.append(slice)
+    schedule()
+  }
+
+  private func schedule() {
+    guard !isScheduled else { return }
+    isScheduled = true
+    let this = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: Self.pause) { this.value.run() }
+  }
+
+  private func run() {
+    isScheduled = false
+    waiting.popFirst()?()
+    if !waiting.isEmpty { schedule() }
+  }
+}
+
+/// A long answer before its first part is sent.
+struct LongAnswer {
+  var response: GatewayResponse
+  var first: [UInt8] = []
+  let request: HTTPRequestHead
+  let mayKeepAlive: Bool
+  /// Until when it may wait for memory.
+  let until: NIODeadline
+
+  init(response: GatewayResponse, request: HTTPRequestHead, mayKeepAlive: Bool, until: NIODeadline) {
+    self.response = response
+    self.request = request
+    self.mayKeepAlive = mayKeepAlive
+    self.until = until
+  }
+}

@@ -1,0 +1,219 @@
+import Replica
+import Testing
+
+@testable import KeyValue
+
+/// What a request may cost those who apply it.
+@Suite struct CostTests {
+  /// A store with so many keys `k000000`, each with a value of so many bytes.
+  private static func machine(keys: Int, valueBytes: Int = 1) -> KeyValueMachine {
+    var builder = OrderedTree.Builder()
+    let value = [UInt8](repeating: 7, count: valueBytes)
+    for number in 0..<keys {
+      let key = Self.key(number)
+      _ = builder.append(Item(key: key[...], value: value[...], createRevision: 2, modRevision: 2, version: 1))
+    }
+    var machine = KeyValueMachine()
+    machine.state = KeyValueView(revision: 2, tree: builder.finish())
+    return machine
+  }
+
+  private static func key(_ number: Int) -> Key { Array("k\(String(1_000_000 + number).dropFirst())".utf8) }
+
+  private static func first(_ count: Int) -> KeyRange { KeyRange(start: key(0), end: key(count)) }
+
+  private func expectRefused(_ request: Request, _ machine: KeyValueMachine, sourceLocation: SourceLocation = #_sourceLocation) {
+    var machine = machine
+    let (digest, revision) = (machine.view.digest, machine.view.revision)
+    #expect(machine.perform(request) == .failure(.tooCostly), sourceLocation: sourceLocation)
+    #expect(machine.view.digest == digest, sourceLocation: sourceLocation)
+    #expect(machine.view.revision == revision, sourceLocation: sourceLocation)
+    #expect(machine.view.answer(request) == .failure(.tooCostly), sourceLocation: sourceLocation)
+  }
+
+  private func expectDone(_ request: Request, _ machine: KeyValueMachine, sourceLocation: SourceLocation = #_sourceLocation) {
+    var machine = machine
+    #expect(throws: Never.self, sourceLocation: sourceLocation) { try machine.perform(request).get() }
+  }
+
+  @Test func manyNestedRangesAreRefusedBeforeAnythingIsChanged() {
+    let machine = Self.machine(keys: 10_000)
+    let everything = Request.range(RangeRequest(range: .all))
+    let inner = Request.transaction(then: Array(repeating: everything, count: 80))
+    let request = Request.transaction(then: [.put("made first")] + Array(repeating: inner, count: 47))
+    expectRefused(request, machine)
+    // Of a few keys, so many ranges are harmless.
+    expectDone(request, Self.machine(keys: 10))
+  }
+
+  @Test func eachKindOfLookingHasTheSameBound() {
+    let most = Self.machine(keys: Limits.costItems)
+    let tooMany = Self.machine(keys: Limits.costItems + 1)
+    let holds = Comparison(range: .all, relation: .greater, operand: .version(0))
+    let requests: [Request] = [
+      .transaction(then: [.get("\0", "\0")]), .transaction([holds]), .delete("\0", "\0", previous: true),
+      .transaction(then: [.delete("\0", "\0", previous: true)]),
+      .transaction(then: [.range(RangeRequest(range: .all, limit: 1, target: .value))]),
+      .transaction(then: [.range(RangeRequest(range: .all, limit: 1, minimumModRevision: 1))]),
+      .transaction([Comparison(range: KeyRange("x"), relation: .greater, operand: .version(0))], else: [.get("\0", "\0")]),
+    ]
+    for request in requests {
+      expectDone(request, most)
+      expectRefused(request, tooMany)
+    }
+  }
+
+  @Test func whatNeedNotBeLookedAtIsFree() {
+    let machine = Self.machine(keys: Limits.costItems + 1)
+    let fails = Comparison(range: KeyRange("x"), relation: .greater, operand: .version(0))
+    let all = Comparison(range: .all, relation: .greater, operand: .version(0))
+    let requests: [Request] = [
+      .get("\0", "\0"), .delete("\0", "\0"), .transaction(then: [.delete("\0", "\0")]),
+      .transaction(then: [.range(RangeRequest(range: .all, countOnly: true))]),
+      .transaction(then: [.range(RangeRequest(range: .all, limit: 100, order: .descending))]),
+      // Not reached, and not taken.
+      .transaction([fails, all], then: [.get("\0", "\0")]),
+    ]
+    for request in requests { expectDone(request, machine) }
+  }
+
+  @Test func bytesHaveABoundToo() {
+    // 7 bytes of a key and the rest of a mebibyte.
+    let machine = Self.machine(keys: 33, valueBytes: (1 << 20) - 7)
+    func range(_ count: Int, keysOnly: Bool = false) -> Request { .range(RangeRequest(range: Self.first(count), keysOnly: keysOnly)) }
+    let values = Comparison(range: .all, relation: .greater, operand: .value([0]))
+    let versions = Comparison(range: .all, relation: .greater, operand: .version(0))
+    expectDone(.transaction(then: [range(32)]), machine)
+    expectRefused(.transaction(then: [range(33)]), machine)
+    expectRefused(.transaction(then: [range(17), range(16)]), machine)
+    expectDone(.transaction(then: [range(33, keysOnly: true)]), machine)
+    expectRefused(.transaction([values]), machine)
+    expectDone(.transaction([versions]), machine)
+    expectRefused(.delete(DeleteRequest(range: .all, previous: true)), machine)
+    let kept = (0..<33).map { Request.put(PutRequest(key: Self.key($0), value: [], ignoreValue: true)) }
+    expectRefused(.transaction(then: kept), machine)
+    let previous = (0..<33).map { Request.put(PutRequest(key: Self.key($0), value: [1], previous: true)) }
+    expectRefused(.transaction(then: previous), machine)
+  }
+
+  /// A range after a put may return it.
+  @Test func whatIsPutCounts() {
+    let machine = Self.machine(keys: Limits.costItems)
+    let all = Request.get("\0", "\0")
+    expectRefused(.transaction(then: [.put("new"), all]), machine)
+    expectDone(.transaction(then: [all, .put("new")]), machine)
+    expectDone(.transaction(then: [.put("new"), .get("\0", "\0", revision: 2)]), machine)
+    expectDone(.transaction(then: [.put("new"), .range(RangeRequest(range: .all, limit: Int64(Limits.costItems)))]), machine)
+  }
+
+  @Test func nodesRefuseTheSameInWhateverBatches() {
+    var one = Self.machine(keys: 60_000)
+    var other = one
+    let requests: [Request] = [
+      .put("a", "1"), .transaction(then: [.put("b"), .get("\0", "\0")]),
+      .transaction(then: [.put("c"), .get("\0", "\0"), .get("\0", "\0")]),
+      .delete("k02", "k03", previous: true), .transaction(then: [.get("\0", "\0"), .get("\0", "\0")]), .put("d"),
+    ]
+    let commands = requests.enumerated().map { Command(index: UInt64($0 + 1), term: 1, payload: $1.encoded()[...]) }
+    let together = one.applyAll(commands)
+    let apart = commands.flatMap { other.applyAll([$0]) }
+    #expect(together == apart)
+    #expect(together.map { $0 == .failure(.tooCostly) } == [false, false, true, false, true, false])
+    #expect(one.view.digest == other.view.digest)
+  }
+}
+
+/// What is counted against what is done, looked up one by one.
+@Suite struct CountedWorkTests {
+  /// Does what a request does to pairs, and counts what it looks at on the way.
+  private struct Naive {
+    let view: KeyValueView
+    var now: [Key: Value] = [:]
+    var items = 0
+    var bytes = 0
+    var hasChanged = false
+    /// A range came after a change: then more may be counted than is looked at.
+    var isExact = true
+
+    init(_ view: KeyValueView) {
+      self.view = view
+      for pair in view.pairs() { now[pair.key] = pair.value }
+    }
+
+    private func inside(_ range: KeyRange, _ pairs: [Key: Value]) -> [(key: Key, value: Value)] {
+      pairs.filter { range.contains($0.key) }.map { ($0.key, $0.value) }
+    }
+
+    private mutating func look(_ found: [(key: Key, value: Value)], keysOnly: Bool = false) {
+      items += found.count
+      for pair in found { bytes += pair.key.count + (keysOnly ? 0 : pair.value.count) }
+    }
+
+    mutating func follow(_ request: Request, _ response: Response) {
+      switch (request, response) {
+      case (.range(let request), .range(let response)):
+        guard !request.countOnly else { return }
+        if request.revision <= 0, hasChanged { isExact = false }
+        let hasBounds =
+          request.minimumModRevision != 0 || request.maximumModRevision != 0 || request.minimumCreateRevision != 0
+          || request.maximumCreateRevision != 0
+        if request.target == .key, !hasBounds {
+          look(response.pairs.map { ($0.key, $0.value) }, keysOnly: request.keysOnly)
+        } else {
+          let pairs = request.revision > 0 ? Dictionary(uniqueKeysWithValues: view.pairs().map { ($0.key, $0.value) }) : now
+          look(inside(request.range, pairs), keysOnly: request.keysOnly)
+        }
+      case (.put(let request), .put):
+        hasChanged = true
+        if request.previous || request.ignoreValue, let value = now[request.key] { look([(request.key, value)]) }
+        if !request.ignoreValue { now[request.key] = request.value }
+      case (.delete(let request), .delete(_, let previous)):
+        hasChanged = true
+        look(previous.map { ($0.key, $0.value) })
+        for pair in inside(request.range, now) { now[pair.key] = nil }
+      case (.transaction(let request), .transaction(let succeeded, let responses)):
+        compare(request.comparisons)
+        for (request, response) in zip(succeeded ? request.success : request.failure, responses) { follow(request, response) }
+      default: Issue.record("a response of another kind")
+      }
+    }
+
+    private mutating func compare(_ comparisons: [Comparison]) {
+      for comparison in comparisons {
+        let found = Array(view.pairs(in: comparison.range))
+        items += found.count
+        if case .value = comparison.operand { bytes += found.reduce(0) { $0 + $1.value.count } }
+        guard case .success(let answer) = view.answer(.transaction([comparison])), case .transaction(true, _) = answer.response else {
+          return
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [UInt64(1), 2, 3, 4])
+  func countedIsWhatIsDone(seed: UInt64) {
+    var generator = Generator(seed: seed)
+    var machine = KeyValueMachine()
+    var exact = 0
+    for _ in 0..<1500 {
+      let request = generator.request()
+      var naive = Naive(machine.view)
+      var cost = Cost()
+      guard case .success(let answer) = machine.state.perform(request, &cost) else { continue }
+      if case .range = request {
+        #expect(cost == Cost())
+        continue
+      }
+      naive.follow(request, answer.response)
+      if naive.isExact {
+        exact += 1
+        #expect(cost.items == naive.items, "\(request)")
+        #expect(cost.bytes == naive.bytes, "\(request)")
+      } else {
+        #expect(cost.items >= naive.items, "\(request)")
+        #expect(cost.bytes >= naive.bytes, "\(request)")
+      }
+    }
+    #expect(exact > 500)
+  }
+}
