@@ -58,7 +58,7 @@ struct Gateway: Sendable {
     self.service = service
     self.settings = settings
     let account = answers ?? MemoryBudget(bytes: settings.maximumAnswerBytes).account("answers")
-    self.answers = LongAnswers(account: account, placeBytes: 2 * settings.chunkBytes)
+    self.answers = LongAnswers(account: account, placeBytes: 2 * min(settings.chunkBytes, settings.maximumAnswerBytes))
   }
 
   func begin(_ request: GatewayRequest) -> Step {
