@@ -66,7 +66,7 @@ struct Gateway: Sendable {
     self.service = service
     self.settings = settings
     let account = answers ?? MemoryBudget(bytes: settings.maximumAnswerBytes).account("answers")
-    self.answers = LongAnswers(account: account, placeBytes: 2 * settings.chunkBytes)
+    self.answers = LongAnswers(account: account, placeBytes: 2 * min(settings.chunkBytes, settings.maximumAnswerBytes))
   }
 
   /// Why a request is refused before its body is read. No page of a browser is served here, so none is at home here.

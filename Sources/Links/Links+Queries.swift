@@ -25,7 +25,7 @@ extension Links {
     page(RangeRequest(range: keys.links(after: slug), limit: Self.bounded(limit), order: .ascending))
   }
 
-  /// The links made last, the newest first. The store has no index for it: it looks at every link, so ask seldom.
+  /// The links made last, the newest first. The store finds them without looking at the others.
   /// - Parameter limit: as with `list`.
   public func recent(limit: Int) -> LinkQuery<Page> {
     page(RangeRequest(range: keys.links(after: nil), limit: Self.bounded(limit), order: .descending, target: .createRevision))

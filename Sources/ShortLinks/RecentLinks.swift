@@ -1,7 +1,7 @@
 import Links
 import Synchronization
 
-/// The links made last, kept for a moment: to find them the store looks at every link, and the start page is open to all.
+/// The links made last, kept for a moment: the start page is open to all.
 final class RecentLinks<Store: LinkStore>: Sendable {
   static var count: Int { 10 }
   static var lifetime: Duration { .seconds(1) }
