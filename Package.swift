@@ -72,8 +72,9 @@ let package = Package(
     .executableTarget(
       name: "Server",
       dependencies: [
-        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", server("ArgumentParser", "swift-argument-parser"),
-        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("NIOCore", "swift-nio"),
+        "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
+        server("ArgumentParser", "swift-argument-parser"), server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"),
+        server("NIOCore", "swift-nio"),
         server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),

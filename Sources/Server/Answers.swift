@@ -5,6 +5,7 @@ import Foundation
 
 struct ErrorAnswer: Decodable {
   var message: String
+  var code: Int?
   var outcome: String?
   var detail: String?
 }

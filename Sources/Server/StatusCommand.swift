@@ -17,17 +17,18 @@ struct StatusCommand: AsyncParsableCommand {
       for endpoint in cluster.endpoints {
         do throws(ClientError) {
           let bytes = try await cluster.call(endpoint, "/v3/maintenance/status")
-          if client.json { Output.line(String(decoding: bytes, as: UTF8.self)) }
+          if client.json { try Output.line(String(decoding: bytes, as: UTF8.self)) }
           let status = try StatusAnswer(answer: bytes)
-          let members = try MembersAnswer(answer: try await cluster.call(endpoint, "/v3/cluster/member/list")).members ?? []
-          rows.append(Self.row(endpoint, status, members))
+          let members = try? MembersAnswer(answer: try await cluster.call(endpoint, "/v3/cluster/member/list")).members
+          rows.append(Self.row(endpoint, status, members ?? []))
           if status.leader != nil { hasLeader = true }
         } catch {
-          reasons.append("\(endpoint): unreachable")
+          if case .outputLost = error { throw error }
+          if case .unavailable(let texts) = error { reasons += texts } else { reasons.append("\(endpoint): \(error)") }
           rows.append(["\(endpoint)", "-", "-", "unreachable", "-", "-", "-", "-", "-", "-"])
         }
       }
-      if !client.json { Output.line(Self.table(rows)) }
+      if !client.json { try Output.line(Self.table(rows)) }
       guard hasLeader else { throw .unavailable(reasons + ["no node knows a leader"]) }
     }
   }

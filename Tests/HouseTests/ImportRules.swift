@@ -24,6 +24,7 @@ enum ImportTable {
     "Sources/Server": [
       "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient", "Foundation",
       "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+      "WriteAheadLog",
     ],
     "Sources/ShortLinks": [
       "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore", "NIOHTTP1",
