@@ -21,6 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
           let status = try StatusAnswer(answer: bytes)
           let members = try? MembersAnswer(answer: try await cluster.call(endpoint, "/v3/cluster/member/list")).members
           rows.append(Self.row(endpoint, status, members ?? []))
+          if let awaited = status.forming?.awaited { reasons.append("\(endpoint): waits for \(awaited.joined(separator: ", "))") }
           if status.leader != nil { hasLeader = true }
         } catch {
           if case .outputLost = error { throw error }
@@ -35,8 +36,10 @@ struct StatusCommand: AsyncParsableCommand {
 
   private static func row(_ endpoint: HostPort, _ status: StatusAnswer, _ members: [MembersAnswer.Member]) -> [String] {
     let id = status.header.member_id?.value ?? 0
-    func name(_ id: UInt64) -> String { members.first { $0.ID.value == id }?.name ?? NodeID(id).description }
-    let role = status.leader.map { $0.value == id ? "leader" : "follower" } ?? "no leader"
+    func name(_ id: UInt64) -> String {
+      status.forming?.name ?? members.first { $0.ID.value == id }?.name ?? NodeID(id).description
+    }
+    let role = status.leader.map { $0.value == id ? "leader" : "follower" } ?? (status.forming == nil ? "no leader" : "forming")
     return [
       "\(endpoint)", name(id), NodeID(id).description, role, text(status.raftTerm?.value), status.leader.map { name($0.value) } ?? "-",
       text(status.header.revision?.value), text(status.raftIndex?.value), text(status.raftAppliedIndex?.value),

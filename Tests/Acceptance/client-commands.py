@@ -13,7 +13,7 @@ import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Support"))
-from cluster import PROGRAM, Cluster, check, command, decoded, encoded, free_ports, run, step
+from cluster import PROGRAM, Cluster, check, command, decoded, encoded, free_ports, run, socket_address, step, wait_until
 
 
 def expect(arguments, status, out=None, error="", **options):
@@ -133,6 +133,22 @@ def test_lost_output(endpoints):
     step("get ends its line on a terminal")
 
 
+def test_forming(directory):
+    client, peer, other = (f"127.0.0.1:{port}" for port in free_ports(3))
+    node = subprocess.Popen(
+        [PROGRAM, "serve", "--name", "a", "--data-dir", str(directory / "forming"), "--client-address", client, "--peer-address", peer,
+         "--initial-cluster", f"a={peer},b={other}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until("it listens", 10, lambda: socket.create_connection(socket_address(client)))
+        table = expect(["status", "--timeout", "1"], 3, None, "waits for b", endpoints=[client])
+        check(table.splitlines()[1].split()[1:4:2] == ["a", "forming"], f"status before the cluster has formed: {table}")
+        expect(["put", "k", "v", "--timeout", "1"], 3, "", "it waits for b", endpoints=[client])
+    finally:
+        node.terminate()
+        node.wait(20)
+    step("before the cluster has formed, status and errors say who is awaited")
+
+
 def test_nodes_down(cluster, endpoints):
     nowhere = [f"127.0.0.1:{port}" for port in free_ports(2)]
     expect(["put", "greeting", "moved"], 0, "", endpoints=nowhere + endpoints)
@@ -195,6 +211,7 @@ def test(directory):
     with Cluster(directory) as cluster:
         endpoints = [node.client for node in cluster.nodes]
         test_output(endpoints)
+        test_forming(directory)
         test_json(endpoints)
         test_usage(endpoints)
         test_endpoints(endpoints)
