@@ -76,11 +76,10 @@ let package = Package(
     .executableTarget(
       name: "Server",
       dependencies: [
-        "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks",
-        server("ArgumentParser", "swift-argument-parser"),
-        server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"), server("Metrics", "swift-metrics"),
-        server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("NIOHTTP1", "swift-nio"),
-        server("NIOPosix", "swift-nio"),
+        "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
+        server("ArgumentParser", "swift-argument-parser"), server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"),
+        server("Metrics", "swift-metrics"), server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"),
+        server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
         server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
       ]),
     .executableTarget(

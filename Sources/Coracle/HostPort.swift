@@ -1,6 +1,16 @@
 import NIOCore
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// An address as people write it: `host:port`, `192.0.2.1:2380` or `[2001:db8::1]:2380`. Names are resolved when used, not here.
+///
+/// Spellings of one address are equal: names are kept in small letters, numbers as the system would write them.
 public struct HostPort: Hashable, Sendable, CustomStringConvertible {
   /// A name or an IP address, without brackets.
   public let host: String
@@ -12,6 +22,7 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
 
   /// Throws `HostPortError` for anything that is not exactly one address.
   public init(_ text: String) throws(HostPortError) {
+    guard !text.contains("://") else { throw HostPortError(text, .isURL) }
     guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw HostPortError(text, .noPort) }
     var host = text[..<colon]
     let digits = text[text.utf8.index(after: colon)...]
@@ -27,7 +38,7 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
       guard !host.utf8.contains(UInt8(ascii: ":")) else { throw HostPortError(text, .bracketsMissing) }
       guard Self.isName(host) else { throw HostPortError(text, .badHost) }
     }
-    self.host = String(host)
+    self.host = isBracketed ? Self.canonicalIPv6(host) : Self.canonicalName(host)
     self.port = Int(port)
   }
 
@@ -72,6 +83,20 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
       }
   }
 
+  /// In small letters. What resolvers take for numbers is one: `127.1`, and `0`, which is every address of this machine.
+  private static func canonicalName(_ text: Substring) -> String {
+    var address = in_addr()
+    guard inet_aton(String(text), &address) != 0 else { return text.lowercased() }
+    return withUnsafeBytes(of: address.s_addr) { $0.map(String.init).joined(separator: ".") }
+  }
+
+  /// As RFC 5952 has it; the zone as it is.
+  private static func canonicalIPv6(_ text: Substring) -> String {
+    let parts = text.split(separator: "%", maxSplits: 1)
+    guard let address = (try? SocketAddress(ipAddress: String(parts[0]), port: 0))?.ipAddress else { return String(text) }
+    return parts.count == 2 ? "\(address)%\(parts[1])" : address
+  }
+
   private static func isIPv6(_ text: Substring) -> Bool {
     guard text.utf8.count <= maximumHostLength, !text.utf8.contains(0) else { return false }
     let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
@@ -84,7 +109,7 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
 /// Why a text is no address, and what to write instead.
 public struct HostPortError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Reason: Hashable, Sendable {
-    case noPort, badPort, noHost, badHost, bracketsMissing
+    case noPort, badPort, noHost, badHost, bracketsMissing, isURL
   }
 
   public let text: String
@@ -100,8 +125,9 @@ public struct HostPortError: Error, Hashable, Sendable, CustomStringConvertible 
       switch reason {
       case .noPort: "the port is missing: write host:port"
       case .badPort: "the port must be a number from 0 to 65535"
-      case .noHost: "the host is missing: write 0.0.0.0 or [::] for all addresses of this machine"
+      case .noHost: "the host is missing: write host:port (a server that is to listen on all addresses of this machine: 0.0.0.0 or [::])"
       case .badHost: "the host is neither a name nor an IP address"
+      case .isURL: "it is a URL: write host:port, without http:// and without a path"
       case .bracketsMissing: "an IPv6 address needs brackets: [::1]:2380"
       }
     return "\"\(text.prefix(300).filter { !$0.isNewline })\" is no address: \(why)"

@@ -51,49 +51,87 @@ public struct NodeConfiguration: Sendable {
 
   /// Throws `StartError.configuration` if the parts do not fit together.
   func validate() throws(StartError) {
-    try Self.validate(name: name)
-    guard !dataDirectory.isEmpty else { throw .configuration("the data directory must be given") }
+    do throws(ConfigurationProblem) {
+      try check()
+    } catch {
+      throw .configuration(error.text)
+    }
+  }
+
+  /// Throws what is wrong, with the part in which it is.
+  public func check() throws(ConfigurationProblem) {
+    try Self.validate(name: name, .name)
+    guard !dataDirectory.isEmpty else { throw ConfigurationProblem(.dataDirectory, "the data directory must be given") }
     guard peerAddress.isLoopback || allowsPlainTextBeyondLoopback else {
-      throw .configuration(
+      throw ConfigurationProblem(
+        .peerAddress,
         "peers would talk in plain text on \(peerAddress), which others may reach: "
           + "listen on a loopback address, or allow plain text if the network is trusted")
     }
     guard advertisedPeerAddress != nil || !peerAddress.isUnspecified else {
-      throw .configuration(
+      throw ConfigurationProblem(
+        .peerAddress,
         "\(peerAddress) stands for all addresses of this machine: say at which one peers reach it (advertised peer address)")
     }
     if let advertised = advertisedPeerAddress, advertised.isUnspecified || advertised.port == 0 {
-      throw .configuration("peers cannot reach \(advertised): advertise an address and a port of this machine")
+      throw ConfigurationProblem(
+        .advertisedPeerAddress, "peers cannot reach \(advertised): advertise an address and a port of this machine")
     }
     try validateInitialCluster()
   }
 
-  private func validateInitialCluster() throws(StartError) {
+  private func validateInitialCluster() throws(ConfigurationProblem) {
     guard !initialCluster.isEmpty else { return }
     guard initialCluster.count <= Configuration.maximumMembers else {
-      throw .configuration("the initial cluster has \(initialCluster.count) members, at most \(Configuration.maximumMembers) are allowed")
+      throw ConfigurationProblem(
+        .initialCluster, "the initial cluster has \(initialCluster.count) members, at most \(Configuration.maximumMembers) are allowed")
     }
-    for member in initialCluster { try Self.validate(name: member.name) }
+    for member in initialCluster { try Self.validate(name: member.name, .initialCluster) }
     guard Set(initialCluster.map(\.name)).count == initialCluster.count else {
-      throw .configuration("a name occurs twice in the initial cluster")
+      throw ConfigurationProblem(
+        .initialCluster, "a name occurs twice in the initial cluster")
     }
     guard Set(initialCluster.map(\.peerAddress)).count == initialCluster.count else {
-      throw .configuration("an address occurs twice in the initial cluster")
+      throw ConfigurationProblem(
+        .initialCluster, "an address occurs twice in the initial cluster")
+    }
+    if let member = initialCluster.first(where: { $0.peerAddress.isUnspecified || $0.peerAddress.port == 0 }) {
+      throw ConfigurationProblem(
+        .initialCluster, "nobody can reach \(member.name) at \(member.peerAddress): write an address and a port that the others can use")
     }
     guard let own = initialCluster.first(where: { $0.name == name }) else {
-      throw .configuration(
+      throw ConfigurationProblem(
+        .initialCluster,
         "the initial cluster must contain this node, \(name): it has \(initialCluster.map(\.name).joined(separator: ", "))")
     }
     let advertised = advertisedPeerAddress ?? peerAddress
     guard own.peerAddress == advertised else {
-      throw .configuration("the initial cluster says that \(name) is at \(own.peerAddress), but this node advertises \(advertised)")
+      throw ConfigurationProblem(
+        .initialCluster, "the initial cluster says that \(name) is at \(own.peerAddress), but this node advertises \(advertised)")
     }
   }
 
-  private static func validate(name: String) throws(StartError) {
+  private static func validate(name: String, _ part: ConfigurationProblem.Part) throws(ConfigurationProblem) {
     guard (1...maximumNameSize).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x2c && $0 != 0x3d })
     else {
-      throw .configuration("a name has 1 to \(maximumNameSize) printable ASCII characters, without space, comma and equals sign")
+      throw ConfigurationProblem(
+        part, "a name has 1 to \(maximumNameSize) printable ASCII characters, without space, comma and equals sign")
     }
+  }
+}
+
+/// What is wrong with a node's configuration.
+public struct ConfigurationProblem: Error, Hashable, Sendable {
+  public enum Part: Hashable, Sendable {
+    case name, dataDirectory, peerAddress, advertisedPeerAddress, initialCluster
+  }
+
+  public let part: Part
+  /// What is wrong, and what to write instead.
+  public let text: String
+
+  init(_ part: Part, _ text: String) {
+    self.part = part
+    self.text = text
   }
 }

@@ -68,6 +68,10 @@ public struct ServiceStatus: Sendable, Hashable {
   /// Bytes on disk.
   public var databaseSize: Int64
   public var members: [Member]
+  /// This node's name.
+  public var name = ""
+  /// While the cluster has not formed: the names of the members that it waits for.
+  public var awaited: [String] = []
 
   public init(
     node: NodeID, cluster: ClusterID? = nil, leader: NodeID? = nil, term: Term = 0, commitIndex: LogIndex = 0,

@@ -24,6 +24,12 @@ extension JSONWriter {
       body.field("raftTerm", status.term)
       body.field("raftAppliedIndex", status.appliedIndex)
       body.field("dbSizeInUse", status.databaseSize)
+      guard status.cluster == nil else { return }
+      // Not etcd's, whose clients pass it over.
+      body.object("forming") { forming in
+        forming.field("name", text: status.name)
+        forming.array("awaited", status.awaited) { $0.element(text: $1) }
+      }
     }
   }
 

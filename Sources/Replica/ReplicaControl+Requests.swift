@@ -82,8 +82,9 @@ extension ReplicaControl {
     let expired = pending.takeExpired(now: now)
     guard !expired.isEmpty else { return }
     let hasLeader = raft?.leader != nil
+    let silence: RequestError.Reason = formation.map { .notFormed(awaited: $0.awaited) } ?? .noLeader
     for (id, item) in expired {
-      let reason: RequestError.Reason = hasLeader || item.state == .sent ? .deadlineExceeded : .noLeader
+      let reason: RequestError.Reason = hasLeader || item.state == .sent ? .deadlineExceeded : silence
       effects.answers.append(.failed(id, RequestError(reason, outcome: item.state == .sent ? .unknown : .notDone)))
     }
     queue.removeAll { !pending.contains($0.id) }

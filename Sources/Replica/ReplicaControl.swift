@@ -78,7 +78,10 @@ struct ReplicaControl: Sendable {
     status.cluster = raft == nil ? nil : identity.cluster
     status.pendingRequests = pending.count
     status.pendingBytes = pending.bytes
-    guard let raft else { return status }
+    guard let raft else {
+      status.awaited = formation?.awaited ?? []
+      return status
+    }
     status.role =
       switch raft.role {
       case .follower: .follower

@@ -15,6 +15,8 @@ public struct ReplicaStatus: Sendable, Hashable {
   /// `nil` until the cluster has formed.
   public var cluster: ClusterID?
   public var role: Role
+  /// While the cluster has not formed: the names of the members that have not shown themselves, or have not agreed yet.
+  public var awaited: [String]
   public var term: Term
   public var leader: NodeID?
   public var commitIndex: LogIndex
@@ -33,6 +35,7 @@ public struct ReplicaStatus: Sendable, Hashable {
     self.node = node
     self.name = name
     role = .forming
+    awaited = []
     term = 0
     commitIndex = 0
     appliedIndex = 0

@@ -11,6 +11,8 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Reason: Hashable, Sendable {
     /// No leader was found before the deadline.
     case noLeader
+    /// The cluster has not formed: these members have not shown themselves, or have not agreed yet.
+    case notFormed(awaited: [String])
     /// The deadline passed while the request was under way.
     case deadlineExceeded
     /// A queue is full: come back later.
@@ -45,6 +47,8 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     let what =
       switch reason {
       case .noLeader: "no leader: fewer than a majority of the cluster's nodes can reach each other"
+      case .notFormed(let awaited):
+        "the cluster has not formed yet" + (awaited.isEmpty ? "" : ", it waits for \(awaited.joined(separator: ", "))")
       case .deadlineExceeded: "the deadline passed"
       case .busy: "busy: too many requests wait already"
       case .tooLarge(let size, let limit): "too large: \(size) bytes, at most \(limit) are allowed"

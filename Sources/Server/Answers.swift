@@ -5,6 +5,7 @@ import Foundation
 
 struct ErrorAnswer: Decodable {
   var message: String
+  var code: Int?
   var outcome: String?
   var detail: String?
 }
@@ -29,7 +30,14 @@ struct StatusAnswer: Decodable {
     var revision: WireInteger<Int64>?
   }
 
+  struct Forming: Decodable {
+    var name: String
+    var awaited: [String]?
+  }
+
   var header: Header
+  /// Before the cluster has formed.
+  var forming: Forming?
   var dbSize: WireInteger<Int64>?
   var leader: WireInteger<UInt64>?
   var raftIndex: WireInteger<UInt64>?

@@ -1,7 +1,9 @@
 import ArgumentParser
+import EtcdAPI
+import Foundation
 
 /// Why a request to a cluster has no answer.
-enum ClientError: Error, CustomStringConvertible {
+enum ClientError: Error, Equatable, CustomStringConvertible {
   /// The cluster answered that it will not do it.
   case refused(String)
   /// No node could do it, each for its reason; nothing was changed.
@@ -10,14 +12,22 @@ enum ClientError: Error, CustomStringConvertible {
   case unknown(String)
   /// A node answered something that is no answer.
   case malformed(String)
+  /// What listens at an address is something else.
+  case notANode(String)
+  /// The answer came, and could not be written: the system's number for why.
+  case outputLost(Int32)
 
   var exitCode: ExitCode {
     switch self {
-    case .refused, .malformed: ExitStatus.failed
+    case .refused, .malformed, .notANode: ExitStatus.failed
     case .unavailable: ExitStatus.unavailable
     case .unknown: ExitStatus.unknown
+    case .outputLost: ExitStatus.outputLost
     }
   }
+
+  /// Whoever stops reading has enough, and wants to hear nothing of it.
+  var isQuiet: Bool { self == .outputLost(EPIPE) }
 
   var description: String {
     switch self {
@@ -25,6 +35,24 @@ enum ClientError: Error, CustomStringConvertible {
     case .unavailable(let reasons): "no node could do it; nothing was changed\n  " + reasons.joined(separator: "\n  ")
     case .unknown(let text): "outcome unknown: \(text)\n  The write may have been done: look before repeating it."
     case .malformed(let text): "the answer is not understood: \(text)"
+    case .notANode(let text): "this is no Coracle node: \(text)"
+    case .outputLost(let code): "the answer cannot be written: \(String(cString: strerror(code))); what was asked for was done"
     }
+  }
+
+  /// The same for programs, on one line.
+  var json: String {
+    if case .unavailable(let reasons) = self { return Self.json("no node could do it; nothing was changed", exitCode, reasons) }
+    return Self.json(description, exitCode)
+  }
+
+  static func json(_ text: String, _ status: ExitCode, _ reasons: [String] = []) -> String {
+    var writer = JSONWriter()
+    writer.object {
+      $0.field("error", text: text)
+      $0.field("status", unquoted: status.rawValue)
+      $0.array("reasons", reasons) { $0.element(text: $1) }
+    }
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }

@@ -25,29 +25,52 @@ struct ClientOptions: ParsableArguments {
   func parsedEndpoints() throws -> [HostPort] {
     let text = endpoints ?? ProcessInfo.processInfo.environment["CORACLE_ENDPOINTS"] ?? Self.defaultEndpoints
     let parts = text.split(separator: ",")
-    guard !parts.isEmpty else { throw ValidationError("give at least one endpoint, as host:port, with --endpoints or CORACLE_ENDPOINTS") }
+    guard !parts.isEmpty else { throw ValidationError("\(source): give at least one endpoint, as host:port") }
+    var addresses: [HostPort] = []
     do {
-      return try parts.map { try HostPort(Self.address(in: $0)) }
+      for part in parts {
+        let address = try HostPort(try address(in: part))
+        if !addresses.contains(address) { addresses.append(address) }
+      }
     } catch let error as HostPortError {
-      throw ValidationError(error.description)
+      throw ValidationError("\(source): \(error)")
     }
+    return addresses
   }
 
+  /// Where the endpoints come from, for people.
+  private var source: String { endpoints == nil ? "CORACLE_ENDPOINTS" : "--endpoints" }
+
+  private var areDefaultEndpoints: Bool { endpoints == nil && ProcessInfo.processInfo.environment["CORACLE_ENDPOINTS"] == nil }
+
   /// Endpoints are often written as URLs.
-  private static func address(in text: Substring) -> String {
+  private func address(in text: Substring) throws -> String {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
-    let address = trimmed.hasPrefix("http://") ? String(trimmed.dropFirst("http://".count)) : trimmed
+    let lowercased = trimmed.lowercased()
+    guard !lowercased.hasPrefix("https://") else {
+      throw ValidationError("\(source): \(trimmed): nodes talk plain HTTP: write http://host:port, or host:port alone")
+    }
+    let address = lowercased.hasPrefix("http://") ? String(trimmed.dropFirst("http://".count)) : trimmed
     return address.hasSuffix("/") ? String(address.dropLast()) : address
   }
 
   /// Runs a conversation with the cluster, and turns its failure into words and an exit status.
   func withClient(_ body: (ClusterClient) async throws(ClientError) -> Void) async throws {
     let client = ClusterClient(endpoints: try parsedEndpoints(), timeout: .seconds(timeout))
+    var problem: ClientError?
     do throws(ClientError) {
       try await body(client)
     } catch {
-      Output.complain(error.description)
-      throw error.exitCode
+      problem = error
     }
+    let isHintInPlace = areDefaultEndpoints && client.isNobodyThere
+    await client.close()
+    guard let problem else { return }
+    if json {
+      Output.complain(asItIs: problem.json)
+    } else if !problem.isQuiet {
+      Output.complain(problem.description + (isHintInPlace ? "\n  Is a cluster running? `coracle demo` starts one." : ""))
+    }
+    throw problem.exitCode
   }
 }

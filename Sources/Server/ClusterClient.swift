@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Coracle
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -8,11 +9,33 @@ import NIOPosix
 /// Talks to whichever node of a cluster answers.
 ///
 /// Any node takes any request. What was certainly not done is tried at the next node; a write whose outcome is unknown is not repeated.
-struct ClusterClient {
+final class ClusterClient: Sendable {
   enum Kind { case read, write }
 
   let endpoints: [HostPort]
   let timeout: Duration
+  private let http: HTTPClient
+  /// Those that refused a connection.
+  private let refusals = NIOLockedValueBox<Set<HostPort>>([])
+
+  /// Close it when it is not needed any more.
+  init(endpoints: [HostPort], timeout: Duration) {
+    self.endpoints = endpoints
+    self.timeout = timeout
+    var configuration = HTTPClient.Configuration()
+    // Endpoints that nothing comes back from must leave time for the others.
+    let connect = min(max(timeout / (endpoints.count + 1), .milliseconds(50)), .milliseconds(500))
+    configuration.timeout = .init(connect: TimeAmount(connect))
+    // The next endpoint is tried instead.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    configuration.redirectConfiguration = .disallow
+    http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  func close() async { try? await http.shutdown() }
+
+  /// Whether every endpoint refused a connection.
+  var isNobodyThere: Bool { refusals.withLockedValue { $0.count == endpoints.count } }
 
   /// Between two rounds over all endpoints.
   private static let pause = Duration.milliseconds(100)
@@ -33,6 +56,8 @@ struct ClusterClient {
         switch await attempt(endpoint, path, body, limit) {
         case .answer(let bytes): return bytes
         case .refused(let text): throw .refused(text)
+        case .notANode(let text): throw .notANode("\(endpoint) \(text)")
+        case .unreachable(let reason): reasons[endpoint] = reason.description
         case .notDone(let text): reasons[endpoint] = text
         case .unknown(let text) where kind == .write: throw .unknown("\(endpoint): \(text)")
         case .unknown(let text): reasons[endpoint] = text
@@ -49,6 +74,8 @@ struct ClusterClient {
     switch await attempt(endpoint, path, Array("{}".utf8), timeout) {
     case .answer(let bytes): return bytes
     case .refused(let text): throw .refused(text)
+    case .notANode(let text): throw .notANode("\(endpoint) \(text)")
+    case .unreachable(let reason): throw .unavailable(["\(endpoint): \(reason)"])
     case .notDone(let text), .unknown(let text): throw .unavailable(["\(endpoint): \(text)"])
     }
   }
@@ -56,6 +83,8 @@ struct ClusterClient {
   private enum Attempt {
     case answer([UInt8])
     case refused(String)
+    case notANode(String)
+    case unreachable(Unreachable)
     case notDone(String)
     case unknown(String)
   }
@@ -67,43 +96,81 @@ struct ClusterClient {
     request.headers.add(name: "Grpc-Timeout", value: "\(max(1, Int64(limit / .milliseconds(1))))m")
     request.body = .bytes(body)
     do {
-      let response = try await Self.http.execute(request, deadline: .now() + TimeAmount(limit + Self.grace))
+      let response = try await http.execute(request, deadline: .now() + TimeAmount(limit + Self.grace))
       let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
       return Self.judge(response.status, Array(body.readableBytesView))
     } catch {
-      return Self.wasNotSent(error) ? .notDone("cannot connect") : .unknown("the connection failed: \(error)")
+      if let reason = Unreachable(error) {
+        if reason == .refused { refusals.withLockedValue { _ = $0.insert(endpoint) } }
+        return .unreachable(reason)
+      }
+      return .unknown(Self.words(error))
     }
   }
 
   private static func judge(_ status: HTTPResponseStatus, _ body: [UInt8]) -> Attempt {
-    if status == .ok { return .answer(body) }
-    guard let error = try? JSONDecoder().decode(ErrorAnswer.self, from: Data(body)) else {
-      let text = "\(status): \(String(decoding: body.prefix(200), as: UTF8.self))"
+    // So every node's answer begins, and no web page does.
+    if status == .ok, body.starts(with: #"{"header":"#.utf8) { return .answer(body) }
+    let text = "answered \(status): \(String(decoding: body.prefix(200), as: UTF8.self))"
+    if status == .ok { return .unknown(text) }
+    guard let error = try? JSONDecoder().decode(ErrorAnswer.self, from: Data(body)), error.code != nil else {
+      if status == .notFound || status == .methodNotAllowed || (300..<400).contains(status.code) { return .notANode(text) }
       return status == .serviceUnavailable ? .notDone(text) : .unknown(text)
     }
-    let text = error.detail ?? error.message
+    let reason = error.detail ?? error.message
     return switch (error.outcome, status) {
-    case ("unknown", _): .unknown(text)
-    case ("not done", .serviceUnavailable), ("not done", .tooManyRequests): .notDone(text)
-    default: .refused(text)
+    case ("unknown", _): .unknown(reason)
+    case ("not done", .serviceUnavailable), ("not done", .tooManyRequests): .notDone(reason)
+    default: .refused(reason)
     }
   }
 
-  /// Whether the request certainly reached nobody.
-  private static func wasNotSent(_ error: any Error) -> Bool {
+  private static func words(_ error: any Error) -> String {
+    switch error as? HTTPClientError {
+    case .deadlineExceeded?, .readTimeout?: "no answer came in time"
+    case .remoteConnectionClosed?: "the connection was closed before an answer came"
+    default: "the connection failed: \(error)"
+    }
+  }
+}
+
+/// Why a request certainly reached nobody.
+enum Unreachable: Error, Equatable, CustomStringConvertible {
+  case unknownHost
+  case refused
+  case timedOut
+  /// In the system's words.
+  case other(String)
+
+  /// `nil` if the request may have been sent.
+  init?(_ error: any Error) {
     switch error {
-    case is NIOConnectionError: return true
-    case let error as HTTPClientError: return error == .connectTimeout || error == .getConnectionFromPoolTimeout
-    case let error as IOError: return [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode)
-    default: return false
+    case let error as NIOConnectionError:
+      let reasons = error.connectionErrors.compactMap { Unreachable($0.error) }
+      if error.connectionErrors.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
+        self = .unknownHost
+      } else {
+        self = reasons.first { $0 == .timedOut } ?? reasons.first ?? .other("\(error)")
+      }
+    case let error as HTTPClientError where error == .connectTimeout || error == .getConnectionFromPoolTimeout: self = .timedOut
+    case ChannelError.connectTimeout: self = .timedOut
+    case let error as IOError:
+      switch error.errnoCode {
+      case ECONNREFUSED: self = .refused
+      case ETIMEDOUT: self = .timedOut
+      case EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL: self = .other(String(cString: strerror(error.errnoCode)).lowercased())
+      default: return nil
+      }
+    default: return nil
     }
   }
 
-  /// One pool of connections for the process, which ends with it.
-  private static let http: HTTPClient = {
-    var configuration = HTTPClient.Configuration()
-    configuration.timeout = .init(connect: .milliseconds(500))
-    configuration.redirectConfiguration = .disallow
-    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-  }()
+  var description: String {
+    switch self {
+    case .unknownHost: "cannot connect: unknown host"
+    case .refused: "cannot connect: connection refused, nothing listens there"
+    case .timedOut: "cannot connect: timed out"
+    case .other(let text): "cannot connect: \(text)"
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// The `coracle` command: what an operator runs. Every subcommand is a file of its own beside this one.
 @main struct CoracleCommand: AsyncParsableCommand {
@@ -10,4 +11,32 @@ import ArgumentParser
     subcommands: [
       ServeCommand.self, DemoCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self, RangeCommand.self, StatusCommand.self,
     ])
+
+  /// Runs what the arguments say. Everything that ends a command is written here, with its exit status.
+  static func main() async {
+    Output.prepare()
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+    } catch {
+      end(with: error)
+    }
+  }
+
+  private static func end(with error: any Error) -> Never {
+    let (text, status) = (fullMessage(for: error), exitCode(for: error))
+    if status.isSuccess {
+      do throws(ClientError) {
+        try Output.line(text)
+      } catch {
+        if !error.isQuiet { Output.complain(error.description) }
+        Foundation.exit(error.exitCode.rawValue)
+      }
+    } else if status == .validationFailure, CommandLine.arguments.contains("--json") {
+      Output.complain(asItIs: ClientError.json(message(for: error), status))
+    } else if !text.isEmpty {
+      Output.complain(asItIs: text)
+    }
+    Foundation.exit(status.rawValue)
+  }
 }

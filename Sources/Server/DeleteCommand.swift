@@ -20,7 +20,7 @@ struct DeleteCommand: AsyncParsableCommand {
     try await client.withClient { cluster throws(ClientError) in
       let bytes = try await cluster.call("/v3/kv/deleterange", body.bytes, .write)
       let count = try DeleteAnswer(answer: bytes).deleted?.value ?? 0
-      Output.line(client.json ? String(decoding: bytes, as: UTF8.self) : String(count))
+      try Output.line(client.json ? String(decoding: bytes, as: UTF8.self) : String(count))
       guard count > 0 else { throw .refused("key not found: \(key)") }
     }
   }

@@ -17,6 +17,7 @@ struct DemoCommand: AsyncParsableCommand {
   var basePort = DemoPorts.defaultBase
 
   func validate() throws {
+    guard !directory.isEmpty else { throw ValidationError("--directory must not be empty") }
     guard (1...7).contains(nodes) else { throw ValidationError("--nodes must be between 1 and 7") }
     guard (1024...65_000).contains(basePort) else { throw ValidationError("--base-port must be between 1024 and 65000") }
   }
@@ -25,9 +26,17 @@ struct DemoCommand: AsyncParsableCommand {
     let program = Bundle.main.executablePath ?? CommandLine.arguments[0]
     let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
     let cluster = (0..<nodes).map { DemoNode($0, of: nodes, base: basePort, directory: directory) }
+    let home: DemoDirectory
+    do throws(DemoRefusal) {
+      home = try DemoDirectory(directory)
+      try await home.check(cluster)
+    } catch {
+      Output.complain("the demo does not start: \(error.text)")
+      throw ExitStatus.failed
+    }
+    defer { withExtendedLifetime(home) {} }
     let (ends, continuation) = AsyncStream.makeStream(of: (DemoNode, String).self)
     do {
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
       for node in cluster { try node.start(program) { continuation.yield((node, $0)) } }
     } catch {
       Output.complain("cannot start: \(error.localizedDescription)")
@@ -43,7 +52,7 @@ struct DemoCommand: AsyncParsableCommand {
       group.cancelAll()
     }
     announcement.cancel()
-    Output.line("stopping")
+    Output.tell("stopping")
     await stop(cluster)
   }
 
@@ -58,9 +67,9 @@ struct DemoCommand: AsyncParsableCommand {
     var left = nodes
     for await (node, end) in ends {
       left -= 1
-      Output.line("\n\(node.name) ended: \(end); its log is \(node.logFile). To start it again:")
-      Output.line("  \(program) \(node.arguments.joined(separator: " "))")
-      if left == 0 { return Output.line("no node is left") }
+      Output.tell("\n\(node.name) ended: \(end); its log is \(node.logFile). To start it again:")
+      Output.tell("  \(program) \(node.arguments.joined(separator: " "))")
+      if left == 0 { return Output.tell("no node is left") }
     }
   }
 
@@ -69,22 +78,23 @@ struct DemoCommand: AsyncParsableCommand {
       endpoints: cluster.compactMap { try? HostPort("127.0.0.1:\($0.ports.client)") }, timeout: .seconds(15))
     do throws(ClientError) {
       _ = try await client.call("/v3/kv/range", Array(#"{"key":"AA=="}"#.utf8), .read)
-      Output.line("ready: a leader is elected, any node takes any request")
+      Output.tell("ready: a leader is elected, any node takes any request")
     } catch {
       if !Task.isCancelled { Output.complain(error.description) }
     }
+    await client.close()
   }
 
   private func describe(_ cluster: [DemoNode]) {
     for node in cluster {
-      Output.line(
+      Output.tell(
         "\(node.name)  process \(node.processID)  clients http://127.0.0.1:\(node.ports.client)"
           + "  links http://127.0.0.1:\(node.ports.links)  data \(node.dataDirectory)  log \(node.logFile)")
     }
     let endpoints = cluster.map { "127.0.0.1:\($0.ports.client)" }.joined(separator: ",")
     let option = endpoints == ClientOptions.defaultEndpoints ? "" : " --endpoints \(endpoints)"
     let first = cluster[0]
-    Output.line(
+    Output.tell(
       """
 
       Try, in another terminal:

@@ -20,7 +20,11 @@ struct GetCommand: AsyncParsableCommand {
     try await client.withClient { cluster throws(ClientError) in
       let bytes = try await cluster.call("/v3/kv/range", body.bytes, .read)
       let pair = try RangeAnswer(answer: bytes).kvs?.first
-      if client.json { Output.line(String(decoding: bytes, as: UTF8.self)) } else if let pair { Output.writeValue(pair.value?.bytes ?? []) }
+      if client.json {
+        try Output.line(String(decoding: bytes, as: UTF8.self))
+      } else if let pair {
+        try Output.writeValue(pair.value?.bytes ?? [])
+      }
       guard pair != nil else { throw .refused("key not found: \(key)") }
     }
   }

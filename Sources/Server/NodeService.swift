@@ -64,9 +64,12 @@ struct NodeService: KeyValueService {
 
   var status: ServiceStatus {
     let status = node.status
-    return ServiceStatus(
+    var result = ServiceStatus(
       node: status.node, cluster: status.cluster, leader: status.leader, term: status.term, commitIndex: status.commitIndex,
       appliedIndex: status.appliedIndex, databaseSize: databaseSize(), members: status.members)
+    result.name = status.name
+    result.awaited = status.awaited
+    return result
   }
 }
 

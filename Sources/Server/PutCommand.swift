@@ -11,8 +11,16 @@ struct PutCommand: AsyncParsableCommand {
 
   func validate() throws { guard !key.isEmpty else { throw ValidationError("the key must not be empty") } }
 
+  private static func input() throws -> [UInt8] {
+    do {
+      return Array(try FileHandle.standardInput.readToEnd() ?? Data())
+    } catch {
+      throw ValidationError("value: standard input cannot be read: \(error.localizedDescription)")
+    }
+  }
+
   func run() async throws {
-    let bytes = value == "-" ? Array(try FileHandle.standardInput.readToEnd() ?? Data()) : Array(value.utf8)
+    let bytes = value == "-" ? try Self.input() : Array(value.utf8)
     var body = JSONWriter()
     body.object {
       $0.field("key", base64: Array(key.utf8))
@@ -20,7 +28,7 @@ struct PutCommand: AsyncParsableCommand {
     }
     try await client.withClient { cluster throws(ClientError) in
       let answer = try await cluster.call("/v3/kv/put", body.bytes, .write)
-      if client.json { Output.line(String(decoding: answer, as: UTF8.self)) }
+      if client.json { try Output.line(String(decoding: answer, as: UTF8.self)) }
     }
   }
 }

@@ -37,7 +37,7 @@ struct RangeCommand: AsyncParsableCommand {
     }
     try await client.withClient { cluster throws(ClientError) in
       let bytes = try await cluster.call("/v3/kv/range", body.bytes, .read)
-      guard !client.json else { return Output.line(String(decoding: bytes, as: UTF8.self)) }
+      guard !client.json else { return try Output.line(String(decoding: bytes, as: UTF8.self)) }
       var text: [UInt8] = []
       let answer = try RangeAnswer(answer: bytes)
       for pair in answer.kvs ?? [] {
@@ -45,7 +45,7 @@ struct RangeCommand: AsyncParsableCommand {
         if !keysOnly { text += [UInt8(ascii: "\t")] + (pair.value?.bytes ?? []) }
         text.append(UInt8(ascii: "\n"))
       }
-      Output.write(text)
+      try Output.write(text)
       if answer.more == true { Output.complain("there are more: --limit \(limit)") }
     }
   }

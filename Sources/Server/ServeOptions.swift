@@ -68,6 +68,9 @@ struct ServeOptions: ParsableArguments {
     guard advertisedClient != nil || !client.isUnspecified else {
       throw ValidationError("--client-address \(client) is every address of this machine: say one with --advertise-client-address")
     }
+    if let advertisedClient, advertisedClient.isUnspecified || advertisedClient.port == 0 {
+      throw ValidationError("--advertise-client-address: clients cannot use \(advertisedClient): say an address and a port of this machine")
+    }
     node.advertisedPeerAddress = try advertisePeerAddress.map { try Self.address($0, "--advertise-peer-address") }
     node.advertisedClientAddress = (advertisedClient ?? client).description
     node.initialCluster = try initialCluster.map { try Self.members($0) } ?? []
@@ -76,8 +79,26 @@ struct ServeOptions: ParsableArguments {
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
     node.memory = MemoryShares(bytes: memoryBudget << 20)
     node.memory.bound(&node.settings)
+    try Self.check(node)
     return ServeConfiguration(
       node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel)
+  }
+
+  /// What a node would refuse at its start is wrong usage too.
+  private static func check(_ node: NodeConfiguration) throws {
+    do throws(ConfigurationProblem) {
+      try node.check()
+    } catch {
+      let option =
+        switch error.part {
+        case .name: "--name"
+        case .dataDirectory: "--data-dir"
+        case .peerAddress: "--peer-address"
+        case .advertisedPeerAddress: "--advertise-peer-address"
+        case .initialCluster: "--initial-cluster"
+        }
+      throw ValidationError("\(option): \(error.text)")
+    }
   }
 
   private static func address(_ text: String, _ option: String) throws -> HostPort {

@@ -17,25 +17,29 @@ struct StatusCommand: AsyncParsableCommand {
       for endpoint in cluster.endpoints {
         do throws(ClientError) {
           let bytes = try await cluster.call(endpoint, "/v3/maintenance/status")
-          if client.json { Output.line(String(decoding: bytes, as: UTF8.self)) }
+          if client.json { try Output.line(String(decoding: bytes, as: UTF8.self)) }
           let status = try StatusAnswer(answer: bytes)
-          let members = try MembersAnswer(answer: try await cluster.call(endpoint, "/v3/cluster/member/list")).members ?? []
-          rows.append(Self.row(endpoint, status, members))
+          let members = try? MembersAnswer(answer: try await cluster.call(endpoint, "/v3/cluster/member/list")).members
+          rows.append(Self.row(endpoint, status, members ?? []))
+          if let awaited = status.forming?.awaited { reasons.append("\(endpoint): waits for \(awaited.joined(separator: ", "))") }
           if status.leader != nil { hasLeader = true }
         } catch {
-          reasons.append("\(endpoint): unreachable")
+          if case .outputLost = error { throw error }
+          if case .unavailable(let texts) = error { reasons += texts } else { reasons.append("\(endpoint): \(error)") }
           rows.append(["\(endpoint)", "-", "-", "unreachable", "-", "-", "-", "-", "-", "-"])
         }
       }
-      if !client.json { Output.line(Self.table(rows)) }
+      if !client.json { try Output.line(Self.table(rows)) }
       guard hasLeader else { throw .unavailable(reasons + ["no node knows a leader"]) }
     }
   }
 
   private static func row(_ endpoint: HostPort, _ status: StatusAnswer, _ members: [MembersAnswer.Member]) -> [String] {
     let id = status.header.member_id?.value ?? 0
-    func name(_ id: UInt64) -> String { members.first { $0.ID.value == id }?.name ?? NodeID(id).description }
-    let role = status.leader.map { $0.value == id ? "leader" : "follower" } ?? "no leader"
+    func name(_ id: UInt64) -> String {
+      status.forming?.name ?? members.first { $0.ID.value == id }?.name ?? NodeID(id).description
+    }
+    let role = status.leader.map { $0.value == id ? "leader" : "follower" } ?? (status.forming == nil ? "no leader" : "forming")
     return [
       "\(endpoint)", name(id), NodeID(id).description, role, text(status.raftTerm?.value), status.leader.map { name($0.value) } ?? "-",
       text(status.header.revision?.value), text(status.raftIndex?.value), text(status.raftAppliedIndex?.value),

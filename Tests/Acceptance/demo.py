@@ -74,6 +74,12 @@ class Demo:
         return [client for _, _, client, *_ in self.nodes]
 
 
+def refused(data, base, why, *options):
+    done = command("demo", "--directory", str(data), "--base-port", str(base), *options)
+    check(done.returncode == 1, f"a demo that cannot be: exit status {done.returncode}: {done.stdout}{done.stderr}")
+    check(why in done.stderr and "ready" not in done.stdout, f"a demo that cannot be: {done.stdout}{done.stderr!r}, without {why!r}")
+
+
 def test(directory):
     data, base = directory / "data", free_base()
     with Demo(data, base, directory / "first.log") as demo:
@@ -86,6 +92,13 @@ def test(directory):
         check("coracle put greeting hello --endpoints " + ",".join(demo.endpoints) in demo.text, "the demo does not say how to try it")
         step("starts three nodes, and says where they are")
 
+        logs = [pathlib.Path(log).read_bytes() for *_, log in demo.nodes]
+        refused(data, base, "a demo runs in")
+        refused(directory / "elsewhere", base, f"port {base}, which n1 needs, is in use")
+        for (name, *_, log), before in zip(demo.nodes, logs):
+            check(pathlib.Path(log).read_bytes().startswith(before), f"a second demo emptied the log of {name}")
+        step("a second demo beside it is refused, and touches nothing")
+
         os.kill(demo.processes[0], signal.SIGKILL)
         wait_until("the demo says that n1 was killed, and how to start it again", 5, lambda: "n1 ended: signal 9" in demo.text)
         check(command("get", "k", endpoints=demo.endpoints).stdout == "kept", "the others do not go on")
@@ -95,6 +108,20 @@ def test(directory):
         check(demo.process.wait(20) == 0, f"Ctrl-C: exit status {demo.process.returncode}")
         check(not any(map(exists, demo.processes)), "a node outlived Ctrl-C")
         step("Ctrl-C stops all nodes")
+
+    refused(data, free_base(), f"--base-port {base} --nodes 3")
+    refused(data, base, f"--base-port {base} --nodes 3", "--nodes", "1")
+    step("other ports on its data are refused, with the right ones named")
+    by_hand = subprocess.Popen(
+        [PROGRAM, "serve", "--name", "n1", "--data-dir", str(data / "n1"), "--client-address", f"127.0.0.1:{free_ports(1)[0]}",
+         "--peer-address", f"127.0.0.1:{base + 1}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until("the node that was started by hand runs", 10, lambda: socket.create_connection(("127.0.0.1", base + 1)))
+        refused(data, base, "n1 runs already")
+        step("a node that was started by hand is named")
+    finally:
+        by_hand.terminate()
+        by_hand.wait(20)
 
     with Demo(data, base, directory / "second.log") as demo:
         check(command("get", "k", endpoints=demo.endpoints).stdout == "kept", "the data were not kept")

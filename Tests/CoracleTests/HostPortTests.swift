@@ -18,7 +18,7 @@ import Testing
     ("localhost:-1", .badPort), ("localhost:+1", .badPort), ("localhost:123456", .badPort), ("localhost:1 ", .badPort),
     ("localhost:１", .badPort), (":2380", .noHost), ("[]:2380", .noHost), ("::1:2380", .bracketsMissing), ("[::1:2380", .bracketsMissing),
     ("[localhost]:1", .badHost), ("[::1%]:1", .badHost), ("[::1%a/b]:1", .badHost), ("a b:1", .badHost), ("a\0b:1", .badHost),
-    ("[::1\0]:1", .badHost), ("ä.example:1", .badHost), ("http://a:1", .bracketsMissing), ("a/b:1", .badHost),
+    ("[::1\0]:1", .badHost), ("ä.example:1", .badHost), ("http://a:1", .isURL), ("a/b:1", .badHost),
     (String(repeating: "a", count: 254) + ":1", .badHost),
   ])
   func refuses(text: String, reason: HostPortError.Reason) {
@@ -31,6 +31,16 @@ import Testing
   ])
   func knowsLoopback(text: String, isLoopback: Bool) throws {
     #expect(try HostPort(text).isLoopback == isLoopback)
+  }
+
+  @Test(arguments: [
+    ("Localhost:1", "localhost:1"), ("A.Example:1", "a.example:1"), ("[0:0::1]:1", "[::1]:1"), ("[FE80::1%Eth0]:1", "[fe80::1%Eth0]:1"),
+    ("127.1:1", "127.0.0.1:1"), ("0:1", "0.0.0.0:1"),
+  ])
+  func spellingsOfOneAddressAreTheSame(text: String, other: String) throws {
+    #expect(try HostPort(text) == HostPort(other))
+    #expect(try HostPort(text).description == other)
+    #expect(try HostPort(text).isUnspecified == (other == "0.0.0.0:1"))
   }
 
   @Test func saysWhatToWrite() throws {

@@ -1,4 +1,5 @@
 import KeyValue
+import Raft
 import Replica
 import Testing
 
@@ -42,7 +43,8 @@ import Testing
 
   @Test func everyKindOfErrorIsAnErrorToClients() {
     let reasons: [RequestError.Reason] = [
-      .noLeader, .deadlineExceeded, .busy, .tooLarge(size: 1, limit: 0), .superseded, .stopped, .storage("a \"quoted\"\n text"),
+      .noLeader, .notFormed(awaited: ["b"]), .deadlineExceeded, .busy, .tooLarge(size: 1, limit: 0), .superseded, .stopped,
+      .storage("a \"quoted\"\n text"),
     ]
     for reason in reasons {
       #expect(GatewayResponse.error(APIError(RequestError(reason, outcome: .unknown))).status >= 400)
@@ -115,6 +117,19 @@ import Testing
     let response = try #require(gateway.answer("/v3/maintenance/status", "{}"))
     #expect(response.status == 200)
     #expect(response.text.contains(#""raftIndex":"17""#))
+  }
+
+  @Test func statusSaysWhoIsAwaitedUntilTheClusterHasFormed() {
+    func status(_ cluster: ClusterID?) -> String {
+      var status = ServiceStatus(node: NodeID(1), cluster: cluster)
+      status.name = "a"
+      status.awaited = ["b", "c"]
+      var writer = JSONWriter()
+      writer.status(status, revision: 0)
+      return String(decoding: writer.bytes, as: UTF8.self)
+    }
+    #expect(status(nil).hasSuffix(#""forming":{"name":"a","awaited":["b","c"]}}"#))
+    #expect(!status(ClusterID(1)).contains("forming"))
   }
 
   @Test func timeoutsAreTheClientsWithinBounds() throws {

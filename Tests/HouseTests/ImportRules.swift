@@ -30,6 +30,7 @@ enum ImportTable {
     "Sources/Server": [
       "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser", "AsyncHTTPClient",
       "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+      "WriteAheadLog",
     ],
     "Sources/ShortLinks": [
       "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",

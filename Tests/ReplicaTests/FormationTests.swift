@@ -176,6 +176,17 @@ import WriteAheadLog
     #expect(nodes[1].formation.awaited == ["a", "c"] || nodes[1].formation.awaited == ["a"])
   }
 
+  @Test func whoeverAsksLearnsWhoIsAwaited() throws {
+    var bench = try ReplicaBench(forming: ["a", "b", "c"])
+    #expect(bench.replica.status.awaited == ["b", "c"])
+    bench.step(.propose(1, command: [], deadline: Instant(nanoseconds: .milliseconds(100))))
+    bench.tick(after: .milliseconds(101))
+    let error = try #require(bench.failures[1])
+    #expect(error == RequestError(.notFormed(awaited: ["b", "c"]), outcome: .notDone))
+    #expect(error.description.contains("waits for b, c"))
+    #expect(try ReplicaBench().replica.status.awaited.isEmpty)
+  }
+
   @Test func theOrderOfTheListDoesNotMatter() {
     var nodes = [
       FormingNode(id: 1, name: "a", names: ["a", "b", "c"]), FormingNode(id: 2, name: "b", names: ["c", "b", "a"]),

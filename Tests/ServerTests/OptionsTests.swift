@@ -44,13 +44,21 @@ import Testing
       (["--client-address", "0.0.0.0:2379", "--insecure"], "--advertise-client-address"),
       (["--initial-cluster", "n1"], "--initial-cluster"), (["--initial-cluster", "=127.0.0.1:1"], "--initial-cluster"),
       (["--initial-cluster", "a=127.0.0.1:1,"], "--initial-cluster"), (["--heartbeat-interval", "0"], "--heartbeat-interval"),
-      (["--election-timeout", "149"], "--election-timeout"),
+      (["--election-timeout", "149"], "--election-timeout"), (["--name", ""], "--name: "), (["--data-dir", ""], "--data-dir: "),
+      (["--client-address", "http://127.0.0.1:2379"], "--client-address: \"http://127.0.0.1:2379\" is no address: it is a URL"),
+      (["--advertise-client-address", "0.0.0.0:2379"], "--advertise-client-address: clients cannot use 0.0.0.0:2379"),
+      (["--advertise-client-address", "0:2379"], "--advertise-client-address: "),
+      (["--advertise-peer-address", "[0::]:2380"], "--advertise-peer-address: peers cannot reach [::]:2380"),
+      (["--peer-address", "0.0.0.0:2380", "--insecure"], "--peer-address: "),
+      (["--initial-cluster", "default=127.0.0.1:2380,b=0.0.0.0:1"], "--initial-cluster: nobody can reach b"),
+      (["--initial-cluster", "b=127.0.0.1:2380"], "--initial-cluster: the initial cluster must contain this node"),
+      (["--name", "a", "--peer-address", "[::1]:1", "--initial-cluster", "a=[::1]:1,b=[0::1]:1"], "--initial-cluster: an address"),
     ])
   func refused(arguments: [String], mentions: String) {
     #expect {
       _ = try ServeOptions.parse(arguments)
     } throws: {
-      ServeOptions.message(for: $0).contains(mentions)
+      ServeOptions.message(for: $0).contains(mentions) && ServeOptions.exitCode(for: $0).rawValue == 64
     }
   }
 }
@@ -61,10 +69,25 @@ import Testing
     #expect(try options.parsedEndpoints().map(\.description) == ["127.0.0.1:2379", "[::1]:2379", "a.example:1"])
   }
 
+  @Test func theSameAddressIsAskedOnce() throws {
+    let options = try ClientOptions.parse(["--endpoints", "[0:0::1]:1,HTTP://Localhost:1/,localhost:1,[::1]:1"])
+    #expect(try options.parsedEndpoints().map(\.description) == ["[::1]:1", "localhost:1"])
+  }
+
   @Test(
-    "Refused",
-    arguments: [["--endpoints", "nowhere"], ["--endpoints", ""], ["--endpoints", "a:70000"], ["--timeout", "0"], ["--timeout", "nan"]])
-  func refused(arguments: [String]) { #expect(throws: (any Error).self) { try ClientOptions.parse(arguments) } }
+    "Refused, with the option named",
+    arguments: [
+      (["--endpoints", "nowhere"], "--endpoints: "), (["--endpoints", ""], "--endpoints: "), (["--endpoints", "a:70000"], "--endpoints: "),
+      (["--endpoints", "https://a:1"], "--endpoints: https://a:1: nodes talk plain HTTP"), (["--timeout", "0"], "--timeout"),
+      (["--endpoints", "http://a:1/v3"], "--endpoints: "), (["--timeout", "nan"], "--timeout"),
+    ])
+  func refused(arguments: [String], mentions: String) {
+    #expect {
+      _ = try ClientOptions.parse(arguments)
+    } throws: {
+      ClientOptions.message(for: $0).contains(mentions) && ClientOptions.exitCode(for: $0).rawValue == 64
+    }
+  }
 
   @Test func theDemosPortsAreAskedByDefault() {
     #expect(ClientOptions.defaultEndpoints == "127.0.0.1:2379,127.0.0.1:2389,127.0.0.1:2399")

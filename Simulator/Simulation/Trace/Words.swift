@@ -8,6 +8,7 @@ extension RequestError {
     let what =
       switch reason {
       case .noLeader: "no leader"
+      case .notFormed: "not formed"
       case .deadlineExceeded: "deadline passed"
       case .busy: "busy"
       case .tooLarge: "too large"
