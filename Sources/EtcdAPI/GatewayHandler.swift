@@ -96,7 +96,7 @@ final class GatewayHandler: ChannelInboundHandler {
       switch state {
       case .idle: closeWhenAnswersAreSent(context)
       case .receiving, .discarding: context.close(promise: nil)
-      case .waiting, .performing, .answering, .closed: break
+      case .waiting, .performing, .beginning, .answering, .closed: break
       }
     }
     context.fireUserInboundEventTriggered(event)
