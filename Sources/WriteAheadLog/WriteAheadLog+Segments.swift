@@ -55,7 +55,7 @@ extension WriteAheadLog {
   /// Writes zeros. A full disk is not a failure here: zeros can be written again.
   private static func fill(_ disk: D, _ file: D.File, from start: Int, to end: Int) throws(StorageError) {
     do {
-      try disk.write(file, offset: start, [UInt8](repeating: 0, count: end - start))
+      try disk.fill(file, from: start, to: end)
     } catch {
       throw error.isShortage ? .full(error) : .disk(error)
     }
