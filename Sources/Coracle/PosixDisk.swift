@@ -150,8 +150,8 @@ public final class PosixDisk: Disk, Sendable {
     if let failure { throw DiskError("write", file.name, failure) }
   }
 
-  /// Page by page: Linux keeps what one call wrote in units that may be as large as the call, and counts each as written anew with every small
-  /// write into it (measured on ext4, Linux 6.18: 16 bytes for each byte of a log that is synced every 17 KiB, with pages 2.1).
+  /// Page by page: Linux keeps what one call wrote in units that may be as large as the call, and counts each as written anew with every
+  /// small write into it (measured on ext4, Linux 6.18: 16 bytes for each byte of a log that is synced every 17 KiB, with pages 2.1).
   public func fill(_ file: File, from start: Int, to end: Int) throws(DiskError) {
     let zeros = [UInt8](repeating: 0, count: Self.pageSize)
     for offset in stride(from: start, to: end, by: Self.pageSize) {

@@ -2,10 +2,10 @@ import ByteCoding
 
 /// Which states behave alike: for searches that must know where they have been.
 ///
-/// Left out is what cannot change what a node does or says: how long a forgotten part of the log is (only the owner asks), settings (the same
-/// for all states that are compared), the generator and the election deadline (they only decide when a time-out comes, not what it does), and
-/// what follows from other fields. Of moments there is only whether they are recent, of the numbers of writes only how they follow each
-/// other. `DigestTests` insists that nothing is forgotten.
+/// Left out is what cannot change what a node does or says: how long a forgotten part of the log is (only the owner asks), settings (the
+/// same for all states that are compared), the generator and the election deadline (they only decide when a time-out comes, not what it
+/// does), and what follows from other fields. Of moments there is only whether they are recent, of the numbers of writes only how they
+/// follow each other. `DigestTests` insists that nothing is forgotten.
 extension Raft {
   /// The log as far as it is in memory.
   package var keptEntries: [Entry] { log.suffix(from: log.start.index + 1) }

@@ -65,7 +65,8 @@ extension ReplicaControl {
       seen.rate = last.rate
       // While it takes up a snapshot that it has whole, nothing can be known of it. A snapshot that it took up is no speed.
       if transfer.map({ $0.confirmed == $0.count }) ?? (last.blockBytes > 0) { return seen }
-      let bytes = Double(follower.match - last.match) * entrySize + Double(max(0, seen.blockBytes - last.blockBytes))
+      let entries = max(follower.match, last.match) - last.match
+      let bytes = Double(entries) * entrySize + Double(max(0, seen.blockBytes - last.blockBytes))
       let rate = Int(bytes * Double(settings.raft.heartbeatInterval) / Double(elapsed))
       seen.rate = last.rate.map { ($0 * 7 + rate) / 8 } ?? rate
       return seen
