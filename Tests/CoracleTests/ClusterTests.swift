@@ -6,7 +6,7 @@ import Replica
 import Testing
 
 /// Real nodes in one process, over the loopback interface.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ClusterTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ClusterTests {
   private struct Cluster {
     let configurations: [NodeConfiguration]
 

@@ -18,7 +18,7 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
   NodeConfiguration(name: name, dataDirectory: directory, peerAddress: try HostPort("127.0.0.1:0"))
 }
 
-@Suite(.timeLimit(.minutes(1))) struct NodeTests {
+@Suite(.timeLimit(.minutes(10))) struct NodeTests {
   @Test func aloneItKeepsWhatWasAcknowledged() async throws {
     try await withTemporaryDirectory { path in
       let first = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)

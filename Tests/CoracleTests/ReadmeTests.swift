@@ -4,7 +4,7 @@ import Logging
 import Testing
 
 /// What `README.md` tells a newcomer to write.
-@Suite(.timeLimit(.minutes(1))) struct ReadmeTests {
+@Suite(.timeLimit(.minutes(10))) struct ReadmeTests {
   @Test func theExampleWorks() async throws {
     try await withTemporaryDirectory { directory in
       let path = directory + "/a"

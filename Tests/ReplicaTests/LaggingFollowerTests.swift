@@ -16,7 +16,7 @@ import WriteAheadLog
     cluster.setSyncLatency(.milliseconds(20) ... .milliseconds(30), of: lagging)
     cluster.network.heal()
     let value = String(repeating: "w", count: 5000)
-    for i in 0..<4000 {
+    for i in 0..<1500 {
       _ = cluster.propose(ClusterTests.put("m\(i % 100)", value), on: leader)
       cluster.run(for: .milliseconds(1))
     }
@@ -56,7 +56,7 @@ import WriteAheadLog
     // Half a megabyte for each of its syncs: about 5 MB/s, while clients want 10.
     cluster.setSyncLatency(.milliseconds(90) ... .milliseconds(100), of: lagging)
     let value = String(repeating: "w", count: 10_000)
-    for i in 0..<2500 {
+    for i in 0..<1800 {
       _ = cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader)
       cluster.run(for: .milliseconds(1))
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Server
 
-@Suite(.timeLimit(.minutes(1))) struct LogQueueTests {
+@Suite(.timeLimit(.minutes(10))) struct LogQueueTests {
   /// A pipe with as little room as the system lets it have, and what has come out of it.
   private final class Pipe {
     let (reading, writing): (Int32, Int32)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-@Suite(.timeLimit(.minutes(1))) struct StopTests {
+@Suite(.timeLimit(.minutes(10))) struct StopTests {
   /// Ends when it is told to, or not at all.
   private struct Part: Service {
     let ends: Bool
@@ -67,7 +67,7 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct DirectorySizeTests {
+@Suite(.timeLimit(.minutes(10))) struct DirectorySizeTests {
   @Test func aSlowDirectoryHoldsUpNobody() async throws {
     let gate = DispatchSemaphore(value: 0)
     let size = DirectorySize(every: 0.01) {
