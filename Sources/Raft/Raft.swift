@@ -165,6 +165,9 @@ public struct Raft: Sendable {
     return waitingBytes == 0 || waitingBytes + bytes <= settings.maximumUncommittedBytes
   }
 
+  /// Bytes of proposals that one batch should have at most; a single proposal may have more, if `hasRoom` says so.
+  public var roomForProposals: Int { min(settings.maximumUncommittedBytes - waitingBytes, leadership.allowance) }
+
   /// Takes one event. What it has to say waits in `effects`; call `endTurn` when no further event is at hand.
   public mutating func step(_ event: Event, now: Instant, into effects: inout Effects) {
     switch event {

@@ -93,6 +93,7 @@ extension ReplicaControl {
     reported = (role, raft?.leader, term)
     if oldRole == .leader, role != .leader {
       effects.notices.append(.lostLeadership(oldTerm, term > oldTerm ? "a newer term began" : "no majority answers"))
+      pace = Pace()
     }
     guard (reported.leader, term) != (oldLeader, oldTerm), let leader = reported.leader else { return }
     effects.notices.append(leader == identity.node ? .becameLeader(term) : .follows(leader, term))

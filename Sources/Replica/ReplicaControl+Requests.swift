@@ -31,10 +31,10 @@ extension ReplicaControl {
     // The core is never bound to a name here: a second reference to its log would make the next append copy all of it.
     guard !queue.isEmpty, let term = raft?.term else { return }
     if raft?.role == .leader {
-      let waiting = raft?.waitingBytes ?? 0
-      // A command that is too large for the room has to wait until there is nothing else.
-      let limit = settings.raft.maximumUncommittedBytes - waiting
-      guard let first = queue.first, waiting == 0 || first.payload.count <= limit, let batch = takeBatch(limit: limit) else { return }
+      // What the core would not take must not count as sent.
+      guard let first = queue.first, raft?.hasRoom(forBytes: first.payload.count) == true,
+        let batch = takeBatch(limit: raft?.roomForProposals ?? 0)
+      else { return }
       inFlight.add(batch, term: term, sequence: 0)
       raft?.step(.propose(batch.map(\.payload)), now: now, into: &consensus)
     } else if raft?.leader != nil, now >= inFlight.heldUntil {

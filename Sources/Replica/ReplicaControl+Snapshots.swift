@@ -9,10 +9,14 @@ struct Snapshots: Sendable {
   var newestBytes: Int
   /// It could not be read, so it is of no use to peers, nor to the next start: another has to take its place.
   var newestIsBad = false
+  /// The newest took the place of one that could not be read, and no peer has got it yet.
+  var replacesBad = false
   /// Under construction.
   var saving: SnapshotDescriptor?
   /// After a failure: not before then.
   var nextSave: Instant = .zero
+  /// Up to where the log was applied and durable when memory was last looked through for what it may do without.
+  var lookedThrough: LogIndex = 0
   /// Bytes of entries applied since the newest was begun.
   var bytesApplied = 0
   var transfers: [Transfer] = []
@@ -30,7 +34,7 @@ struct Snapshots: Sendable {
 /// Our own: when one is taken, and what of the log it makes superfluous.
 extension ReplicaControl {
   /// How long to wait after a snapshot that could not be taken: a disk that is full now may not be then.
-  private var pauseAfterFailedSave: Nanoseconds { 10 * settings.raft.electionTimeout }
+  var pauseAfterFailedSave: Nanoseconds { 10 * settings.raft.electionTimeout }
 
   /// Bytes of log after which a snapshot is taken: so many as the state asks for that writing snapshots costs about as much as writing the
   /// log, whatever the state's size.
@@ -53,7 +57,7 @@ extension ReplicaControl {
 
   /// The newest is bad, or a peer needs one that reaches further.
   private var snapshotIsAskedFor: Bool {
-    snapshots.newestIsBad || snapshots.transfers.contains { $0.descriptor == nil }
+    snapshots.newestIsBad || snapshots.transfers.contains { $0.descriptor == nil && raft?.isSendingSnapshot(to: $0.peer) == true }
   }
 
   @usableFromInline
@@ -84,6 +88,10 @@ extension ReplicaControl {
   /// Memory does without what is applied, but for the newest part. At the bound a quarter goes, so that this is seldom.
   mutating func forgetApplied(now: Instant) {
     guard let bytes = raft?.logBytes, bytes > settings.logMemoryBytes else { return }
+    // While nothing more can go, since the disk stalls, it is not looked for in every turn.
+    let mayGo = min(appliedIndex, raft?.durableIndex ?? 0)
+    guard mayGo > snapshots.lookedThrough else { return }
+    snapshots.lookedThrough = mayGo
     let index = raft?.compactionIndex(through: .max, keeping: settings.logMemoryBytes * 3 / 4) ?? 0
     raft?.step(.forget(through: min(index, appliedIndex)), now: now, into: &consensus)
   }

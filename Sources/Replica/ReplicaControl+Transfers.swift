@@ -31,6 +31,8 @@ extension Snapshots {
 /// To peers that lack more than the log has.
 extension ReplicaControl {
   private static var mostRetryDoublings: Int { 4 }
+  /// However small they are.
+  private static var mostBlocksUnderWay: Int { 256 }
 
   // MARK: Begin and end
 
@@ -62,7 +64,12 @@ extension ReplicaControl {
   /// The snapshot cannot be read: each of its transfers goes on with another. It waits for that if this was the newest.
   mutating func readFailed(_ descriptor: SnapshotDescriptor, now: Instant, into effects: inout ControlEffects) {
     guard snapshots.transfers.contains(where: { $0.descriptor == descriptor }) else { return }
-    if snapshots.newest == descriptor { snapshots.newestIsBad = true }
+    if snapshots.newest == descriptor {
+      snapshots.newestIsBad = true
+      // Should that which takes its place be no better, there is a pause before the next.
+      if snapshots.replacesBad { snapshots.nextSave = max(snapshots.nextSave, now + pauseAfterFailedSave) }
+      snapshots.replacesBad = true
+    }
     for index in snapshots.transfers.indices where snapshots.transfers[index].descriptor == descriptor {
       effects.snapshots.append(.release(for: snapshots.transfers[index].peer))
       var transfer = Snapshots.Transfer(peer: snapshots.transfers[index].peer)
@@ -85,6 +92,7 @@ extension ReplicaControl {
       snapshots.transfers[index].confirmedBytes += confirmed.reduce(0, +)
       snapshots.transfers[index].confirmed = next
       snapshots.transfers[index].retries = 0
+      snapshots.replacesBad = false
       planRetry(of: index, now: now)
     } else if next != transfer.confirmed {
       // The peer has less than it had, since it was restarted, or more than we know of: it goes on from what it has.
@@ -111,7 +119,9 @@ extension ReplicaControl {
     guard let descriptor = transfer.descriptor else { return }
     let window = transfer.count == nil || transfer.retries > 0 ? 1 : settings.snapshotWindowBytes
     var bytes = transfer.underWay.reduce(0, +)
-    while snapshots.transfers[index].next < transfer.count ?? 1, bytes < window || snapshots.transfers[index].underWay.isEmpty {
+    while snapshots.transfers[index].next < transfer.count ?? 1, snapshots.transfers[index].underWay.count < Self.mostBlocksUnderWay,
+      bytes < window || snapshots.transfers[index].underWay.isEmpty
+    {
       effects.snapshots.append(.read(descriptor, number: snapshots.transfers[index].next, for: transfer.peer))
       snapshots.transfers[index].underWay.append(SnapshotBlock.preferredSize)
       bytes += SnapshotBlock.preferredSize

@@ -13,6 +13,7 @@ public struct SnapshotWriter<D: Disk> {
   private var bytes: UInt64 = 0
   private var whole: Chain
   private var failure: DiskError?
+  private var isClosed = false
 
   init(_ disk: D, identity: StorageIdentity, descriptor: SnapshotDescriptor) throws(StorageError) {
     let header = SnapshotFormat.header(descriptor, identity)
@@ -55,6 +56,7 @@ public struct SnapshotWriter<D: Disk> {
       failure = error
       throw .disk(error)
     }
+    isClosed = true
     disk.close(file)
   }
 
@@ -69,9 +71,9 @@ public struct SnapshotWriter<D: Disk> {
     }
   }
 
-  /// Gives up: removes the temporary file. Not after `seal` has returned.
+  /// Gives up: removes the temporary file, if it has not become a snapshot.
   public func abandon() throws(StorageError) {
-    disk.close(file)
+    if !isClosed { disk.close(file) }
     try onDisk { () throws(DiskError) in try disk.remove(SnapshotFormat.temporaryName(descriptor.position.index)) }
   }
 

@@ -23,6 +23,8 @@ extension WriteAheadLog {
     disk.close(self.file)
     self.file = file
     nextSector = 1
+    // What was read of the segment before may lack what was written to it since.
+    lastRead = nil
     shape.add(segment)
   }
 

@@ -55,12 +55,14 @@ public struct WriteAheadLog<D: Disk> {
   /// Throws `.full` if there is no room: part of `writes` may have been written, and the same call may be made again.
   public mutating func append(_ writes: [LogWrite]) throws(StorageError) {
     try guarded { log throws(StorageError) in
-      try log.check(writes)
+      // What stands before a reset is void. Were it written, the call could not be made again: it would lie before what the log begins with.
+      let valid = writes[(writes.lastIndex { $0.reset != nil } ?? 0)...]
+      try log.check(valid)
       if let hardState = writes.last(where: { $0.hardState != nil })?.hardState, hardState != log.vote.hardState {
         try log.vote.update(log.disk, to: hardState)
       }
       defer { log.batch.removeAll() }
-      for write in writes {
+      for write in valid {
         log.commit = max(log.commit, write.commit)
         if let position = write.reset { log.batch.append(reset: position) }
         for entry in write.entries {
@@ -124,7 +126,7 @@ public struct WriteAheadLog<D: Disk> {
     }
   }
 
-  private func check(_ writes: [LogWrite]) throws(StorageError) {
+  private func check(_ writes: ArraySlice<LogWrite>) throws(StorageError) {
     var start = shape.start.index
     var last = shape.last.index
     for write in writes {

@@ -56,10 +56,12 @@ import WriteAheadLog
     // Half a megabyte for each of its syncs: about 5 MB/s, while clients want 10.
     cluster.setSyncLatency(.milliseconds(90) ... .milliseconds(100), of: lagging)
     let value = String(repeating: "w", count: 10_000)
+    var requests: [RequestID] = []
     for i in 0..<1800 {
-      _ = cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader)
+      requests.append(cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader, timeout: .milliseconds(60_000)))
       cluster.run(for: .milliseconds(1))
     }
+    #expect(cluster.run(within: .milliseconds(30_000)) { requests.allSatisfy { ClusterTests.isDone(cluster.outcome(of: $0)) } })
     let slowed = cluster.notices.contains { if case .slowsDown = $0.notice { true } else { false } }
     #expect(slowed)
     #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 0)

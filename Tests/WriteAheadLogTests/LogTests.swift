@@ -49,6 +49,31 @@ import WriteAheadLog
     #expect(try recover(disk).get().entries == entries(1...2) + [entry(3, term: 3)])
   }
 
+  /// A full disk stops a call that holds entries, a snapshot's reset and what follows it, at whatever point: the same call goes on from there.
+  @Test func aCallWithAResetMayBeMadeAgain() throws {
+    let position = LogPosition(index: 32, term: 2)
+    let writes = [
+      write(9...30, size: 300), LogWrite(sequence: 2, reset: position, entries: entries(33...50, term: 2, size: 300), commit: 32),
+    ]
+    for room in stride(from: 0, through: 16_000, by: 500) {
+      let disk = SimulatedDisk()
+      var (log, _) = try open(disk)
+      try log.append([write(1...8)])
+      try log.sync()
+      disk.capacity = disk.usedBytes + room
+      do throws(StorageError) {
+        try log.append(writes)
+      } catch {
+        guard case .full = error else { throw error }
+        disk.capacity = .max
+        try log.append(writes)
+      }
+      try log.sync()
+      let recovered = try recover(disk).get()
+      #expect(recovered.start == position && recovered.entries == entries(33...50, term: 2, size: 300))
+    }
+  }
+
   @Test func aResetForgetsAllEntries() throws {
     let disk = SimulatedDisk()
     var (log, _) = try open(disk)

@@ -48,6 +48,20 @@ import WriteAheadLog
     }
   }
 
+  /// The newest segment was read, then its end was overwritten in place, and the log went on in another.
+  @Test func whatWasReadOfTheNewestSegmentDoesNotHideWhatCameLater() throws {
+    let disk = SimulatedDisk()
+    var (log, _) = try open(disk, LogOptions())
+    try log.append([write(1...20, size: 300)])
+    try log.sync()
+    #expect(try log.read(after: 10, through: 20, limit: 1 << 20)?.entries == entries(11...20, size: 300))
+    try log.append([write(15...20, term: 2, size: 300)])
+    try log.append([write(21...30, term: 2, size: 500_000)])
+    try log.sync()
+    #expect(log.segmentCount > 1)
+    #expect(try log.read(after: 14, through: 20, limit: 1 << 20)?.entries == entries(15...20, term: 2, size: 300))
+  }
+
   @Test func whatIsCutIsNotThere() throws {
     let disk = SimulatedDisk()
     var (log, _) = try open(disk)
