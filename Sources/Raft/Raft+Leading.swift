@@ -141,8 +141,8 @@ extension Raft {
     sendAppend(entries, after: previous, at: index, now: now, into: &effects)
   }
 
-  /// What was cut meanwhile is in the newest snapshot. Otherwise the peer needs one that reaches so far that memory has the rest: nobody knows
-  /// how much more of the disk cannot be read.
+  /// What was cut meanwhile is in the newest snapshot. Otherwise the peer needs one that reaches so far that memory has the rest:
+  /// nobody knows how much more of the disk cannot be read.
   mutating func entriesUnavailable(_ request: EntriesRequest, into effects: inout Effects) {
     guard role == .leader, let index = leadership.peers.firstIndex(where: { $0.peer == request.peer }),
       leadership.peers[index].tookRead(after: request.after)

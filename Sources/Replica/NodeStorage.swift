@@ -101,7 +101,16 @@ public struct LogFiles<Storage: Disk> {
   /// One write of all these, in the page cache when it returns. `.full` changed nothing: it may be tried again.
   public mutating func append(_ writes: [LogWrite]) throws(StorageError) {
     try openIfNeeded()
-    try log?.append(writes)
+    let valid = writes.map(withoutWhatWasCut)
+    try log?.append(valid)
+  }
+
+  /// While a write waited for room, a snapshot may have covered the beginning of it, and the log been cut there.
+  private func withoutWhatWasCut(_ write: LogWrite) -> LogWrite {
+    guard write.reset == nil, let start = log?.start.index, let first = write.entries.first, first.index <= start else { return write }
+    var rest = write
+    rest.entries.removeFirst(min(write.entries.count, Int(start - first.index) + 1))
+    return rest
   }
 
   /// Everything appended is durable when it returns.

@@ -55,7 +55,7 @@ public struct WriteAheadLog<D: Disk> {
   /// Throws `.full` if there is no room: part of `writes` may have been written, and the same call may be made again.
   public mutating func append(_ writes: [LogWrite]) throws(StorageError) {
     try guarded { log throws(StorageError) in
-      // What stands before a reset is void. Were it written, the call could not be made again: it would lie before what the log begins with.
+      // What stands before a reset is void. Were it written, the call could not be made again: it would lie before the log.
       let valid = writes[(writes.lastIndex { $0.reset != nil } ?? 0)...]
       try log.check(valid)
       if let hardState = writes.last(where: { $0.hardState != nil })?.hardState, hardState != log.vote.hardState {

@@ -40,6 +40,35 @@ import WriteAheadLog
     #expect(again.recovered?.last.index == 1)
   }
 
+  /// The disk was full in the middle of a call. While it waited a snapshot covered its first entries, and the log was cut there.
+  @Test func aWriteThatWaitedForRoomGoesOnBehindWhatWasCut() throws {
+    let member = Member(id: NodeID(1), name: "a", peerAddress: "a:1", clientAddress: "a:2")
+    let configuration = Configuration(voters: [member])
+    let disk = SimulatedDisk()
+    let options = LogOptions(segmentSize: 4 << 10, fillStep: 4 << 10, batchSize: 1000)
+    var storage = try Storage(opening: disk, name: "a", newborn: member.id, options: options)
+    try storage.log.save(IdentityRecord(node: member.id, name: "a", phase: .formed(configuration)))
+    let first = Entry(index: 1, term: 1, kind: .configuration, payload: configuration.encoded()[...])
+    try storage.log.append([LogWrite(sequence: 1, hardState: HardState(term: 1), entries: [first])])
+    try storage.log.sync()
+    let entries = (2...60 as ClosedRange<LogIndex>).map {
+      Entry(index: $0, term: 1, kind: .command, payload: Bytes(repeating: 7, count: 300))
+    }
+    let writes = [LogWrite(sequence: 2, entries: entries)]
+    disk.capacity = disk.usedBytes + 12_000
+    #expect(throws: StorageError.self) { try storage.log.append(writes) }
+    try storage.log.cut(through: 15)
+    disk.capacity = .max
+    try storage.log.append(writes)
+    try storage.log.sync()
+    storage.log.close()
+    let identity = StorageIdentity(node: member.id, cluster: configuration.digest)
+    let (log, recovered) = try WriteAheadLog.open(disk, identity: identity, options: options)
+    log.close()
+    #expect(recovered.start.index > 1 && recovered.start.index <= 15)
+    #expect(recovered.entries == entries.filter { $0.index > recovered.start.index })
+  }
+
   /// A release that was taken back finds a snapshot that it does not understand, but the log holds what is in it.
   @Test func oneOfANewerReleaseIsPassedOverWhereTheLogHasAll() throws {
     let member = Member(id: NodeID(1), name: "a", peerAddress: "a:1", clientAddress: "a:2")

@@ -49,7 +49,7 @@ import WriteAheadLog
     #expect(try recover(disk).get().entries == entries(1...2) + [entry(3, term: 3)])
   }
 
-  /// A full disk stops a call that holds entries, a snapshot's reset and what follows it, at whatever point: the same call goes on from there.
+  /// A full disk stops a call that holds entries, a snapshot's reset and what follows it, at any point: the same call goes on.
   @Test func aCallWithAResetMayBeMadeAgain() throws {
     let position = LogPosition(index: 32, term: 2)
     let writes = [
