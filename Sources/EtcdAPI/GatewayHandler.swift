@@ -41,6 +41,8 @@ final class GatewayHandler: ChannelInboundHandler {
   private var bodyDeadline = NIODeadline.distantFuture
   private var deadline: NIODeadline?
   private var timer: (task: Scheduled<Void>, at: NIODeadline)?
+  /// The next part of the answer under way has its turn.
+  private var hasTurn = false
   /// Bytes reserved for the answer under way.
   private var reservedForAnswer = 0
   private var this: NIOLoopBound<(GatewayHandler, ChannelHandlerContext)>?
@@ -82,7 +84,7 @@ final class GatewayHandler: ChannelInboundHandler {
     if context.channel.isWritable {
       switch state {
       case .waiting(let head, let body): perform(head, body, context)
-      case .answering: sendMore(context)
+      case .answering: continueSending(context)
       default: break
       }
     }
@@ -273,13 +275,16 @@ final class GatewayHandler: ChannelInboundHandler {
     continueSending(context)
   }
 
-  /// Sends the next part in another turn of the event loop: a long answer must not keep the other connections waiting.
+  /// Sends the next part in another turn of the event loop: a long answer must not keep the other connections waiting. A client that takes
+  /// parts as fast as they come makes the channel writable again while one is flushed.
   private func continueSending(_ context: ChannelHandlerContext) {
-    guard context.channel.isWritable, let this else { return }
+    guard context.channel.isWritable, !hasTurn, let this else { return }
+    hasTurn = true
     gateway.answers.turns(of: context.eventLoop).add { this.value.0.sendMore(this.value.1) }
   }
 
   private func sendMore(_ context: ChannelHandlerContext) {
+    hasTurn = false
     guard context.channel.isWritable, case .answering(var body, let keepAlive) = state else { return }
     state = .closed  // So that `body` is not held twice, and copied.
     guard let chunk = body.next() else { return endAnswer(keepAlive: keepAlive, context) }

@@ -34,31 +34,31 @@ final class LongAnswers: Sendable {
 /// Long work of all connections of one event loop, one slice of one of them at a time: between two slices the loop looks after everything
 /// else, so that a request waits for one slice, however many long answers there are.
 final class LoopTurns {
-  /// Work that is merely handed to the loop again would be done before the loop looks at its sockets; a task of a later moment is not.
+  /// The loop looks at its sockets when no task is due. So the next slice is due a little after the last one has ended, whatever that took:
+  /// due a little after it was asked for, it would be due at once, and the sockets would wait for the end of all slices.
   private static let pause = TimeAmount.microseconds(100)
 
   private let eventLoop: any EventLoop
   private var waiting = CircularBuffer<() -> Void>()
-  private var isScheduled = false
+  /// A slice is about to run, or runs.
+  private var isBusy = false
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
   func add(_ slice: @escaping () -> Void) {
     waiting.append(slice)
-    schedule()
+    if !isBusy { schedule() }
   }
 
   private func schedule() {
-    guard !isScheduled else { return }
-    isScheduled = true
+    isBusy = true
     let this = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: Self.pause) { this.value.run() }
   }
 
   private func run() {
-    isScheduled = false
     waiting.popFirst()?()
-    if !waiting.isEmpty { schedule() }
+    if waiting.isEmpty { isBusy = false } else { schedule() }
   }
 }
 

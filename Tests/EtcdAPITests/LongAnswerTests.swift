@@ -1,4 +1,5 @@
 import KeyValue
+import NIOPosix
 import RawClient
 import Testing
 
@@ -60,5 +61,26 @@ import Testing
     #expect(text.hasSuffix(#"],"count":"400"}"#))
     #expect(text.components(of: #"{"key":"#) == 400)
     await server.stop()
+  }
+
+  /// All connections are of one event loop, and the client of the long answer takes it as fast as it comes.
+  @Test func othersAreServedBetweenTwoParts() async throws {
+    fill()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let server = try await GatewayServer.start(host: "127.0.0.1", port: 0, service: service, group: group)
+    let port = server.address.port ?? 0
+    let (reader, other) = (try await RawClient(port: port), try await RawClient(port: port))
+    try await reader.send("POST /v3/kv/range HTTP/1.0\r\nContent-Length: \(everything.utf8.count)\r\n\r\n\(everything)")
+    try await reader.wait { $0.receivedCount > 0 }
+    for number in 1...3 {
+      try await other.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+      try await other.wait(answers: number)
+    }
+    #expect(reader.receivedCount < 16_000_000)
+    try await reader.wait { !$0.isOpen }
+    #expect(reader.receivedCount > 16_000_000)
+    await other.close()
+    await server.stop()
+    try await group.shutdownGracefully()
   }
 }
