@@ -1,5 +1,11 @@
 import ArgumentParser
 
+#if canImport(Glibc)
+  @preconcurrency import Glibc
+#else
+  @preconcurrency import Darwin
+#endif
+
 @main struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate", abstract: "Break whole clusters, in virtual time, and judge what they do.",
@@ -15,4 +21,10 @@ import ArgumentParser
       SeedCommand.self, SwarmCommand.self, ScenarioCommand.self, ReplayCommand.self, ShrinkCommand.self, ExhaustiveCommand.self,
     ],
     defaultSubcommand: SeedCommand.self)
+
+  static func main() {
+    // Into a file or a pipe too, each line is there when it is printed: these commands run for long.
+    setvbuf(stdout, nil, _IOLBF, 0)
+    main(nil)
+  }
 }
