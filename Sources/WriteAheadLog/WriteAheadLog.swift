@@ -20,9 +20,9 @@ public struct WriteAheadLog<D: Disk> {
   var nextBatch: UInt64
   var chain: Chain
   var shape: LogShape
-  /// The newest commit index that was heard of.
+  /// The newest commit index that speaks of what has been written or stands in the batch that is being made. Never beyond their end.
   var commit: LogIndex
-  /// The newest that was heard of with what has been written: a newer one may speak of entries that are still to replace what lies there.
+  /// The same of what has been written: what stands in the batch may be still to replace what lies there.
   var writtenCommit: LogIndex
   /// A batch was written that was not made durable.
   var isDirty = false
@@ -62,14 +62,7 @@ public struct WriteAheadLog<D: Disk> {
         try log.vote.update(log.disk, to: hardState)
       }
       defer { log.batch.removeAll() }
-      for write in valid {
-        log.commit = max(log.commit, write.commit)
-        if let position = write.reset { log.batch.append(reset: position) }
-        for entry in write.entries {
-          if log.batch.recordBytes + entry.record.count > log.options.batchSize { try log.writeBatch() }
-          log.batch.append(entry)
-        }
-      }
+      for (write, kept) in zip(valid, Self.kept(of: valid)) { try log.add(write, only: kept) }
       try log.writeBatch()
     }
   }
@@ -144,6 +137,37 @@ public struct WriteAheadLog<D: Disk> {
         last = entry.index
       }
     }
+  }
+
+  /// How many entries of each write still count when all of them are done: what a later write of the call replaces is never written. So a
+  /// call that is made again after a full disk writes nothing over what it wrote before, and the log goes forward only.
+  private static func kept(of writes: ArraySlice<LogWrite>) -> [Int] {
+    var lowest = LogIndex.max
+    var kept: [Int] = []
+    for write in writes.reversed() {
+      guard let first = write.entries.first?.index else {
+        kept.append(0)
+        continue
+      }
+      kept.append(lowest > first ? Int(clamping: min(lowest - first, UInt64(write.entries.count))) : 0)
+      lowest = min(lowest, first)
+    }
+    return kept.reversed()
+  }
+
+  /// The commit index speaks of the entries that it came with: it rises with them, never ahead. If what it has spoken of is written again,
+  /// it falls with that.
+  private mutating func add(_ write: LogWrite, only kept: Int) throws(StorageError) {
+    if let position = write.reset {
+      batch.append(reset: position)
+      commit = max(min(commit, position.index), min(write.commit, position.index))
+    }
+    for entry in write.entries[..<kept] {
+      if batch.recordBytes + entry.record.count > options.batchSize { try writeBatch() }
+      batch.append(entry)
+      commit = max(min(commit, entry.index - 1), min(write.commit, entry.index))
+    }
+    if write.entries.isEmpty { commit = max(commit, min(write.commit, batch.effect.end ?? shape.last.index)) }
   }
 
   private mutating func makeDurable() throws(StorageError) {
