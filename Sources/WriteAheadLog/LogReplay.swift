@@ -101,6 +101,9 @@ struct LogReplay {
       throw image.damage(at: tail.end, error.description)
     }
     shape.apply(effect)
+    guard hint <= shape.last.index || image.isOfVersion1 else {
+      throw image.damage(at: tail.end, "entries up to \(hint) are committed, but the log ends with entry \(shape.last.index)")
+    }
     // What lies beyond the end of the log then is not what the commit index spoke of, if it ever comes.
     commit = max(commit, min(hint, shape.last.index))
   }

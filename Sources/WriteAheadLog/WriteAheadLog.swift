@@ -4,8 +4,8 @@ import Raft
 /// A node's log and hard state on one disk.
 ///
 /// `append` and `sync` are apart, so that all that waits shares one sync. The rule behind the format: a batch is written only when the one
-/// before is durable, always to sectors that are known to be zero; so recovery can tell a batch that was torn from one that is damaged.
-/// `Docs/Formats.md` gives every byte.
+/// before is durable, and only over durable sectors that are marked free; so recovery can tell a batch that was torn from one that is
+/// damaged or lost. `Docs/Formats.md` gives every byte.
 ///
 /// After a failed write or sync the log is poisoned: what is durable is not known any more, and asking again would prove nothing (Rebello
 /// et al., "Can Applications Recover from fsync Failures?", ATC 2020). Every later call throws `.poisoned`; `open` finds out what is there.
@@ -17,6 +17,10 @@ public struct WriteAheadLog<D: Disk> {
   /// The newest segment's file, and the first sector in it that was never written.
   var file: D.File
   var nextSector: Int
+  /// Behind the last sector from there on that was marked free. They are durable unless `isDirty`.
+  var freeEnd: Int
+  /// An older release wrote the newest segment: nothing is added to it.
+  var isClosed = false
   var nextBatch: UInt64
   var chain: Chain
   var shape: LogShape
@@ -24,7 +28,7 @@ public struct WriteAheadLog<D: Disk> {
   var commit: LogIndex
   /// The same of what has been written: what stands in the batch may be still to replace what lies there.
   var writtenCommit: LogIndex
-  /// A batch was written that was not made durable.
+  /// A batch or free sectors were written, and not made durable.
   var isDirty = false
   /// The segment that `read` looked at last.
   var lastRead: SegmentEntries?
@@ -32,8 +36,8 @@ public struct WriteAheadLog<D: Disk> {
   private var failure: DiskError?
 
   init(
-    _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, file: D.File, nextSector: Int, nextBatch: UInt64,
-    chain: Chain, shape: LogShape, commit: LogIndex
+    _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, file: D.File, nextSector: Int, freeEnd: Int,
+    nextBatch: UInt64, chain: Chain, shape: LogShape, commit: LogIndex
   ) {
     self.disk = disk
     self.identity = identity
@@ -41,6 +45,7 @@ public struct WriteAheadLog<D: Disk> {
     self.vote = vote
     self.file = file
     self.nextSector = nextSector
+    self.freeEnd = freeEnd
     self.nextBatch = nextBatch
     self.chain = chain
     self.shape = shape
@@ -170,7 +175,7 @@ public struct WriteAheadLog<D: Disk> {
     if write.entries.isEmpty { commit = max(commit, min(write.commit, batch.effect.end ?? shape.last.index)) }
   }
 
-  private mutating func makeDurable() throws(StorageError) {
+  mutating func makeDurable() throws(StorageError) {
     guard isDirty else { return }
     try onDisk { () throws(DiskError) in try disk.sync(file) }
     isDirty = false
@@ -187,7 +192,9 @@ public struct WriteAheadLog<D: Disk> {
     nextBatch += 1
     writtenCommit = commit
     shape.apply(batch.effect)
+    let written = batch.sectors
     batch.removeAll()
+    try makeRoomAhead(sectors: written)
   }
 }
 

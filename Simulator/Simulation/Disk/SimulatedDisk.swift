@@ -144,6 +144,7 @@ public final class SimulatedDisk: Disk {
   public func rename(_ source: String, to destination: String) throws(DiskError) {
     try begin(.rename, source)
     guard let node = names[source] else { throw DiskError(operation: "rename", file: source, reason: .missing) }
+    nodes[node].name = destination
     change([(source, nil), (destination, node)])
   }
 
