@@ -61,6 +61,7 @@ extension SimulatedCluster {
     for notice in effects.notices {
       notices.append((names[number], notice))
       if case .formed(let cluster) = notice { judge.formed(number, cluster, now: now) }
+      if case .contradiction(let text) = notice { judge.report(.stateMachineSafety, "\(names[number]): \(text)", at: now) }
       if trace != nil { trace?.add(.note(node: number, notice.shortText(name: name)), at: now) }
     }
     process.identity = effects.identity ?? process.identity
