@@ -177,5 +177,6 @@ import WriteAheadLog
     try log.sync()
     disk.losePower(using: &random)
     #expect(try recover(disk).get().entries == recovered.entries + [next])
+    #expect(disk.misuses.isEmpty)
   }
 }

@@ -30,6 +30,7 @@ extension SimulatedCluster {
   private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
     guard let state = process.effects.consensus else { return }
     if trace != nil { traceProgress(of: number, process, state) }
+    auditTurn(of: number, process.effects)
     for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
