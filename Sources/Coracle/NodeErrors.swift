@@ -38,11 +38,14 @@ public enum NodeError: Error, Equatable, Sendable, CustomStringConvertible {
   case storage(String)
   /// The cluster does not take this node, and a restart will not change that; the text says what to do.
   case refusedByCluster(String)
+  /// A leader has something else than what is committed here: data is lost, or of two clusters. The text says what to do.
+  case contradiction(String)
 
   public var description: String {
     switch self {
     case .storage(let text): "the node stopped because its storage failed: \(text)"
     case .refusedByCluster(let text): "the node stopped because it cannot take part in the cluster: \(text)"
+    case .contradiction(let text): "the node stopped because what is committed is not the same everywhere: \(text)"
     }
   }
 }

@@ -8,7 +8,7 @@ extension Notice {
     case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .notice
     case .waitingForMembers, .snapshotTaken: .info
     case .refusedFrame, .snapshotFailed, .logUnreadable, .slowsDown: .warning
-    case .refusedByCluster: .critical
+    case .refusedByCluster, .contradiction: .critical
     }
   }
 
@@ -26,7 +26,7 @@ extension Notice {
     case .slowsDown: "takes fewer commands, so that a follower that lags far behind can catch up"
     case .fullSpeed: "takes commands at full speed again"
     case .refusedFrame: "refused a frame"
-    case .refusedByCluster(let text): text
+    case .refusedByCluster(let text), .contradiction(let text): text
     }
   }
 
@@ -41,7 +41,7 @@ extension Notice {
     case .snapshotFailed(let index, let why), .logUnreadable(let index, let why): ["index": "\(index)", "reason": "\(why)"]
     case .refusedFrame(let why): ["reason": "\(why)"]
     case .slowsDown(let follower, let rate): ["follower": "\(follower)", "bytes_per_second": "\(rate)"]
-    case .refusedByCluster, .fullSpeed: [:]
+    case .refusedByCluster, .contradiction, .fullSpeed: [:]
     }
   }
 }

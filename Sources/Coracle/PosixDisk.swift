@@ -152,10 +152,12 @@ public final class PosixDisk: Disk, Sendable {
 
   /// Page by page: Linux keeps what one call wrote in units that may be as large as the call, and counts each as written anew with every
   /// small write into it (measured on ext4, Linux 6.18: 16 bytes for each byte of a log that is synced every 17 KiB, with pages 2.1).
-  public func fill(_ file: File, from start: Int, to end: Int) throws(DiskError) {
-    let zeros = [UInt8](repeating: 0, count: Self.pageSize)
-    for offset in stride(from: start, to: end, by: Self.pageSize) {
-      try write(file, offset: offset, end - offset < Self.pageSize ? Array(zeros.prefix(end - offset)) : zeros)
+  public func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+    var start = 0
+    while start < bytes.count {
+      let end = min(start + Self.pageSize - (offset + start) % Self.pageSize, bytes.count)
+      try write(file, offset: offset + start, Array(bytes[start..<end]))
+      start = end
     }
   }
 

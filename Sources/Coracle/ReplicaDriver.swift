@@ -213,6 +213,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   private func take(_ notice: Notice) {
     if case .refusedByCluster(let text) = notice { return fail(.refusedByCluster(text)) }
+    if case .contradiction(let text) = notice { return fail(.contradiction(text)) }
     if case .becameLeader = notice { metrics.elections.increment() }
     logger.log(level: notice.level, "\(notice.text)", metadata: notice.metadata)
   }

@@ -19,12 +19,15 @@ public struct Effects: Sendable {
   public var snapshotNeeded: [NodeID] = []
   /// To be read from the disk, for peers that lag far behind. Answered by `entriesRead` or `entriesUnavailable`.
   public var entriesNeeded: [EntriesRequest] = []
+  /// A leader has something else than what is committed here, which cannot be: what, and what to do about it. Nothing was changed. The
+  /// owner must stop the member, before a client is told what others take back.
+  public var contradiction: String?
 
   public init() {}
 
   public var isEmpty: Bool {
     writes.isEmpty && messages.isEmpty && readable.isEmpty && refusedProposals.isEmpty && snapshotBlocks.isEmpty
-      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty && entriesNeeded.isEmpty
+      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty && entriesNeeded.isEmpty && contradiction == nil
   }
 
   public mutating func removeAll() {
@@ -36,6 +39,7 @@ public struct Effects: Sendable {
     snapshotProgress.clear()
     snapshotNeeded.clear()
     entriesNeeded.clear()
+    contradiction = nil
   }
 }
 

@@ -34,15 +34,17 @@ extension Raft {
     if previous.index < log.start.index {
       // What lies in our snapshot is committed, and so the same in every leader's log.
       let known = min(UInt64(entries.count), log.start.index - previous.index)
+      if let last = entries.prefix(Int(known)).last, contradicts(last.position, of: leader, into: &effects) { return }
       entries = entries.dropFirst(Int(known))
       guard entries.first.map({ $0.index == log.start.index + 1 }) ?? true else { return }
       previous = log.start
     }
+    guard !contradicts(previous, of: leader, into: &effects) else { return }
     guard log.term(at: previous.index) == previous.term else {
       let hint = log.lastPosition(atOrBefore: max(previous.index, 1) - 1, withTermAtMost: previous.term)
       return send(.appendRejected(previous: previous.index, hint: hint), to: leader, into: &effects)
     }
-    guard take(entries) else { return }
+    guard take(entries, of: leader, into: &effects) else { return }
     let matched = previous.index + UInt64(entries.count)
     verifiedIndex = max(verifiedIndex, matched)
     follow(commit: commit)
@@ -66,13 +68,28 @@ extension Raft {
       && (1...max(descriptor.position.index, 1)).contains(descriptor.configurationIndex)
   }
 
+  /// Whether a leader has another entry, or a snapshot of another, where this node's is committed: then one of the two has lost something,
+  /// or is of another cluster, and nobody can tell which. Every leader has what is committed (the paper, section 5.4), so to go on
+  /// in silence would hide it until clients see two histories.
+  func contradicts(_ position: LogPosition, of leader: NodeID, into effects: inout Effects) -> Bool {
+    guard position.index > 0, position.index <= commitIndex, position.term <= term, let own = log.term(at: position.index),
+      own != position.term
+    else { return false }
+    effects.contradiction =
+      "node \(leader) leads in term \(term) with an entry \(position.index) of term \(position.term), and the one that is committed here is"
+      + " of term \(own). One of the two has data of another cluster or an old copy of its data, or its disk lost what it had confirmed."
+      + " Nothing was changed here. Do not start this node again before you know which: the one that differs from the other members has"
+      + " to be left out"
+    return true
+  }
+
   /// Appends what the log lacks; what conflicts goes, with all that follows it. False if something would have to go that is committed, or
   /// that this very leader showed us: then the message cannot be a leader's.
-  private mutating func take(_ entries: ArraySlice<Entry>) -> Bool {
+  private mutating func take(_ entries: ArraySlice<Entry>, of leader: NodeID, into effects: inout Effects) -> Bool {
     guard let conflict = entries.firstIndex(where: { log.term(at: $0.index) != $0.term }) else { return true }
     let new = entries[conflict...]
     let first = entries[conflict].index
-    guard first > commitIndex, first > verifiedIndex else { return false }
+    guard !contradicts(entries[conflict].position, of: leader, into: &effects), first > verifiedIndex else { return false }
     var added: [(LogIndex, Configuration)] = []
     for entry in new where entry.kind == .configuration {
       guard let configuration = try? Configuration(decoding: entry.payload) else { return false }

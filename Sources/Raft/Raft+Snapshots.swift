@@ -23,6 +23,7 @@ extension Raft {
 
   mutating func receiveBlock(_ incoming: IncomingBlock, into effects: inout Effects) {
     guard incoming.descriptor.position.index <= commitIndex else { return effects.snapshotBlocks.append(incoming) }
+    guard !contradicts(incoming.descriptor.position, of: incoming.from, into: &effects) else { return }
     // We have all that it holds; and what is committed here, any leader has.
     verifiedIndex = max(verifiedIndex, commitIndex)
     acknowledgedIndex = 0

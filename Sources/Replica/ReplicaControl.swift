@@ -153,6 +153,10 @@ struct ReplicaControl: Sendable {
     effects.logReads.append(contentsOf: wanted.entriesNeeded)
     withheld.append(contentsOf: consensus.messages)
     consensus.messages.clear()
+    if let contradiction = wanted.contradiction {
+      effects.notices.append(.contradiction(contradiction))
+      stop(into: &effects)
+    }
     guard consensus.isEmpty else { return }
     // Its storage serves the next turn.
     wanted.removeAll()

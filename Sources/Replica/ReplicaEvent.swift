@@ -141,4 +141,7 @@ public enum Notice: Hashable, Sendable {
   case refusedFrame(String)
   /// The node cannot take part, and a restart will not change that; the operator must do what the text says.
   case refusedByCluster(String)
+  /// A leader has something else than what is committed here, so the node has stopped. A restart will not change that: the operator must
+  /// do what the text says.
+  case contradiction(String)
 }

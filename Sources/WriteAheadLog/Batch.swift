@@ -86,6 +86,9 @@ struct BatchEffect: Equatable {
   /// The last entry that it wrote since.
   private(set) var last: LogPosition?
 
+  /// Where the log ends after it; nil if it did nothing.
+  var end: LogIndex? { (last ?? reset)?.index }
+
   mutating func reset(to position: LogPosition) { self = BatchEffect(reset: position) }
 
   mutating func append(_ position: LogPosition) {

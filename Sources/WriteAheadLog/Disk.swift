@@ -15,8 +15,8 @@ public protocol Disk {
   func read(_ file: File, offset: Int, count: Int) throws(DiskError) -> [UInt8]
   /// All of `bytes` at `offset`; the file grows as needed.
   func write(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError)
-  /// Zeros from `start` to `end`, where nothing is yet: room that later writes take up piece by piece.
-  func fill(_ file: File, from start: Int, to end: Int) throws(DiskError)
+  /// Like `write`, of room that later writes take up piece by piece.
+  func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError)
   /// Makes the file's bytes and size durable.
   func sync(_ file: File) throws(DiskError)
   /// The handle must not be used afterwards.
@@ -29,9 +29,7 @@ public protocol Disk {
 }
 
 extension Disk {
-  public func fill(_ file: File, from start: Int, to end: Int) throws(DiskError) {
-    try write(file, offset: start, [UInt8](repeating: 0, count: end - start))
-  }
+  public func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) { try write(file, offset: offset, bytes) }
 }
 
 /// A failed verb: which, on what file, and why in the system's words.

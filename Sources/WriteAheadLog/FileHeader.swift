@@ -15,18 +15,20 @@ public struct StorageIdentity: Hashable, Sendable {
 /// How every file begins: magic (8), format version (4), cluster (8), node (8).
 enum FileHeader {
   static let size = 28
-  static let version: UInt32 = 1
 
   enum Kind: String {
     case segment = "CoracleL"
     case vote = "CoracleV"
     case identity = "CoracleI"
     case snapshot = "CoracleS"
+
+    /// The format versions that are read; the last is the one that is written.
+    var versions: ClosedRange<UInt32> { self == .segment ? 1...2 : 1...1 }
   }
 
   static func write(_ kind: Kind, node: NodeID, cluster: UInt64, into writer: inout ByteWriter) {
     writer.write(raw: kind.rawValue.utf8)
-    writer.write(version)
+    writer.write(kind.versions.upperBound)
     writer.write(cluster)
     writer.write(node.rawValue)
   }
@@ -43,10 +45,16 @@ enum FileHeader {
       throw .damaged(file: file, offset: 0, what: "it does not begin with \(kind.rawValue)")
     }
     let version = try decoding(file, at: 8) { () throws(MalformedBytes) in try header.readUInt32() }
-    guard version == Self.version else { throw .unsupportedVersion(file: file, version: version) }
+    guard kind.versions.contains(version) else { throw .unsupportedVersion(file: file, version: version) }
     let (cluster, node) = try decoding(file, at: 12) { () throws(MalformedBytes) in (try header.readUInt64(), try header.readUInt64()) }
     reader = header
     return (cluster, NodeID(node))
+  }
+
+  /// The format version of a file that begins with these bytes; 0 if they are too few.
+  static func version(of bytes: Bytes) -> UInt32 {
+    var reader = ByteReader(bytes.dropFirst(8))
+    return (try? reader.readUInt32()) ?? 0
   }
 
   /// Refuses what another node or cluster wrote. To be asked once the checksum is known to hold.

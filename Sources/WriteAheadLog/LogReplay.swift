@@ -25,7 +25,7 @@ struct LogReplay {
   init(_ image: SegmentImage, identity: StorageIdentity, isNewest: Bool) throws(StorageError) {
     let header = try image.header(for: identity)
     shape = LogShape(first: Segment(number: header.segment, base: header.base, size: image.size))
-    commit = header.commit
+    commit = min(header.commit, header.base.index)
     nextBatch = header.firstBatch
     chain = header.chain
     tail = Tail(lastWrite: 0, end: 1, tornEnd: 1)
@@ -46,7 +46,7 @@ struct LogReplay {
       throw image.damage(at: 0, "it follows entry \(header.base.index), but \(shape.current.name) ends with entry \(shape.last.index)")
     }
     shape.add(Segment(number: header.segment, base: header.base, size: image.size))
-    commit = max(commit, header.commit)
+    commit = max(commit, min(header.commit, header.base.index))
     tail = Tail(lastWrite: 0, end: 1, tornEnd: 1)
     try read(image, isNewest: isNewest)
   }
@@ -90,6 +90,7 @@ struct LogReplay {
         switch record {
         case .reset(let position):
           entries.removeAll()
+          commit = min(commit, position.index)
           effect.reset(to: position)
         case .entry(let entry):
           try append(entry, following: effect)
@@ -100,7 +101,10 @@ struct LogReplay {
       throw image.damage(at: tail.end, error.description)
     }
     shape.apply(effect)
-    // What lies beyond the end of the log then is not what the hint spoke of, if it ever comes.
+    guard hint <= shape.last.index || image.isOfVersion1 else {
+      throw image.damage(at: tail.end, "entries up to \(hint) are committed, but the log ends with entry \(shape.last.index)")
+    }
+    // What lies beyond the end of the log then is not what the commit index spoke of, if it ever comes.
     commit = max(commit, min(hint, shape.last.index))
   }
 
@@ -110,5 +114,7 @@ struct LogReplay {
     guard entry.index <= last.index &+ 1 else { throw MalformedBytes("entry \(entry.index): it follows entry \(last.index)") }
     entries.removeLast(min(entries.count, Int(clamping: last.index - (entry.index - 1))))
     entries.append(entry)
+    // It may have been written before, and be written again behind what follows it: what was said of that has to be said again.
+    commit = min(commit, entry.index - 1)
   }
 }

@@ -15,6 +15,13 @@ struct Segment: Equatable {
   var name: String { NumberedName.make(Self.prefix, number) }
 
   static let prefix = "log-"
+  /// Behind the name of one that is being made.
+  static let temporarySuffix = ".part"
+
+  /// Those of `names` that segments had while they were made.
+  static func unfinished(_ names: [String]) -> [String] {
+    names.filter { $0.hasSuffix(temporarySuffix) && NumberedName.parse(String($0.dropLast(temporarySuffix.count)), prefix: prefix) != nil }
+  }
 }
 
 /// Where the log begins and ends, and what its segments hold: the same when writing and when replaying.
@@ -35,7 +42,7 @@ struct LogShape: Equatable {
 
   mutating func add(_ segment: Segment) { segments.append(segment) }
 
-  mutating func resizeCurrent(to size: Int) { segments[segments.count - 1].size = size }
+  mutating func growCurrent(to size: Int) { segments[segments.count - 1].size = max(current.size, size) }
 
   /// A batch was written to the current segment.
   mutating func apply(_ effect: BatchEffect) {

@@ -1,7 +1,8 @@
 import ByteCoding
 
 /// 512 bytes, the most that a disk is trusted to write as a whole. Each sector of a segment verifies itself, so that one that never
-/// arrived (zero) can be told from one that is damaged (anything else that does not verify).
+/// arrived (free) can be told from one that is damaged: anything else that does not verify. Zeros too, since what a disk lost reads as
+/// zeros, and a batch is only written where free sectors are durable.
 ///
 /// Payload (496), batch number (8), position in the batch (2), sectors in the batch (2), CRC-32C (4). The checksum continues from the
 /// segment's number and the sector's place in the file: a sector that was written to the wrong place does not verify there.
@@ -21,9 +22,11 @@ enum Sector {
   }
 
   enum State: Equatable {
-    /// All zero: never written, or lost before it was durable.
-    case blank
-    /// Neither blank nor valid.
+    /// All zero: room that was never made ready, or something lost.
+    case zero
+    /// Made ready for a batch, which has not arrived.
+    case free
+    /// None of the others.
     case damaged
     case sealed(Trailer, checksum: UInt32)
   }
@@ -41,9 +44,29 @@ enum Sector {
     return checksum
   }
 
+  /// The bytes of free sectors of `segment`: a magic (8), the segment's number (8), the sector's place in the file (8), zeros. Where a
+  /// batch's number and count would stand there are zeros, as in no sector of a batch.
+  static func free(segment: UInt64, _ numbers: Range<Int>) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: numbers.count * size)
+    bytes.withUnsafeMutableBytes { buffer in
+      for number in numbers {
+        let offset = (number - numbers.lowerBound) * size
+        buffer.storeBytes(of: freeMagic.littleEndian, toByteOffset: offset, as: UInt64.self)
+        buffer.storeBytes(of: segment.littleEndian, toByteOffset: offset + 8, as: UInt64.self)
+        buffer.storeBytes(of: UInt64(number).littleEndian, toByteOffset: offset + 16, as: UInt64.self)
+      }
+    }
+    return bytes
+  }
+
+  /// "CoracleF".
+  private static let freeMagic: UInt64 = 0x46_65_6c_63_61_72_6f_43
+
   /// What stands in one sector of `segment`.
   static func state(of sector: UnsafeRawBufferPointer, segment: UInt64, number: Int) -> State {
-    if isBlank(sector) { return .blank }
+    let first = UInt64(littleEndian: sector.loadUnaligned(as: UInt64.self))
+    if first == 0, isZero(sector, from: 8) { return .zero }
+    if first == freeMagic, isFree(sector, segment: segment, number: number) { return .free }
     let stored = UInt32(littleEndian: sector.loadUnaligned(fromByteOffset: size - 4, as: UInt32.self))
     guard stored == checksum(of: sector, segment: segment, number: number) else { return .damaged }
     let trailer = Trailer(
@@ -59,9 +82,14 @@ enum Sector {
     return CRC32C.checksum(UnsafeRawBufferPointer(rebasing: sector[..<(size - 4)]), seed: seed)
   }
 
-  private static func isBlank(_ sector: UnsafeRawBufferPointer) -> Bool {
+  private static func isFree(_ sector: UnsafeRawBufferPointer, segment: UInt64, number: Int) -> Bool {
+    UInt64(littleEndian: sector.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) == segment
+      && UInt64(littleEndian: sector.loadUnaligned(fromByteOffset: 16, as: UInt64.self)) == UInt64(number) && isZero(sector, from: 24)
+  }
+
+  private static func isZero(_ sector: UnsafeRawBufferPointer, from start: Int) -> Bool {
     var bits: UInt64 = 0
-    for offset in stride(from: 0, to: size, by: 8) { bits |= sector.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+    for offset in stride(from: start, to: size, by: 8) { bits |= sector.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
     return bits == 0
   }
 }

@@ -1,7 +1,7 @@
 import ByteCoding
 import Raft
 
-/// The first sector of a segment. Durable, like the file's name, before the first batch is written.
+/// The first sector of a segment. Durable before the file has its name, and so before the first batch is written.
 struct SegmentHeader: Equatable {
   let segment: UInt64
   /// Number of the first batch in it.

@@ -2,6 +2,11 @@ import ByteCoding
 import Raft
 
 /// A segment's file in memory, and the judgement of what stands in it: a batch, the end, a torn batch, or damage.
+///
+/// What a loss of power can leave behind the last durable batch is little, since each step of writing is durable before the next begins:
+/// some sectors of one batch, the others free; and behind the free sectors that were durable then, some more of them, and zeros. Before
+/// the first batch it can leave nothing at all: a segment has its name when its header and its first free sectors are durable.
+/// `Docs/Formats.md` has the whole list. Everything else is damage.
 struct SegmentImage {
   /// No segment grows beyond this, in bytes: a longer file is not one.
   static let maximumSize = 256 << 20
@@ -10,17 +15,20 @@ struct SegmentImage {
   let number: UInt64
   /// Bytes of the file, when it was read.
   let size: Int
+  /// Version 1 wrote batches over zeros, and made a segment under its own name.
+  let isOfVersion1: Bool
   /// Whole sectors: what lies beyond the file's end counts as zero.
   private let bytes: [UInt8]
 
   enum Next: Equatable {
     case batch(sectors: Int, chain: Chain)
-    /// Zeros to the end of the file.
+    /// Nothing is written to the end of the file.
     case end
-    /// Some sectors of the batch, and zeros where the others belong. Nothing stands at or behind sector `end`.
+    /// Some sectors of the batch; the others never arrived. Nothing stands at or behind sector `end`.
     case torn(end: Int)
   }
 
+  /// Reads the segment's file.
   init<D: Disk>(_ number: UInt64, on disk: D) throws(StorageError) {
     self.number = number
     name = NumberedName.make(Segment.prefix, number)
@@ -34,12 +42,13 @@ struct SegmentImage {
     if size % Sector.size != 0 { bytes.append(contentsOf: repeatElement(0, count: Sector.size - size % Sector.size)) }
     self.bytes = bytes
     self.size = bytes.count
+    isOfVersion1 = FileHeader.version(of: bytes[...]) == 1
   }
 
-  private var sectorCount: Int { bytes.count / Sector.size }
+  var sectorCount: Int { bytes.count / Sector.size }
 
-  /// Nothing was ever durable in it: the node stopped while it was being made.
-  var isBlank: Bool { (0..<sectorCount).allSatisfy { state(of: $0) == .blank } }
+  /// Such as version 1 could leave of a segment that it was making.
+  var isUnfinished: Bool { size <= LogOptions.largestFillStep && (0..<sectorCount).allSatisfy { state(of: $0) == .zero } }
 
   func header(for identity: StorageIdentity) throws(StorageError) -> SegmentHeader {
     guard sectorCount > 0, case .sealed(.header, _) = state(of: 0) else {
@@ -50,16 +59,18 @@ struct SegmentImage {
 
   /// What stands at sector `start`, where batch `batch` begins, if there is one.
   ///
-  /// A batch is written only when the one before is durable. So if some of its sectors are missing, it was never durable, and nothing may
-  /// follow it; what does not verify, or belongs to another batch, was durable and is damaged.
+  /// A batch is written only when the one before is durable, and only over durable free sectors, with one more behind it. So if some of
+  /// its sectors are missing, it was never durable, and nothing may follow it; what does not verify, or belongs to another batch, was
+  /// durable and is damaged; and so are zeros that stand at `start`, in the batch, or right behind it.
   func next(at start: Int, batch: UInt64, chain: Chain) throws(StorageError) -> Next {
     if let complete = completeBatch(at: start, batch: batch, chain: chain) { return complete }
     var count: UInt16?
     var end = start
     for number in start..<max(start, sectorCount) {
       switch state(of: number) {
-      case .blank: continue
-      case .damaged: throw damage(at: number, "the sector neither verifies nor is zero (batch \(batch) or zeros expected)")
+      case .zero: continue
+      case .free where !isOfVersion1: continue
+      case .free, .damaged: throw damage(at: number, "the sector neither verifies nor is free (batch \(batch) or nothing expected)")
       case .sealed(let trailer, _):
         guard trailer.batch == batch, Int(trailer.position) == number - start, trailer.position < trailer.count,
           count == nil || count == trailer.count
@@ -73,7 +84,15 @@ struct SegmentImage {
         end = number + 1
       }
     }
+    if !isOfVersion1 { try checkRoom(start...start + Int(count ?? 0), for: batch) }
     return end == start ? .end : .torn(end: end)
+  }
+
+  private func checkRoom(_ sectors: ClosedRange<Int>, for batch: UInt64) throws(StorageError) {
+    for number in sectors where number >= sectorCount || state(of: number) == .zero {
+      let found = number < sectorCount ? "is zero" : "is missing"
+      throw damage(at: number, "the sector \(found), where one was durable before batch \(batch): what was written there is lost")
+    }
   }
 
   /// The payload of `sectors` sectors that `next` found complete.

@@ -4,8 +4,8 @@ extension WriteAheadLog {
   /// Opens the log in `disk`, or makes an empty one, and gives back what it holds. What is given back is durable.
   ///
   /// Recovery cuts a torn batch at the end, which was never durable; it never cuts damage, but throws `.damaged`. One limit: a disk that
-  /// dropped the last write although it had confirmed it cannot be told from a loss of power. A node whose identity says that it belongs to
-  /// a cluster must have a log: otherwise it has lost what it promised, and is refused.
+  /// dropped the last write although it had confirmed it, and has what lay there before, cannot be told from a loss of power. A node whose
+  /// identity says that it belongs to a cluster must have a log: otherwise it has lost what it promised, and is refused.
   public static func open(
     _ disk: D, identity: StorageIdentity, options: LogOptions = .init()
   ) throws(StorageError) -> (WriteAheadLog, Recovered) {
@@ -15,7 +15,8 @@ extension WriteAheadLog {
     let record = try IdentityRecord.read(disk, names: names)
     try record?.check(is: identity)
     var repairs: [String] = []
-    let images = try readSegments(disk, names, repairs: &repairs)
+    var images = try readSegments(disk, names)
+    let unfinished = takeUnfinished(from: &images)
     let vote = try openVote(disk, identity, hasLog: !images.isEmpty, repairs: &repairs)
     guard !images.isEmpty else {
       if let record, case .formed = record.phase {
@@ -23,22 +24,25 @@ extension WriteAheadLog {
       }
       return try makeEmpty(disk, identity, options, vote: vote)
     }
-    return try recover(images, disk, identity, options, vote: vote, repairs: repairs)
+    if let unfinished { repairs.append("\(unfinished): it was not finished, and was removed") }
+    return try recover(
+      images, disk, identity, options, vote: vote, repairs: repairs, unfinished: Segment.unfinished(names) + [unfinished].compactMap(\.self)
+    )
   }
 
-  /// The segments, oldest first, without one at the end that was not finished.
-  private static func readSegments(_ disk: D, _ names: [String], repairs: inout [String]) throws(StorageError) -> [SegmentImage] {
+  /// The segments, oldest first.
+  private static func readSegments(_ disk: D, _ names: [String]) throws(StorageError) -> [SegmentImage] {
     var images: [SegmentImage] = []
     for number in NumberedName.parse(names, prefix: Segment.prefix) { images.append(try SegmentImage(number, on: disk)) }
-    if let newest = images.last, newest.isBlank {
-      try onDisk { () throws(DiskError) in
-        try disk.remove(newest.name)
-        try disk.syncDirectory()
-      }
-      images.removeLast()
-      repairs.append("\(newest.name): it was not finished, and was removed")
-    }
     return images
+  }
+
+  /// Version 1 made a segment under its own name, and could leave zeros there: of the first one, or behind one that it wrote. Whether the
+  /// first may be missing is for the vote to say.
+  private static func takeUnfinished(from images: inout [SegmentImage]) -> String? {
+    guard let newest = images.last, newest.isUnfinished, images.dropLast().last?.isOfVersion1 ?? (newest.number == 1) else { return nil }
+    images.removeLast()
+    return newest.name
   }
 
   /// The hard state is older than the log, and the log older than the first update of the hard state: none can be there without the other.
@@ -59,53 +63,63 @@ extension WriteAheadLog {
     _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>
   ) throws(StorageError) -> (WriteAheadLog, Recovered) {
     let header = SegmentHeader(segment: 1, firstBatch: 1, chain: Chain(), base: .zero, commit: 0)
-    let (file, segment) = try create(header, on: disk, identity, options)
+    let (file, segment) = try create(header, sectors: 0, on: disk, identity, options)
     let log = WriteAheadLog(
-      disk, identity, options, vote: vote, file: file, nextSector: 1, nextBatch: 1, chain: Chain(), shape: LogShape(first: segment),
-      commit: 0)
+      disk, identity, options, vote: vote, file: file, nextSector: 1, freeEnd: segment.size / Sector.size, nextBatch: 1, chain: Chain(),
+      shape: LogShape(first: segment), commit: 0)
     return (log, Recovered(hardState: vote.hardState, start: .zero, entries: [], commit: 0, repairs: []))
   }
 
   private static func recover(
-    _ images: [SegmentImage], _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, repairs: [String]
+    _ images: [SegmentImage], _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, repairs: [String],
+    unfinished: [String]
   ) throws(StorageError) -> (WriteAheadLog, Recovered) {
     var repairs = repairs
     var replay = try LogReplay(images[0], identity: identity, isNewest: images.count == 1)
     for (position, image) in images.enumerated().dropFirst() {
       try replay.add(image, identity: identity, isNewest: position == images.count - 1)
     }
-    let file = try settle(images[images.count - 1], replay.tail, disk, repairs: &repairs)
     let remains = try replay.dropUnreadable()
-    for name in remains {
+    let newest = images[images.count - 1]
+    let (file, freeEnd) = try settle(newest, replay.tail, disk, options, repairs: &repairs)
+    for name in unfinished + remains {
       try onDisk { () throws(DiskError) in
         try disk.remove(name)
         try disk.syncDirectory()
       }
     }
     let commit = min(replay.commit, replay.shape.last.index)
-    let log = WriteAheadLog(
-      disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, nextBatch: replay.nextBatch, chain: replay.chain,
-      shape: replay.shape, commit: commit)
+    var log = WriteAheadLog(
+      disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, freeEnd: freeEnd, nextBatch: replay.nextBatch,
+      chain: replay.chain, shape: replay.shape, commit: commit)
+    log.isClosed = newest.isOfVersion1
     let recovered = Recovered(
       hardState: vote.hardState, start: replay.shape.start, entries: replay.entries, commit: commit, repairs: repairs)
     return (log, recovered)
   }
 
   /// Makes the end of the log durable: writes the last batch again, since it may be in the page cache only (and, after a sync that failed,
-  /// be taken for clean there), and zeros over a torn one.
+  /// be taken for clean there), and behind it free sectors, over a torn one too. Gives the first sector that is not known to be free.
   private static func settle(
-    _ image: SegmentImage, _ tail: LogReplay.Tail, _ disk: D, repairs: inout [String]
-  ) throws(StorageError) -> D.File {
+    _ image: SegmentImage, _ tail: LogReplay.Tail, _ disk: D, _ options: LogOptions, repairs: inout [String]
+  ) throws(StorageError) -> (D.File, freeEnd: Int) {
     var bytes = image.raw(at: tail.lastWrite, sectors: tail.end - tail.lastWrite)
     if tail.tornEnd > tail.end {
-      bytes.append(contentsOf: repeatElement(0, count: (tail.tornEnd - tail.end) * Sector.size))
       repairs.append("\(image.name): a batch at byte \(tail.end * Sector.size) that was never durable was cut")
+    }
+    var freeEnd = tail.tornEnd
+    if image.isOfVersion1 {
+      bytes.append(contentsOf: repeatElement(0, count: (tail.tornEnd - tail.end) * Sector.size))
+    } else {
+      // No more than the file has: a full disk must not keep a node from its start.
+      freeEnd = max(freeEnd, min(image.sectorCount, tail.end + options.fillStep / Sector.size))
+      bytes += Sector.free(segment: image.number, tail.end..<freeEnd)
     }
     return try onDisk { () throws(DiskError) in
       let file = try disk.open(image.name, create: false)
       try disk.write(file, offset: tail.lastWrite * Sector.size, bytes)
       try disk.sync(file)
-      return file
+      return (file, freeEnd)
     }
   }
 }

@@ -4,8 +4,8 @@ import Raft
 /// A node's log and hard state on one disk.
 ///
 /// `append` and `sync` are apart, so that all that waits shares one sync. The rule behind the format: a batch is written only when the one
-/// before is durable, always to sectors that are known to be zero; so recovery can tell a batch that was torn from one that is damaged.
-/// `Docs/Formats.md` gives every byte.
+/// before is durable, and only over durable sectors that are marked free; so recovery can tell a batch that was torn from one that is
+/// damaged or lost. `Docs/Formats.md` gives every byte.
 ///
 /// After a failed write or sync the log is poisoned: what is durable is not known any more, and asking again would prove nothing (Rebello
 /// et al., "Can Applications Recover from fsync Failures?", ATC 2020). Every later call throws `.poisoned`; `open` finds out what is there.
@@ -17,14 +17,18 @@ public struct WriteAheadLog<D: Disk> {
   /// The newest segment's file, and the first sector in it that was never written.
   var file: D.File
   var nextSector: Int
+  /// Behind the last sector from there on that was marked free. They are durable unless `isDirty`.
+  var freeEnd: Int
+  /// An older release wrote the newest segment: nothing is added to it.
+  var isClosed = false
   var nextBatch: UInt64
   var chain: Chain
   var shape: LogShape
-  /// The newest commit index that was heard of.
+  /// The newest commit index that speaks of what has been written or stands in the batch that is being made. Never beyond their end.
   var commit: LogIndex
-  /// The newest that was heard of with what has been written: a newer one may speak of entries that are still to replace what lies there.
+  /// The same of what has been written: what stands in the batch may be still to replace what lies there.
   var writtenCommit: LogIndex
-  /// A batch was written that was not made durable.
+  /// A batch or free sectors were written, and not made durable.
   var isDirty = false
   /// The segment that `read` looked at last.
   var lastRead: SegmentEntries?
@@ -32,8 +36,8 @@ public struct WriteAheadLog<D: Disk> {
   private var failure: DiskError?
 
   init(
-    _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, file: D.File, nextSector: Int, nextBatch: UInt64,
-    chain: Chain, shape: LogShape, commit: LogIndex
+    _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, file: D.File, nextSector: Int, freeEnd: Int,
+    nextBatch: UInt64, chain: Chain, shape: LogShape, commit: LogIndex
   ) {
     self.disk = disk
     self.identity = identity
@@ -41,6 +45,7 @@ public struct WriteAheadLog<D: Disk> {
     self.vote = vote
     self.file = file
     self.nextSector = nextSector
+    self.freeEnd = freeEnd
     self.nextBatch = nextBatch
     self.chain = chain
     self.shape = shape
@@ -62,14 +67,7 @@ public struct WriteAheadLog<D: Disk> {
         try log.vote.update(log.disk, to: hardState)
       }
       defer { log.batch.removeAll() }
-      for write in valid {
-        log.commit = max(log.commit, write.commit)
-        if let position = write.reset { log.batch.append(reset: position) }
-        for entry in write.entries {
-          if log.batch.recordBytes + entry.record.count > log.options.batchSize { try log.writeBatch() }
-          log.batch.append(entry)
-        }
-      }
+      for (write, kept) in zip(valid, Self.kept(of: valid)) { try log.add(write, only: kept) }
       try log.writeBatch()
     }
   }
@@ -146,7 +144,38 @@ public struct WriteAheadLog<D: Disk> {
     }
   }
 
-  private mutating func makeDurable() throws(StorageError) {
+  /// How many entries of each write still count when all of them are done: what a later write of the call replaces is never written. So a
+  /// call that is made again after a full disk writes nothing over what it wrote before, and the log goes forward only.
+  private static func kept(of writes: ArraySlice<LogWrite>) -> [Int] {
+    var lowest = LogIndex.max
+    var kept: [Int] = []
+    for write in writes.reversed() {
+      guard let first = write.entries.first?.index else {
+        kept.append(0)
+        continue
+      }
+      kept.append(lowest > first ? Int(clamping: min(lowest - first, UInt64(write.entries.count))) : 0)
+      lowest = min(lowest, first)
+    }
+    return kept.reversed()
+  }
+
+  /// The commit index speaks of the entries that it came with: it rises with them, never ahead. If what it has spoken of is written again,
+  /// it falls with that.
+  private mutating func add(_ write: LogWrite, only kept: Int) throws(StorageError) {
+    if let position = write.reset {
+      batch.append(reset: position)
+      commit = max(min(commit, position.index), min(write.commit, position.index))
+    }
+    for entry in write.entries[..<kept] {
+      if batch.recordBytes + entry.record.count > options.batchSize { try writeBatch() }
+      batch.append(entry)
+      commit = max(min(commit, entry.index - 1), min(write.commit, entry.index))
+    }
+    if write.entries.isEmpty { commit = max(commit, min(write.commit, batch.effect.end ?? shape.last.index)) }
+  }
+
+  mutating func makeDurable() throws(StorageError) {
     guard isDirty else { return }
     try onDisk { () throws(DiskError) in try disk.sync(file) }
     isDirty = false
@@ -163,7 +192,9 @@ public struct WriteAheadLog<D: Disk> {
     nextBatch += 1
     writtenCommit = commit
     shape.apply(batch.effect)
+    let written = batch.sectors
     batch.removeAll()
+    try makeRoomAhead(sectors: written)
   }
 }
 

@@ -135,7 +135,7 @@ import WriteAheadLog
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
       #expect(try await bench.has(.written(through: 1)))
       bench.disk.failure.withLockedValue { $0 = .full }
-      // More than was filled with zeros beforehand, so that it needs room.
+      // More than was made ready beforehand, so that it needs room.
       let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
       bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)
       try await Task.sleep(for: .milliseconds(300))

@@ -33,6 +33,8 @@ import Testing
     var bench = try ReplicaBench()
     if seed % 3 == 0 { bench.becomeLeader() } else if seed % 3 == 1 { bench.follow() }
     for _ in 0..<400 {
+      // What contradicts what is committed stops it: then another one goes on.
+      if bench.replica.status.role == .stopped { bench = try ReplicaBench(seed: random.next()) }
       let commit = bench.replica.status.commitIndex
       let numbers: [UInt64] = [0, 1, 2, 3, commit, commit + 1, 1 << 32, 1 << 62, .max - 1, .max]
       let bodies = FrameTests.messages(numbers[Int(random.below(UInt64(numbers.count)))])
@@ -171,5 +173,43 @@ import Testing
       lines += bench.effects.notices.count
     }
     #expect(lines <= 4, "the same refusal again says nothing new")
+  }
+
+  // MARK: What cannot be
+
+  private func contradictions(_ bench: ReplicaBench) -> [String] {
+    bench.effects.notices.compactMap { if case .contradiction(let text) = $0 { text } else { nil } }
+  }
+
+  /// Another first entry than the one that all members agreed on.
+  private let contradiction = Message.Body.append(
+    previous: .zero, entries: [Entry(index: 1, term: 2, kind: .command, payload: [1])], commit: 1)
+
+  @Test func aLeaderThatContradictsWhatIsCommittedStopsTheNode() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.propose(7, command: [], deadline: .zero + .milliseconds(5000)))
+    bench.receive(contradiction)
+    #expect(contradictions(bench).count == 1)
+    #expect(contradictions(bench)[0].contains("entry 1 of term 2"))
+    #expect(bench.replica.status.role == .stopped)
+    #expect(bench.effects.frames.isEmpty)
+    #expect(bench.failures[7] != nil)
+    #expect(bench.replica.raft?.term(at: 1) == 1)
+    // It says so once, and is heard of no more.
+    bench.receive(contradiction)
+    bench.tick(after: .milliseconds(5000))
+    #expect(bench.effects.notices.isEmpty && bench.effects.frames.isEmpty && bench.effects.writes.isEmpty)
+  }
+
+  /// Nor does one of a leader that was, or of a member that this node does not follow.
+  @Test func aStrangersContradictionDoesNothing() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.receive(contradiction, from: 4)
+    bench.receive(contradiction, from: 3)
+    bench.receive(contradiction, term: 1)
+    #expect(contradictions(bench).isEmpty)
+    #expect(bench.replica.status.role == .follower)
   }
 }

@@ -39,4 +39,67 @@ import WriteAheadLog
     log.close()
     #expect(try recover(disk).get().commit == 4)
   }
+
+  /// One call holds an old leader's suffix, and what a newer leader has in its place and committed. Whichever of its operations is the
+  /// last: nothing of the old leader counts as committed.
+  @Test(arguments: [LogOptions(batchSize: 64 << 10), small])
+  func aSuffixThatTheSameCallReplacesIsNotCommitted(options: LogOptions) throws {
+    let size = options.batchSize / 8 - Entry.headerSize
+    let writes = [write(5...12, size: size, commit: 4), write(5...10, term: 2, size: size, commit: 10)]
+    try cutThePower(after: [write(1...4, commit: 4)], writing: writes, options) { _ in }
+  }
+
+  /// The same after a full disk stopped the call somewhere, and it is made again.
+  @Test func aCallThatIsMadeAgainDoesNotCommitWhatItReplaces() throws {
+    let writes = [
+      write(5...20, size: 200, commit: 4), write(5...8, term: 2, size: 230, commit: 8), write(9...20, term: 2, size: 230, commit: 20),
+    ]
+    for room in stride(from: 0, through: 12_000, by: 1000) {
+      try cutThePower(after: [write(1...4, commit: 4)], writing: writes, small) { disk in disk.capacity = disk.usedBytes + room }
+    }
+  }
+
+  /// The old leader's suffix is durable when the call comes that replaces it, in several batches: the first of them must not speak of what
+  /// the last one brings.
+  @Test func aBatchDoesNotSpeakOfTheNext() throws {
+    let old = [write(1...4, commit: 4), write(5...20, size: 200, commit: 4)]
+    try cutThePower(after: old, writing: [write(5...20, term: 2, size: 230, commit: 20)], small) { _ in }
+  }
+
+  /// Writes `durable`, then `writes`, and cuts the power after each operation that this takes. Entries from 5 on are committed in term 2.
+  private func cutThePower(
+    after durable: [LogWrite], writing writes: [LogWrite], _ options: LogOptions, prepare: (SimulatedDisk) -> Void
+  ) throws {
+    for operation in 1...200 {
+      let disk = SimulatedDisk()
+      var (log, _) = try open(disk, options)
+      try log.append(durable)
+      try log.sync()
+      prepare(disk)
+      disk.powerFailsAfter = disk.operationCount + operation
+      _ = failure { () throws(StorageError) in try log.append(writes) }
+      disk.capacity = .max
+      let isDone =
+        failure(of: { () throws(StorageError) in
+          try log.append(writes)
+          try log.sync()
+        }) == nil
+      var random = PseudoRandom(seed: UInt64(operation))
+      disk.losePower(using: &random)
+      let recovered = try recover(disk, options).get()
+      let committed = recovered.entries.filter { $0.index <= recovered.commit }
+      #expect(committed.allSatisfy { $0.index <= 4 || $0.term == 2 }, "after operation \(operation): commit \(recovered.commit)")
+      if isDone { return }
+    }
+    Issue.record("the call takes more operations than were tried")
+  }
+
+  private func failure(of call: () throws(StorageError) -> Void) -> StorageError? {
+    do throws(StorageError) {
+      try call()
+      return nil
+    } catch {
+      return error
+    }
+  }
 }

@@ -14,19 +14,35 @@ import WriteAheadLog
 
   /// Batches of one and of several sectors, rolls, replaced suffixes (across segments too), a reset, cuts, changes of term.
   static let script: [Step] = [
-    .append([write(1...3)]), .sync,
-    .append([LogWrite(sequence: 1, hardState: HardState(term: 2, vote: NodeID(7)), entries: entries(4...6, term: 2, size: 350))]), .sync,
-    .append([write(7...12, term: 2, size: 450)]),
-    .append([write(13...14, term: 2, size: 100)]), .sync,
-    .append([write(9...11, term: 3, size: 400), write(12...16, term: 3, size: 600)]), .sync,
+    .append([write(1...3, commit: 1)]), .sync,
+    .append([
+      LogWrite(sequence: 1, hardState: HardState(term: 2, vote: NodeID(7)), entries: entries(4...6, term: 2, size: 350), commit: 3)
+    ]), .sync,
+    .append([write(7...12, term: 2, size: 450, commit: 6)]),
+    .append([write(13...14, term: 2, size: 100, commit: 7)]), .sync,
+    .append([write(9...11, term: 3, size: 400, commit: 8), write(12...16, term: 3, size: 600, commit: 11)]), .sync,
     .cut(8),
-    .append([LogWrite(sequence: 2, hardState: HardState(term: 4)), write(17...26, term: 4, size: 750)]), .sync,
-    .append([write(24...30, term: 5, size: 700)]), .sync,
+    .append([LogWrite(sequence: 2, hardState: HardState(term: 4)), write(17...26, term: 4, size: 750, commit: 18)]), .sync,
+    .append([write(24...30, term: 5, size: 700, commit: 26), write(27...32, term: 6, size: 700, commit: 31)]), .sync,
     .cut(23),
-    .append([LogWrite(sequence: 3, reset: LogPosition(index: 40, term: 6), entries: entries(41...44, term: 6, size: 300))]), .sync,
+    .append([LogWrite(sequence: 3, reset: LogPosition(index: 40, term: 6), entries: entries(41...44, term: 6, size: 300), commit: 42)]),
+    .sync,
     .cut(40),
-    .append([write(45...45, term: 6, size: 2500)]), .sync,
+    .append([write(45...45, term: 6, size: 2500, commit: 45)]), .sync,
   ]
+
+  /// The entries that the script commits, by index: those that the log held when their commit index came.
+  static let committed: [LogIndex: Entry] = {
+    var images = Images()
+    var committed: [LogIndex: Entry] = [:]
+    for case .append(let writes) in script {
+      for write in writes {
+        images.will(.append([write]))
+        for entry in images.states[images.states.count - 1].entries where entry.index <= write.commit { committed[entry.index] = entry }
+      }
+    }
+    return committed
+  }()
 
   /// A state of the log that recovery may find.
   struct State {
@@ -75,6 +91,8 @@ import WriteAheadLog
 
     func allow(_ recovered: Recovered) -> Bool {
       [durableHardState, liveHardState].contains(recovered.hardState) && states.contains { $0.matches(recovered) }
+        && recovered.commit <= recovered.last.index
+        && recovered.entries.allSatisfy { $0.index > recovered.commit || $0 == CrashTests.committed[$0.index] }
     }
   }
 
@@ -103,7 +121,8 @@ import WriteAheadLog
     let disk = SimulatedDisk()
     try Self.run(on: disk, &images)
     #expect(images.states.count == 1)
-    #expect(images.allow(try recover(disk).get()))
+    let recovered = try recover(disk).get()
+    #expect(images.allow(recovered) && recovered.commit == 45)
     #expect(Self.operations > 60)
   }
 
@@ -158,5 +177,6 @@ import WriteAheadLog
     try log.sync()
     disk.losePower(using: &random)
     #expect(try recover(disk).get().entries == recovered.entries + [next])
+    #expect(disk.misuses.isEmpty)
   }
 }

@@ -37,6 +37,16 @@ func recover(_ disk: SimulatedDisk, _ options: LogOptions = small) -> Result<Rec
   }
 }
 
+/// The bytes of a sector in which nothing is written yet.
+func freeSector(_ place: Int, of segment: UInt64) -> [UInt8] {
+  var writer = ByteWriter()
+  writer.write(raw: "CoracleF".utf8)
+  writer.write(segment)
+  writer.write(UInt64(place))
+  writer.write(raw: repeatElement(0, count: 512 - writer.count))
+  return writer.bytes
+}
+
 func segment(_ number: UInt64) -> String { "log-" + NodeID(number).description }
 
 extension Result where Success == Recovered, Failure == StorageError {

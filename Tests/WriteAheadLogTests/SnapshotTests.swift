@@ -148,6 +148,16 @@ import WriteAheadLog
     }
   }
 
+  /// Up to its commit index a log does not differ from a snapshot: one of them is not this node's, or has lost something.
+  @Test func aLogWithAnotherCommittedEntryIsDamage() throws {
+    var found = log(from: 2, through: 9)
+    found.commit = 6
+    #expect(throws: StorageError.self) { try found.reconciled(with: descriptor(6, term: 2)) }
+    #expect(try found.reconciled(with: descriptor(6)).entries == entries(7...9))
+    #expect(try found.reconciled(with: descriptor(7, term: 2)).entries.isEmpty)
+    #expect(throws: StorageError.self) { try log(from: 6, through: 9).reconciled(with: descriptor(6, term: 2)) }
+  }
+
   @Test func aGapIsDamage() throws {
     #expect(throws: StorageError.self) { try log(from: 7, through: 9).reconciled(with: descriptor(6)) }
     #expect(throws: StorageError.self) { try log(from: 7, through: 9).reconciled(with: nil) }

@@ -29,6 +29,7 @@ extension SimulatedCluster {
     } catch {
       return storageFailed(number, error)
     }
+    auditDisk(of: number)
     work.cut = process.cut
     process.cut = nil
     work.logReads = process.logReads
@@ -64,10 +65,12 @@ extension SimulatedCluster {
     } catch {
       return storageFailed(number, error)
     }
+    auditDisk(of: number)
     let now = node.clock.local(now)
     if work.savesIdentity { process.replica.step(.identitySaved, now: now, into: &process.effects) }
     if let through = work.through {
       judge.wrote(number, through: through, now: self.now)
+      auditConfirmation(of: number)
       process.replica.step(.written(through: through), now: now, into: &process.effects)
     }
     for request in work.logReads {
@@ -114,6 +117,7 @@ extension SimulatedCluster {
     process.lanes[lane].isBusy = false
     let event = process.lanes[lane].files.perform(process.lanes[lane].work.removeFirst(), cluster: cluster)
     guard node.disk.isPowered else { return endForLackOfPower(number) }
+    auditDisk(of: number)
     step(number, event)
   }
 }

@@ -30,6 +30,7 @@ extension SimulatedCluster {
   private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
     guard let state = process.effects.consensus else { return }
     if trace != nil { traceProgress(of: number, process, state) }
+    auditTurn(of: number, process.effects)
     for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
@@ -61,6 +62,7 @@ extension SimulatedCluster {
     for notice in effects.notices {
       notices.append((names[number], notice))
       if case .formed(let cluster) = notice { judge.formed(number, cluster, now: now) }
+      if case .contradiction(let text) = notice { judge.report(.stateMachineSafety, "\(names[number]): \(text)", at: now) }
       if trace != nil { trace?.add(.note(node: number, notice.shortText(name: name)), at: now) }
     }
     process.identity = effects.identity ?? process.identity

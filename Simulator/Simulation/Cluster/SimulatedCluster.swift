@@ -98,6 +98,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
       let storage = try node.start(settings: settings, log: logOptions, now: now)
       origins[storage.identity.node] = number
       judge.started(number, storage.recovered, now: now)
+      auditDisk(of: number)
       trace?.add(.started(node: number), at: now)
       endTurn(of: number)
     } catch {

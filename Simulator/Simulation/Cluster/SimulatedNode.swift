@@ -12,7 +12,9 @@ final class SimulatedNode<Machine: StateMachine> {
   static var maximumHeld: Int { 10_000 }
 
   @exclusivity(unchecked) var contact: Contact
-  @exclusivity(unchecked) var disk = SimulatedDisk()
+  @exclusivity(unchecked) var disk = SimulatedDisk() { didSet { beginAudit() } }
+  /// How much of what its disk did was looked at.
+  @exclusivity(unchecked) var audited = (operation: 0, refusals: 0, confirmations: 0)
   @exclusivity(unchecked) var clock = SimulatedClock()
   @exclusivity(unchecked) var random: PseudoRandom
   /// Grows with each start and each end: what was planned for an earlier process does not happen.
@@ -38,6 +40,15 @@ final class SimulatedNode<Machine: StateMachine> {
   init(contact: Contact, random: PseudoRandom) {
     self.contact = contact
     self.random = random
+    beginAudit()
+  }
+
+  /// Of so many removed files, one is looked at with what a loss of power would leave without it.
+  private static var removalsPerAudit: Int { 16 }
+
+  private func beginAudit() {
+    disk.removalsPerImage = Self.removalsPerAudit
+    audited = (0, 0, 0)
   }
 
   /// Starts the real node on the real recovery code.

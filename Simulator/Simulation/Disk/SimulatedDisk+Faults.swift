@@ -79,6 +79,7 @@ extension SimulatedDisk {
 
   private func damage(_ name: String, _ range: Range<Int>, _ change: (UInt8) -> UInt8) -> Bool {
     guard let node = names[name], range.upperBound <= nodes[node].live.count else { return false }
+    isDamaged = true
     for i in range {
       let byte = change(nodes[node].live[i])
       nodes[node].live[i] = byte

@@ -31,6 +31,17 @@ public final class SimulatedDisk: Disk {
     var pending: [PendingWrite] = []
     /// How often this process has it open.
     var handles = 0
+    /// A segment of a log, under its own name: it has rules of its own.
+    var isSegment: Bool
+    /// A failed sync took what was written for clean.
+    var isLost = false
+
+    init(name: String, live: [UInt8] = [], durable: [UInt8] = []) {
+      self.name = name
+      self.live = live
+      self.durable = durable
+      isSegment = SimulatedDisk.isSegment(name)
+    }
   }
 
   struct PendingWrite {
@@ -41,6 +52,8 @@ public final class SimulatedDisk: Disk {
   /// A change of the directory: names and the nodes that they stand for afterwards.
   struct PendingName {
     let changes: [(name: String, node: Int?)]
+    /// The call that made it.
+    let operation: Int
   }
 
   /// A directory: sorted by name, so that nothing depends on the order of a hash table.
@@ -68,6 +81,16 @@ public final class SimulatedDisk: Disk {
   @exclusivity(unchecked) public internal(set) var operationCount = 0
   /// Calls that failed because they were told to.
   public internal(set) var failedCalls = 0
+  /// Calls that failed for any reason but a file that is not there.
+  @exclusivity(unchecked) var refusals = 0
+  /// Calls that break a rule of storage: `SimulatedDisk+Rules.swift` has the rules.
+  public internal(set) var misuses: [String] = []
+  /// What a loss of power would leave after removals, taken when they were made: of one in so many; 0 for none.
+  @exclusivity(unchecked) var imagesOfRemovals: [(removed: String, image: SimulatedDisk)] = []
+  var removalsPerImage = 0
+  private var removals = 0
+  /// Bytes were changed behind the back of who wrote them.
+  public internal(set) var isDamaged = false
   /// From the operation with this number on (counted from 1) every call fails, as if the machine stood still.
   @exclusivity(unchecked) public var powerFailsAfter = Int.max
   @exclusivity(unchecked) var nodes: [Node] = []
@@ -117,8 +140,19 @@ public final class SimulatedDisk: Disk {
 
   public func write(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
     try begin(.write, file)
+    if nodes[file.node].isSegment { checkBatch(file.node, offset, bytes) }
+    try put(file, offset: offset, bytes)
+  }
+
+  public func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+    try begin(.write, file)
+    try put(file, offset: offset, bytes)
+  }
+
+  private func put(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
     let growth = offset + bytes.count - nodes[file.node].live.count
     guard growth <= 0 || growth <= capacity - usedBytes else {
+      refusals += 1
       throw DiskError(operation: "write", file: nodes[file.node].name, reason: .full)
     }
     Self.put(bytes[...], at: offset, into: &nodes[file.node].live)
@@ -130,7 +164,10 @@ public final class SimulatedDisk: Disk {
       try begin(.sync, file)
     } catch {
       // What the system does: the pages are clean from now on, and their bytes never reach the disk.
-      if isPowered { nodes[file.node].pending = [] }
+      if isPowered {
+        nodes[file.node].isLost = !nodes[file.node].pending.isEmpty
+        nodes[file.node].pending = []
+      }
       throw error
     }
     for write in nodes[file.node].pending { Self.put(write.bytes[...], at: write.offset, into: &nodes[file.node].durable) }
@@ -144,12 +181,19 @@ public final class SimulatedDisk: Disk {
   public func rename(_ source: String, to destination: String) throws(DiskError) {
     try begin(.rename, source)
     guard let node = names[source] else { throw DiskError(operation: "rename", file: source, reason: .missing) }
+    checkRename(node, to: destination)
+    nodes[node].name = destination
+    nodes[node].isSegment = Self.isSegment(destination)
     change([(source, nil), (destination, node)])
   }
 
   public func remove(_ name: String) throws(DiskError) {
     try begin(.remove, name)
     guard names[name] != nil else { throw DiskError(operation: "remove", file: name, reason: .missing) }
+    if removalsPerImage > 0, !name.hasSuffix(".part") {
+      removals += 1
+      if removals % removalsPerImage == 0 { imagesOfRemovals.append((name, durableImage(without: name))) }
+    }
     change([(name, nil)])
   }
 
@@ -170,6 +214,7 @@ public final class SimulatedDisk: Disk {
     session += 1
     for node in nodes.indices { nodes[node].handles = 0 }
     powerFailsAfter = .max
+    imagesOfRemovals = []
   }
 
   /// The power goes and comes back.
@@ -212,7 +257,7 @@ public final class SimulatedDisk: Disk {
   }
 
   private func change(_ changes: [(name: String, node: Int?)]) {
-    let change = PendingName(changes: changes)
+    let change = PendingName(changes: changes, operation: operationCount)
     names.apply(change)
     pendingNames.append(change)
   }
@@ -229,6 +274,9 @@ public final class SimulatedDisk: Disk {
   private func begin(_ verb: Verb, _ name: String) throws(DiskError) {
     operationCount += 1
     guard isPowered else { throw DiskError(operation: verb.rawValue, file: name, reason: .failed("the power is off")) }
-    if let reason = takeFault(verb, name) { throw DiskError(operation: verb.rawValue, file: name, reason: reason) }
+    if let reason = takeFault(verb, name) {
+      refusals += 1
+      throw DiskError(operation: verb.rawValue, file: name, reason: reason)
+    }
   }
 }

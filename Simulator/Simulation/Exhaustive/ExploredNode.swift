@@ -85,6 +85,7 @@ struct ExploredNode: Sendable {
     raft.step(event, now: now, into: &effects)
     raft.endTurn(now: now, into: &effects)
     outcome.add(NodeJudge.flaw(of: raft.hardState, after: state))
+    if effects.contradiction != nil { outcome.flag(.stateMachineSafety, "a leader has another entry than the one that is committed here") }
     if raft.commitIndex < commit { outcome.flag(.monotonicity, "the commit index goes back") }
     unsynced += effects.writes
     for outbound in effects.messages { outcome.add(NodeJudge.flaw(ofClaim: outbound.message, log: raft.keptEntries, disk: disk.entries)) }

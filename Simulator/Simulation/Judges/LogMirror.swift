@@ -70,12 +70,7 @@ struct LogMirror {
 
   /// Goes on from what a start found. Says what is missing of what had been confirmed.
   mutating func restart(from recovered: Recovered?) -> [String] {
-    var violations: [String] = []
-    if let recovered {
-      violations = missing(in: recovered)
-    } else if durableIndex > 0 || durableState.term > 0 {
-      violations = ["the log is gone, entries up to \(durableIndex) had been confirmed"]
-    }
+    let violations = missing(in: recovered)
     start = recovered?.start ?? .zero
     entries = recovered?.entries ?? []
     durableIndex = lastIndex
@@ -84,7 +79,12 @@ struct LogMirror {
     return violations
   }
 
-  private func missing(in recovered: Recovered) -> [String] {
+  /// What had been confirmed, and a start does not find.
+  func missing(in recovered: Recovered?) -> [String] {
+    guard let recovered else {
+      let isEmpty = durableIndex == 0 && durableState.term == 0
+      return isEmpty ? [] : ["the log is gone, entries up to \(durableIndex) had been confirmed"]
+    }
     var violations: [String] = []
     let state = recovered.hardState
     if state.term < durableState.term || (state.term == durableState.term && durableState.vote != nil && state.vote != durableState.vote) {

@@ -100,10 +100,17 @@ extension Run {
     return true
   }
 
-  /// Mostly where something is written: of a log's file, most is room for what comes.
+  /// A byte that changes, or sectors that read as zeros: a few, or all to the end of the file. Mostly where something is written: of a
+  /// log's file, most is room for what comes.
   private func rot(_ disk: SimulatedDisk, _ file: String, _ random: inout PseudoRandom) {
     let bytes = disk.contents(of: file) ?? []
     let written = Self.writtenSectors(of: bytes)
+    if !written.isEmpty, random.chance(1, in: 2) {
+      let first = random.pick(written)
+      let count = random.chance(1, in: 2) ? bytes.count / SimulatedDisk.sectorSize - first : 1 + Int(random.below(4))
+      for sector in first..<first + count { disk.zeroSector(file, sector) }
+      return
+    }
     var place = Int(random.below(UInt64(bytes.count)))
     if !written.isEmpty, random.chance(3, in: 4) {
       place = random.pick(written) * SimulatedDisk.sectorSize + place % SimulatedDisk.sectorSize
@@ -113,11 +120,14 @@ extension Run {
 
   private static func writtenSectors(of bytes: [UInt8]) -> [Int] {
     let size = SimulatedDisk.sectorSize
-    return (0..<bytes.count / size).filter { number in bytes[number * size..<(number + 1) * size].contains { $0 != 0 } }
+    let free = Array("CoracleF".utf8)
+    return (0..<bytes.count / size).filter { number in
+      let sector = bytes[number * size..<(number + 1) * size]
+      return !sector.starts(with: free) && sector.contains { $0 != 0 }
+    }
   }
 
-  /// Writes what stands somewhere in the file somewhere else too. Not zeros: over the last batch of a log they are what a write that never
-  /// arrived looks like, and nobody can tell.
+  /// Writes what stands somewhere in the file somewhere else too.
   private func misdirect(_ disk: SimulatedDisk, _ file: String, _ random: inout PseudoRandom) {
     let bytes = disk.contents(of: file) ?? []
     let written = Self.writtenSectors(of: bytes)

@@ -48,6 +48,7 @@ extension Notice {
     case .fullSpeed: "goes on at full speed"
     case .refusedFrame(let why): "refused a frame: \(why)"
     case .refusedByCluster(let why): "refused by the cluster: \(why)"
+    case .contradiction(let why): "stopped, since what is committed is contradicted: \(why)"
     }
   }
 }
