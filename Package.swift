@@ -93,7 +93,7 @@ let package = Package(
     .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
-    .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
+    .testTarget(name: "KeyValueTests", dependencies: ["KeyValue", "Simulation"]),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
     .target(
       name: "RawClient", dependencies: [server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio")], path: "Tests/RawClient"),

@@ -144,35 +144,4 @@ import Testing
       #expect(try keys(RangeRequest(range: .all, limit: limit, target: .value)) == "dcba")
     }
   }
-
-  @Test func agreesWithTheDefinitionOnRandomRequests() throws {
-    var generator = Generator(seed: 21)
-    var machine = KeyValueMachine()
-    for _ in 0..<200 { machine.perform(generator.request()) }
-    let pairs = Array(machine.view.pairs())
-    for _ in 0..<2000 {
-      var request = generator.rangeRequest()
-      request.revision = 0
-      let inRange = pairs.filter { request.range.contains($0.key) }
-      var selected = inRange.filter {
-        (request.minimumModRevision == 0 || $0.modRevision >= request.minimumModRevision)
-          && (request.maximumModRevision == 0 || $0.modRevision <= request.maximumModRevision)
-          && (request.minimumCreateRevision == 0 || $0.createRevision >= request.minimumCreateRevision)
-          && (request.maximumCreateRevision == 0 || $0.createRevision <= request.maximumCreateRevision)
-      }
-      if request.target == .key, request.order == .descending { selected.reverse() }
-      let more = request.limit > 0 && selected.count > request.limit && !request.countOnly
-      if request.limit > 0, request.target == .key { selected = Array(selected.prefix(Int(request.limit))) }
-      let response = try machine.view.response(request)
-      #expect(response.count == Int64(inRange.count))
-      #expect(response.more == more)
-      if request.countOnly {
-        #expect(response.pairs.isEmpty)
-      } else if request.target == .key {
-        #expect(response.pairs.map(\.key) == selected.map(\.key))
-      } else {
-        #expect(response.pairs.count == (request.limit > 0 ? min(Int(request.limit), selected.count) : selected.count))
-      }
-    }
-  }
 }

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import KeyValue
+@testable import Simulation
 
 /// Answers that are made while they are taken.
 @Suite struct PairReaderTests {
@@ -36,36 +37,11 @@ import Testing
     return request
   }
 
-  /// etcd's words: filtered, then sorted, then cut, then `more`. All of it, and slowly.
-  private static func definition(_ request: RangeRequest, _ pairs: [KeyValuePair]) -> RangeResponse {
-    let inRange = pairs.filter { request.range.contains($0.key) }
-    guard !request.countOnly else { return RangeResponse(count: Int64(inRange.count)) }
-    func isWithin(_ revision: Revision, _ minimum: Revision, _ maximum: Revision) -> Bool {
-      (minimum == 0 || revision >= minimum) && (maximum == 0 || revision <= maximum)
-    }
-    var selected = inRange.filter {
-      isWithin($0.modRevision, request.minimumModRevision, request.maximumModRevision)
-        && isWithin($0.createRevision, request.minimumCreateRevision, request.maximumCreateRevision)
-    }
-    func sort<Field: Comparable>(_ field: (KeyValuePair) -> Field) {
-      let fields = selected.map(field)
-      let places = fields.indices.sorted {
-        if fields[$0] == fields[$1] { return $0 < $1 }
-        return request.order == .descending ? fields[$0] > fields[$1] : fields[$0] < fields[$1]
-      }
-      selected = places.map { selected[$0] }
-    }
-    switch request.target {
-    case .key: if request.order == .descending { selected.reverse() }
-    case .version: sort(\.version)
-    case .createRevision: sort(\.createRevision)
-    case .modRevision: sort(\.modRevision)
-    case .value: sort { String(decoding: $0.value.flatMap { byte in [byte / 16 + 65, byte % 16 + 65] }, as: UTF8.self) }
-    }
-    let isCut = request.limit > 0 && selected.count > request.limit
-    if isCut { selected.removeSubrange(Int(request.limit)...) }
-    if request.keysOnly { for place in selected.indices { selected[place].value = [] } }
-    return RangeResponse(pairs: selected, more: isCut, count: Int64(inRange.count))
+  private static func definition(_ request: RangeRequest, _ view: KeyValueView) throws -> RangeResponse {
+    var model = NaiveStore(revision: view.revision, pairs: view.pairs())
+    let answer = try model.perform(.range(request), size: 0).get()
+    guard case .range(let response) = answer.response else { throw KeyValueError.malformed("answer") }
+    return response
   }
 
   private static func readInSlices(_ answer: Answer, work slice: Int) -> (response: RangeResponse, pauses: Int, longest: Int) {
@@ -89,13 +65,12 @@ import Testing
   @Test(arguments: [UInt64(1), 2, 3])
   func agreesWithTheDefinition(seed: UInt64) throws {
     let view = Self.store(seed: seed)
-    let pairs = Array(view.pairs())
     #expect(view.tree.depth == 3)
     var generator = Generator(seed: seed + 10)
     for number in 0..<40 {
       let request = Self.request(&generator, upTo: view.revision)
       let answer = try view.answer(request).get()
-      let expected = Self.definition(request, pairs)
+      let expected = try Self.definition(request, view)
       let inSlices = Self.readInSlices(answer, work: 1 + number % 40).response
       #expect(inSlices == expected, "\(request)")
       guard inSlices == expected else { return }
@@ -130,7 +105,7 @@ import Testing
     var work = 5000
     for _ in 0..<10 { if case .pause = reader.next(&work) { Issue.record("looked at too much") } }
     #expect(work > 3000)
-    #expect(answer.response == .range(Self.definition(request, Array(view.pairs()))))
+    #expect(try answer.response == .range(Self.definition(request, view)))
   }
 
   /// It holds what is there now, and nothing is made of it before somebody looks.

@@ -115,9 +115,15 @@ extension SimulatedCluster {
     let node = nodes[number]
     guard let process = node.process, let cluster = process.replica.status.cluster else { return }
     process.lanes[lane].isBusy = false
-    let event = process.lanes[lane].files.perform(process.lanes[lane].work.removeFirst(), cluster: cluster)
+    let work = process.lanes[lane].work.removeFirst()
+    let event = process.lanes[lane].files.perform(work, cluster: cluster)
     guard node.disk.isPowered else { return endForLackOfPower(number) }
     auditDisk(of: number)
+    if case .save(let descriptor, let view) = work, case .snapshotSaved = event {
+      onSnapshot?(names[number], .saved, view, descriptor.position.index)
+    } else if case .restored(let descriptor, let machine, _) = event {
+      onSnapshot?(names[number], .installed, machine.view, descriptor.position.index)
+    }
     step(number, event)
   }
 }

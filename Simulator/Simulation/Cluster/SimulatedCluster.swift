@@ -26,6 +26,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case storageFailure
   }
 
+  /// What a snapshot was good for.
+  public enum SnapshotUse: Sendable {
+    /// It is on the disk.
+    case saved
+    /// It was restored, in a start or because a leader sent it.
+    case installed
+  }
+
   public let names: [String]
   @exclusivity(unchecked) public var network: SimulatedNetwork
   /// How long a disk takes for one sync.
@@ -46,6 +54,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) public var onCommit: ((Entry) -> Void)?
   /// Called with a node's state and the index that it has applied, now and then as it goes on.
   @exclusivity(unchecked) public var onApply: ((_ name: String, Machine.View, LogIndex) -> Void)?
+  /// Called when a node has saved a snapshot, and when it goes on from one: with the state, and the index that it has applied.
+  public var onSnapshot: ((_ name: String, SnapshotUse, Machine.View, LogIndex) -> Void)?
   /// Called when a process ended although nobody ended it just then: its disk failed, or it was in the middle of its work.
   public var onEnd: ((_ name: String, End) -> Void)?
   /// Frames sent of each kind, by the number of the kind.
@@ -99,6 +109,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
       origins[storage.identity.node] = number
       judge.started(number, storage.recovered, now: now)
       auditDisk(of: number)
+      if let snapshot = storage.snapshot { onSnapshot?(name, .installed, storage.machine.view, snapshot.position.index) }
       trace?.add(.started(node: number), at: now)
       endTurn(of: number)
     } catch {

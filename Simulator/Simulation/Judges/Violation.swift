@@ -23,6 +23,10 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case exactlyOnce
     /// Answers are what the log says.
     case answers
+    /// The state machine does what a model of it does that was written apart.
+    case model
+    /// What is restored from a snapshot is what was saved, and goes on like it.
+    case snapshot
     /// A read sees what had been answered before it began.
     case freshness
     /// There is an order of all operations, one after the other, that explains every answer.

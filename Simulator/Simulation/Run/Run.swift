@@ -54,6 +54,12 @@ public final class Run<Load: Workload> {
     cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
     cluster.onOutcome = { [unowned self] in answered($0, $1) }
     cluster.onApply = { [unowned self] in oracle.compare($1, $2, "node \($0)", at: cluster.now) }
+    cluster.onSnapshot = { [unowned self] name, use, view, index in
+      switch use {
+      case .saved: oracle.saved(view, index, "the snapshot of node \(name)", at: cluster.now)
+      case .installed: oracle.installed(view, index, "node \(name), from a snapshot,", at: cluster.now)
+      }
+    }
     cluster.onEnd = { [unowned self] in ended($0, $1) }
   }
 
@@ -99,7 +105,7 @@ public final class Run<Load: Workload> {
   private func ask(_ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
     let id = cluster.nextRequest
     report.asked += 1
-    oracle.ask(id)
+    if case .read(_, let query) = operation.kind { oracle.ask(id, lookingFor: query) } else { oracle.ask(id) }
     cluster.trace?.add(.asked(request: id, node: cluster.index(name), label: operation.label), at: cluster.now)
     load.asked(id, operation, at: cluster.now)
     switch operation.kind {
@@ -203,6 +209,7 @@ public final class Run<Load: Workload> {
     for name in core {
       if let view = cluster.view(of: name) { oracle.compare(view, oracle.lastIndex, "node \(name) at the end", at: cluster.now) }
     }
+    oracle.compareWithModel(oracle.view, oracle.lastIndex, "the log", at: cluster.now)
   }
 
   /// Those of the core that never lost their disk, and as many others as a majority needs.

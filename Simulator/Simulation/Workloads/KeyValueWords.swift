@@ -17,27 +17,83 @@ extension Workload where Machine == KeyValueMachine {
 }
 
 enum KeyValueWords {
-  /// `get key-1`, `put key-1 = v7`, `delete key-1`, `if key-1: put key-1 = v7`.
+  /// `get key-1`, `put key-1 = v7`, `delete key-1`, `if key-1 is of revision 3: put key-1 = v7, else get key-1`.
   static func text(of request: Request) -> String {
     switch request {
-    case .range(let range): "get \(text(of: range.range))"
-    case .put(let put): "put \(text(of: put.key)) = \(text(of: put.value))"
+    case .range(let range): text(of: range)
+    case .put(let put): text(of: put)
     case .delete(let delete): "delete \(text(of: delete.range))"
-    case .transaction(let transaction):
-      "if \(transaction.comparisons.map { text(of: $0.range) }.joined(separator: ", ")): "
-        + transaction.success.map(text).joined(separator: ", ")
+    case .transaction(let transaction): text(of: transaction)
     }
   }
 
   static func text(of range: KeyRange) -> String {
-    range == .all ? "all" : range.end.map { "\(text(of: range.start))..<\(text(of: $0))" } ?? text(of: range.start)
+    range == .all ? "all" : range.end.map { "\(text(of: range.start))..<\($0 == [0] ? "" : text(of: $0))" } ?? text(of: range.start)
+  }
+
+  private static func text(of put: PutRequest) -> String {
+    let lease = put.lease == 0 ? "" : " with lease \(put.lease)"
+    return put.ignoreValue ? "touch \(text(of: put.key))\(lease)" : "put \(text(of: put.key)) = \(text(of: put.value))\(lease)"
+  }
+
+  /// `get key-1..<key-3 by version, down, at most 2, mod 4 to 9, keys only`.
+  private static func text(of range: RangeRequest) -> String {
+    var words = ["\(range.countOnly ? "count" : "get") \(text(of: range.range))" + (range.target == .key ? "" : " by \(range.target)")]
+    if range.order == .descending { words.append("down") }
+    if range.limit > 0 { words.append("at most \(range.limit)") }
+    if range.revision > 0 { words.append("at \(range.revision)") }
+    words += bounds("mod", range.minimumModRevision, range.maximumModRevision)
+    words += bounds("create", range.minimumCreateRevision, range.maximumCreateRevision)
+    if range.keysOnly { words.append("keys only") }
+    return words.joined(separator: ", ")
+  }
+
+  private static func bounds(_ what: String, _ least: Revision, _ most: Revision) -> [String] {
+    least == 0 && most == 0 ? [] : ["\(what) \(least == 0 ? "" : "\(least) ")to\(most == 0 ? "" : " \(most)")"]
+  }
+
+  private static func text(of transaction: TransactionRequest) -> String {
+    let (success, failure) = (text(of: transaction.success), text(of: transaction.failure))
+    let condition = transaction.comparisons.map(text).joined(separator: " and ")
+    return (condition.isEmpty ? "at once: " : "if \(condition): ") + success + (failure.isEmpty ? "" : ", else \(failure)")
+  }
+
+  /// A transaction among them stands in parentheses.
+  private static func text(of operations: [Request]) -> String {
+    let shown = 4
+    var words = operations.prefix(shown).map { operation in
+      if case .transaction = operation { "(\(text(of: operation)))" } else { text(of: operation) }
+    }
+    if operations.count > shown { words.append("\(operations.count - shown) more") }
+    return words.joined(separator: ", ")
+  }
+
+  private static func text(of comparison: Comparison) -> String {
+    let relation =
+      switch comparison.relation {
+      case .equal: "="
+      case .notEqual: "≠"
+      case .greater: ">"
+      case .less: "<"
+      }
+    let keys = text(of: comparison.range)
+    return switch comparison.operand {
+    case .version(let number): "version of \(keys) \(relation) \(number)"
+    case .createRevision(let number): "create of \(keys) \(relation) \(number)"
+    case .modRevision(let number): "mod of \(keys) \(relation) \(number)"
+    case .value(let value): "\(keys) \(relation) \(text(of: value))"
+    }
   }
 
   /// `revision 8` after a change; `3 pairs at 8`, `nothing at 8` without one; `yes, revision 8` or `no, key-1 = v7 at 8` of a comparison.
-  static func text(of answer: Answer) -> String {
-    let words = text(of: answer.response)
-    guard answer.response.isChange else { return "\(words) at \(answer.revision)" }
-    return (words.isEmpty ? "" : "\(words), ") + "revision \(answer.revision)"
+  static func text(of answer: Answer) -> String { text(of: answer.response, at: answer.revision) }
+
+  static func text(of answer: NaiveStore.Answer) -> String { text(of: answer.response, at: answer.revision) }
+
+  private static func text(of response: Response, at revision: Revision) -> String {
+    let words = text(of: response)
+    guard response.isChange else { return "\(words) at \(revision)" }
+    return (words.isEmpty ? "" : "\(words), ") + "revision \(revision)"
   }
 
   private static func text(of response: Response) -> String {
@@ -53,6 +109,11 @@ enum KeyValueWords {
   }
 
   private static func text(of pair: KeyValuePair) -> String { "\(text(of: pair.key)) = \(text(of: pair.value))" }
+
+  /// With all that the store knows of it.
+  static func wholeText(of pair: KeyValuePair) -> String {
+    "\(text(of: pair)) (create \(pair.createRevision), mod \(pair.modRevision), version \(pair.version))"
+  }
 
   private static func text(of bytes: [UInt8]) -> String {
     String(decoding: bytes.prefix(24), as: UTF8.self) + (bytes.count > 24 ? "… (\(bytes.count) bytes)" : "")

@@ -2,9 +2,11 @@ import KeyValue
 import Raft
 import Replica
 
-/// Clients of the key-value store: registers, compare-and-set, transactions across keys, ranges, stale reads.
+/// Clients of the key-value store: registers, compare-and-set, transactions across keys, ranges, stale reads; and, one time in 21,
+/// whatever else the store can be asked.
 public struct KeyValueWorkload: Workload {
   public typealias Machine = KeyValueMachine
+  public typealias Model = NaiveStore
 
   private let keys: UInt64
   private let valueBytes: Int
@@ -12,6 +14,8 @@ public struct KeyValueWorkload: Workload {
   private var history: KeyValueHistory?
   /// What the open reads look for.
   private var reads: [RequestID: Request] = [:]
+  /// The first request that its own bytes do not give back: whoever is asked afterwards, the model too, knows the bytes only.
+  private var misread: String?
 
   public init() { self.init(Story.Scale(), searchingForOrder: true) }
 
@@ -26,27 +30,55 @@ public struct KeyValueWorkload: Workload {
     let place = random.below(keys)
     let key = Self.key(place)
     // Not for those who only read: large ones take their time.
+    let valueBytes = valueBytes
     var value: [UInt8] { Array("v\(number)".utf8) + [UInt8](repeating: 0x78, count: valueBytes) }
-    switch random.below(20) {
+    switch random.below(21) {
     case 0...5: return command(.put(PutRequest(key: key, value: value, previous: random.chance(1, in: 4))))
     case 6...7: return command(.delete(DeleteRequest(range: KeyRange(key), previous: true)))
     case 8 where history == nil: return command(.delete(DeleteRequest(range: KeyRange(start: Self.key(1), end: Self.key(3)))))
     case 8...12: return command(.transaction(compareAndSet(key, value, view)))
     // A search that has all keys in one piece finds no end: it gets pairs.
     case 13...14: return command(.transaction(move(from: key, to: Self.key(history == nil ? random.below(keys) : place ^ 1), value)))
-    case 15...17: return read(.linearizable, history == nil && random.chance(1, in: 4) ? KeyRange.all : KeyRange(key))
-    default: return read(.serializable, KeyRange(key))
+    case 15...17: return read(.linearizable, range: history == nil && random.chance(1, in: 4) ? KeyRange.all : KeyRange(key))
+    case 18...19: return read(.serializable, range: KeyRange(key))
+    default: return anything(number, place, value, view, &random)
     }
   }
 
-  private static func key(_ number: UInt64) -> Key { Array("key-\(number)".utf8) }
+  private mutating func anything(
+    _ number: UInt64, _ place: UInt64, _ value: @autoclosure () -> Value, _ view: KeyValueView, _ random: inout PseudoRandom
+  ) -> ClientOperation {
+    let kind = random.below(8)
+    var drawer = KeyValueDrawer(reach(place), number: number, value: kind < 5 ? value() : [], seeing: view)
+    let request: Request =
+      switch kind {
+      case 0: drawer.change(&random)
+      case 1...4: .transaction(drawer.transaction(&random))
+      case 5...6: .range(drawer.range(&random))
+      default: .transaction(drawer.reads(&random))
+      }
+    if misread == nil, (try? Request(decoding: request.encoded()[...])) != request { misread = KeyValueWords.text(of: request) }
+    return kind < 5 ? command(request) : read(random.chance(1, in: 4) ? .serializable : .linearizable, request)
+  }
 
-  private func command(_ request: Request) -> ClientOperation { .command(request.encoded(), label: KeyValueWords.text(of: request)) }
+  private func reach(_ place: UInt64) -> KeyValueDrawer.Reach {
+    history == nil ? .all(keys) : keys < 10 ? .pair(place) : .one(place)
+  }
 
-  private func read(_ consistency: Consistency, _ range: KeyRange) -> ClientOperation {
-    let query = Request.range(RangeRequest(range: range)).encoded()
-    let kind: StaticString = consistency == .linearizable ? "get" : "get, stale,"
-    return ClientOperation(.read(consistency, query: query), label: "\(kind) \(KeyValueWords.text(of: range))")
+  private static func key(_ number: UInt64) -> Key { KeyValueDrawer.key(number) }
+
+  private func command(_ request: Request) -> ClientOperation {
+    .command(request.encoded(), label: KeyValueWords.text(of: request))
+  }
+
+  private func read(_ consistency: Consistency, range: KeyRange) -> ClientOperation {
+    read(consistency, .range(RangeRequest(range: range)))
+  }
+
+  private func read(_ consistency: Consistency, _ request: Request) -> ClientOperation {
+    ClientOperation(
+      .read(consistency, query: request.encoded()),
+      label: KeyValueWords.text(of: request) + (consistency == .serializable ? ", perhaps stale" : ""))
   }
 
   /// Against the newest revision, so that it often succeeds.
@@ -100,6 +132,7 @@ public struct KeyValueWorkload: Workload {
   }
 
   public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(judge: Violation.Judge, text: String)] {
+    if let misread { return [(.model, "\(misread): its bytes are not those of this request")] }
     guard let history else { return [] }
     switch history.check(limit: 5000) {
     case .linearizable: report.searches.decided += 1

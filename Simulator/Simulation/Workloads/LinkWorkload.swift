@@ -7,6 +7,7 @@ import Replica
 /// Each change is asked again when nobody knows its outcome; each process that counts may end at any time, and another go on.
 public struct LinkWorkload: Workload {
   public typealias Machine = KeyValueMachine
+  public typealias Model = NaiveStore
 
   enum Errand {
     case create(Slug, Link)

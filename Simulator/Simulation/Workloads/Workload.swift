@@ -5,6 +5,8 @@ import Replica
 /// What clients ask of a state machine under the swarm. Bring your own: a state machine, and a function that draws commands.
 public protocol Workload {
   associatedtype Machine: StateMachine where Machine.Output: Equatable
+  /// A second account of what the machine does, if there is one: every answer is held against it.
+  associatedtype Model: StateModel = NoModel<Machine> where Model.Machine == Machine
 
   init()
 

@@ -1,0 +1,269 @@
+import ByteCoding
+import KeyValue
+import Raft
+import Replica
+import Testing
+
+@testable import Simulation
+
+/// The judges that hold a state machine against a model, and its snapshots against itself: each rule broken by hand.
+@Suite struct StateModelTests {
+  private static func entry(_ index: LogIndex, _ command: [UInt8]) -> Entry {
+    Entry(
+      index: index, term: 1, kind: .command,
+      payload: Proposal(origin: NodeID(1), request: index, command: command[...]).encoded())
+  }
+
+  private static func oracle<Clients: Workload>(of: Clients.Type, committed commands: [[UInt8]]) -> Oracle<Clients> {
+    var oracle = Oracle<Clients>()
+    for command in commands { oracle.commit(entry(oracle.lastIndex + 1, command), at: .zero) }
+    return oracle
+  }
+
+  private static func put(_ key: String, _ value: String = "v") -> Request {
+    .put(PutRequest(key: Array(key.utf8), value: Array(value.utf8)))
+  }
+
+  private static let changes: [Request] = [
+    put("a"), put("b"), put("a", "w"),
+    .transaction(TransactionRequest(success: [.transaction(TransactionRequest(success: [put("c")]))])),
+    .delete(DeleteRequest(range: KeyRange(Array("b".utf8)), previous: true)),
+  ]
+
+  private static func judges<Clients: Workload>(_ clients: Clients.Type) -> [Violation.Judge] {
+    oracle(of: clients, committed: changes.map { $0.encoded() }).violations.map(\.judge)
+  }
+
+  // MARK: The model
+
+  @Test func acceptsTheStore() { #expect(Self.judges(KeyValueWorkload.self).isEmpty) }
+
+  @Test func namesATransactionWhoseInnerOnesMakeNoRevision() {
+    #expect(Self.judges(Clients<Stuck>.self) == [.model])
+  }
+
+  @Test func namesAnAnswerThatTheModelDoesNotGive() {
+    let oracle = Self.oracle(of: Clients<Lazy>.self, committed: Self.changes.map { $0.encoded() })
+    #expect(oracle.violations.map(\.judge) == [.model])
+    // The delete with the pair before is the one that is answered wrong.
+    #expect(oracle.violations.first?.text.contains("entry 5, delete b") == true)
+  }
+
+  @Test func namesAReadThatTheModelDoesNotGive() {
+    var oracle = Self.oracle(of: ModelledTallies.self, committed: [[3], [4]])
+    #expect(oracle.violations.isEmpty)
+    for (request, query) in [(8, []), (9, [UInt8(1)])] as [(RequestID, [UInt8])] {
+      oracle.ask(request, lookingFor: query)
+      oracle.answer(request, .view(oracle.view, index: 2, staleness: nil), at: .zero)
+      // What it looks for is what the model objects to.
+      #expect(oracle.violations.count == query.count)
+    }
+    #expect(oracle.violations.first?.judge == .model)
+    #expect(oracle.violations.first?.text.contains("read 9") == true)
+  }
+
+  /// The answers are right, what is left is not: found when the whole state is looked at.
+  @Test func namesAStateThatTheModelDoesNotHave() {
+    var oracle = Oracle<ModelledTallies>()
+    for _ in 0..<40 { oracle.commit(Self.entry(oracle.lastIndex + 1, [1]), at: .zero) }
+    #expect(oracle.violations.isEmpty)
+    oracle.commit(Self.entry(41, [ModelledTallies.Model.lost]), at: .zero)
+    #expect(oracle.violations.isEmpty)
+    oracle.compareWithModel(oracle.view, 41, "the log", at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.model])
+    for _ in 0..<32 { oracle.commit(Self.entry(oracle.lastIndex + 1, [1]), at: .zero) }
+    #expect(oracle.violations.count == 2)
+  }
+
+  @Test func aRunWithABrokenStoreIsCondemned() {
+    let stories = (1...4 as ClosedRange<UInt64>).map { Story(seed: $0 * 8 + 3, nodes: 3, lasting: .milliseconds(5000)) }
+    let found = stories.flatMap { Run($0, Clients<Stuck>($0.scale)).run().violations }
+    #expect(found.contains { $0.judge == .model })
+    #expect(stories.allSatisfy { Run($0, KeyValueWorkload($0.scale, searchingForOrder: false)).run().violations.isEmpty })
+  }
+
+  // MARK: Snapshots
+
+  private static func afterSaving<Clients: Workload>(_ oracle: Oracle<Clients>) -> [Violation.Judge] {
+    var oracle = oracle
+    #expect(oracle.violations.isEmpty)
+    oracle.saved(oracle.view, oracle.lastIndex, "the snapshot of node a", at: .zero)
+    return oracle.violations.map(\.judge)
+  }
+
+  @Test func acceptsASnapshotOfTheStore() {
+    var oracle = Self.oracle(of: KeyValueWorkload.self, committed: Self.changes.map { $0.encoded() })
+    // One of an older state goes on with what was committed since.
+    oracle.saved(oracle.states[2].view, 2, "the snapshot of node a", at: .zero)
+    for index in 6...30 as ClosedRange<LogIndex> {
+      oracle.commit(Self.entry(index, Self.put("a", "\(index)").encoded()), at: .zero)
+      if index % 4 == 0 { oracle.saved(oracle.view, oracle.lastIndex, "the snapshot of node b", at: .zero) }
+    }
+    #expect(oracle.violations.isEmpty)
+  }
+
+  @Test func namesASnapshotThatForgets() {
+    let judges = Self.afterSaving(Self.oracle(of: Clients<Forgetful>.self, committed: Self.changes.dropLast(2).map { $0.encoded() }))
+    #expect(judges == [.snapshot, .snapshot, .model])
+  }
+
+  @Test func namesASnapshotThatCannotBeRestored() {
+    let judges = Self.afterSaving(Self.oracle(of: Clients<Illegible>.self, committed: Self.changes.map { $0.encoded() }))
+    #expect(judges == [.snapshot])
+  }
+
+  /// Its bytes are the same each time: only what it does afterwards gives it away.
+  @Test func namesARestoredMachineThatGoesOnOtherwise() {
+    var oracle = Self.oracle(of: ForgetfulClients.self, committed: [[200], [100]])
+    oracle.saved(oracle.view, 2, "the snapshot of node a", at: .zero)
+    #expect(oracle.violations.isEmpty)
+    oracle.commit(Self.entry(3, [1]), at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.snapshot])
+    #expect(oracle.violations.first?.text.contains("entry 3") == true)
+  }
+
+  @Test func goesOnWithWhatWasCommittedBefore() {
+    var oracle = Self.oracle(of: ForgetfulClients.self, committed: [[200], [100], [1], [1]])
+    oracle.saved(oracle.states[2].view, 2, "the snapshot of node a", at: .zero)
+    #expect(oracle.violations.map(\.judge) == [.snapshot])
+  }
+
+  @Test func namesAnInstalledStateThatIsNotTheLogs() {
+    var oracle = Self.oracle(of: KeyValueWorkload.self, committed: Self.changes.map { $0.encoded() })
+    oracle.installed(oracle.states[3].view, 3, "node a", at: .zero)
+    #expect(oracle.violations.isEmpty)
+    oracle.installed(oracle.states[3].view, 4, "node a", at: .zero)
+    #expect(Set(oracle.violations.map(\.judge)) == [.stateMachineSafety, .model])
+  }
+}
+
+// MARK: Stores with a fault
+
+/// What is wrong with a store.
+protocol StoreFault: Sendable {
+  static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output
+  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes)
+}
+
+extension StoreFault {
+  static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output { output }
+  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) { try machine.restore(block) }
+}
+
+/// A transaction whose inner ones alone change keys makes no revision.
+enum Stuck: StoreFault {
+  static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output {
+    guard case .success(let answer) = output, case .transaction(_, let responses) = answer.response, answer.response.isChange else {
+      return output
+    }
+    let changesItself = responses.contains { if case .transaction = $0 { false } else { $0.isChange } }
+    return changesItself ? output : .success(Answer(revision: answer.revision - 1, response: answer.response))
+  }
+}
+
+/// A delete does not say what was there.
+enum Lazy: StoreFault {
+  static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output {
+    guard case .success(let answer) = output, case .delete(let count, _) = answer.response else { return output }
+    return .success(Answer(revision: answer.revision, response: .delete(count: count, previous: [])))
+  }
+}
+
+/// What is restored was made anew.
+enum Forgetful: StoreFault {
+  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) {
+    var whole = KeyValueMachine()
+    try whole.restore(block)
+    for pair in whole.view.pairs() {
+      let put = Request.put(PutRequest(key: pair.key, value: pair.value)).encoded()
+      _ = machine.apply([Command(index: 1, term: 1, payload: put[...])])
+    }
+  }
+}
+
+enum Illegible: StoreFault {
+  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) { try machine.restore(block.dropLast()) }
+}
+
+struct FaultyStore<Fault: StoreFault>: StateMachine {
+  private var store = KeyValueMachine()
+
+  var view: KeyValueView { store.view }
+
+  mutating func apply(_ commands: [Command]) -> [KeyValueMachine.Output] {
+    zip(commands, store.apply(commands)).map { command, output in
+      (try? Request(decoding: command.payload)).map { Fault.output(of: $0, output) } ?? output
+    }
+  }
+
+  mutating func restore(_ block: Bytes) throws(MalformedBytes) { try Fault.restore(block, into: &store) }
+}
+
+/// The usual clients, of a store with a fault.
+struct Clients<Fault: StoreFault>: Workload {
+  typealias Machine = FaultyStore<Fault>
+
+  struct Model: StateModel {
+    private var store = NaiveStore()
+
+    mutating func apply(_ command: Command, answered output: KeyValueMachine.Output) -> String? { store.apply(command, answered: output) }
+    func difference(in view: KeyValueView) -> String? { store.difference(in: view) }
+    func difference(in view: KeyValueView, lookingFor query: [UInt8]) -> String? { store.difference(in: view, lookingFor: query) }
+
+    typealias Machine = FaultyStore<Fault>
+  }
+
+  private var clients: KeyValueWorkload
+
+  init() { self.init(Story.Scale()) }
+  init(_ scale: Story.Scale) { clients = KeyValueWorkload(scale, searchingForOrder: false) }
+
+  mutating func operation(_ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom) -> ClientOperation {
+    clients.operation(number, seeing: view, using: &random)
+  }
+
+  static func digest(of view: KeyValueView) -> UInt64 { view.digest }
+}
+
+/// A tally with a model that has two faults: it says no to any read that looks for something, and loses one number.
+struct ModelledTallies: Workload {
+  typealias Machine = Tally
+
+  struct Tally: StateMachine, SnapshotSource {
+    typealias View = Tally
+    var total: UInt64 = 0
+
+    mutating func apply(_ commands: [Command]) -> [Int] {
+      for command in commands { total += UInt64(command.payload.first ?? 0) }
+      return commands.map { _ in 0 }
+    }
+
+    func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator {
+      var writer = ByteWriter()
+      writer.write(total)
+      return CollectionOfOne(writer.bytes).makeIterator()
+    }
+
+    mutating func restore(_ block: Bytes) throws(MalformedBytes) {
+      var reader = ByteReader(block)
+      total = try reader.readUInt64()
+    }
+  }
+
+  struct Model: StateModel {
+    static let lost: UInt8 = 99
+    private var total: UInt64 = 0
+
+    mutating func apply(_ command: Command, answered output: Int) -> String? {
+      if command.payload.first != Self.lost { total += UInt64(command.payload.first ?? 0) }
+      return nil
+    }
+
+    func difference(in view: Tally) -> String? { view.total == total ? nil : "\(view.total), the model has \(total)" }
+    func difference(in view: Tally, lookingFor query: [UInt8]) -> String? { "no" }
+
+    typealias Machine = Tally
+  }
+
+  func operation(_ number: UInt64, seeing view: Tally, using random: inout PseudoRandom) -> ClientOperation { .read }
+}
