@@ -17,6 +17,8 @@ extension SimulatedCluster {
   func endTurn(of number: Int) {
     let node = nodes[number]
     guard let process = node.process else { return }
+    node.turnIsOpen = node.isGathering
+    guard !node.turnIsOpen else { return }
     process.replica.endTurn(now: node.clock.local(now), into: &process.effects)
     judgeTurn(of: number, process)
     carryOut(process, number)

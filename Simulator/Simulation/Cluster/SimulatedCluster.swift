@@ -39,6 +39,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// How long a disk takes for one sync.
   public var syncLatency: ClosedRange<Nanoseconds> = .milliseconds(1) ... .milliseconds(5)
   public var settings: ReplicaSettings
+  /// Now and then a turn keeps its node busy for up to so long; what comes meanwhile is taken together, as a real event loop does.
+  public var longestTurn: Nanoseconds = 0
   /// Small files, so that the log goes from one to the next all the time.
   public var logOptions = LogOptions(segmentSize: 32 << 10, fillStep: 8 << 10)
   @exclusivity(unchecked) public internal(set) var now = Instant.zero
@@ -75,6 +77,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// Whose proposals are whose: a disk that is emptied makes its node another one.
   private var origins: [NodeID: Int] = [:]
 
+  /// What a busy node takes in one turn at most.
+  private static var maximumEventsPerTurn: Int { 64 }
   /// More events in one virtual millisecond than any real load makes: something wakes itself without end.
   private static var maximumEventsPerMillisecond: Int { 100_000 }
 
@@ -86,7 +90,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     var random = PseudoRandom(seed: seed)
     network = SimulatedNetwork(names: names, seed: random.next())
     nodes = names.map { name in
-      SimulatedNode(contact: Self.contact(name, list: lists[name] ?? names), random: PseudoRandom(seed: random.next()))
+      SimulatedNode(contact: Self.contact(name, list: lists[name] ?? names), seed: random.next())
     }
   }
 
@@ -240,7 +244,13 @@ public final class SimulatedCluster<Machine: StateMachine> {
   private func submit(_ request: ClientRequest, on name: String) -> RequestID {
     lastRequest += 1
     let node = index(name)
-    if nodes[node].pausedSince == nil { take(lastRequest, request, node) } else { hold(.request(lastRequest, request, node: node), node) }
+    if nodes[node].pausedSince != nil {
+      hold(.request(lastRequest, request, node: node), node)
+    } else if isBusy(nodes[node]) {
+      postpone(.request(lastRequest, request, node: node), nodes[node])
+    } else {
+      take(lastRequest, request, node)
+    }
     return lastRequest
   }
 
@@ -304,21 +314,51 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let node = nodes[happening.node]
     if node.pausedSince != nil { return hold(happening, happening.node) }
     if case .turnDone(_, let generation) = happening {
-      if generation == node.generation, let next = node.backlog.popFirst() { live(next, node) }
-    } else if node.isBusyUntil > now || !node.backlog.isEmpty {
-      if node.backlog.count < SimulatedNode<Machine>.maximumHeld { node.backlog.append(happening) }
+      if generation == node.generation { goOn(node) }
+    } else if isBusy(node) {
+      postpone(happening, node)
     } else {
       live(happening, node)
     }
   }
 
-  /// One turn of a node; a slow one takes what came meanwhile when it is done with it.
-  private func live(_ happening: Happening, _ node: SimulatedNode<Machine>) {
+  // MARK: Turns of several events
+
+  private func isBusy(_ node: SimulatedNode<Machine>) -> Bool { node.isBusyUntil > now || !node.backlog.isEmpty }
+
+  private func postpone(_ happening: Happening, _ node: SimulatedNode<Machine>) {
+    guard node.backlog.count < SimulatedNode<Machine>.maximumHeld else { return }
+    node.backlog.append(happening)
+    planTurnDone(happening.node, node)
+  }
+
+  private func planTurnDone(_ number: Int, _ node: SimulatedNode<Machine>) {
+    guard !node.turnDoneIsPlanned else { return }
+    node.turnDoneIsPlanned = true
+    queue.plan(.turnDone(node: number, generation: node.generation), at: max(node.isBusyUntil, now + 1))
+  }
+
+  /// A node that was busy takes what came meanwhile: one thing after the other, or many in one turn.
+  private func goOn(_ node: SimulatedNode<Machine>) {
+    node.turnDoneIsPlanned = false
+    guard let next = node.backlog.popFirst() else { return }
+    let most = UInt64(min(node.backlog.count + 1, Self.maximumEventsPerTurn))
+    live(next, node, with: longestTurn > 0 ? Int(node.turnRandom.below(most)) : 0)
+  }
+
+  /// One turn of a node.
+  private func live(_ first: Happening, _ node: SimulatedNode<Machine>, with more: Int = 0) {
     record(UInt64(bitPattern: now.nanoseconds))
-    happen(happening, to: node)
-    guard node.turnTime > 0 || !node.backlog.isEmpty else { return }
-    node.isBusyUntil = now + max(1, node.turnTime)
-    queue.plan(.turnDone(node: happening.node, generation: node.generation), at: node.isBusyUntil)
+    node.isGathering = more > 0
+    happen(first, to: node)
+    // If it ends the process, nothing is left to be taken.
+    for _ in 0..<more { if let next = node.backlog.popFirst() { happen(next, to: node) } }
+    node.isGathering = false
+    if node.turnIsOpen { endTurn(of: first.node) }
+    var busy = node.turnTime
+    if longestTurn > 0, node.turnRandom.chance(1, in: 4) { busy = max(busy, node.turnRandom.nanoseconds(in: 0...longestTurn)) }
+    node.isBusyUntil = now + busy
+    if !node.backlog.isEmpty { planTurnDone(first.node, node) }
   }
 
   private func happen(_ happening: Happening, to node: SimulatedNode<Machine>) {

@@ -23,10 +23,17 @@ final class SimulatedNode<Machine: StateMachine> {
   /// Since when it is frozen.
   @exclusivity(unchecked) var pausedSince: Instant?
   @exclusivity(unchecked) var held: [Happening] = []
-  /// How long a turn takes; what comes meanwhile waits in `backlog`.
+  /// How long a turn takes at least; what comes meanwhile waits in `backlog`.
   @exclusivity(unchecked) var turnTime: Nanoseconds = 0
   @exclusivity(unchecked) var isBusyUntil = Instant.zero
   @exclusivity(unchecked) var backlog = ArraySlice<Happening>()
+  /// Whether the moment is planned at which it takes from its backlog.
+  @exclusivity(unchecked) var turnDoneIsPlanned = false
+  /// Decides how long it is busy and how much it takes at once: apart, so that a story without such turns is the same run as ever.
+  @exclusivity(unchecked) var turnRandom: PseudoRandom
+  /// It takes several events in one turn just now, and whether one of them has begun the turn.
+  @exclusivity(unchecked) var isGathering = false
+  @exclusivity(unchecked) var turnIsOpen = false
   /// How long its disk takes for one sync, if not what holds everywhere.
   @exclusivity(unchecked) var syncLatency: ClosedRange<Nanoseconds>?
   /// Until when its disk does not answer.
@@ -37,9 +44,10 @@ final class SimulatedNode<Machine: StateMachine> {
   /// here means another one there, as it may where they begin anywhere.
   @exclusivity(unchecked) var requests: [RequestID] = []
 
-  init(contact: Contact, random: PseudoRandom) {
+  init(contact: Contact, seed: UInt64) {
     self.contact = contact
-    self.random = random
+    random = PseudoRandom(seed: seed)
+    turnRandom = PseudoRandom(seed: ~seed)
     beginAudit()
   }
 
@@ -74,6 +82,9 @@ final class SimulatedNode<Machine: StateMachine> {
     held = []
     backlog = []
     isBusyUntil = .zero
+    turnDoneIsPlanned = false
+    isGathering = false
+    turnIsOpen = false
     generation += 1
   }
 }

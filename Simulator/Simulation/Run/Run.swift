@@ -46,6 +46,7 @@ public final class Run<Load: Workload> {
     random = PseudoRandom(seed: story.seed ^ 0x5eed)
     atlas = FaultAtlas(nodeCount: story.names.count)
     cluster = Cluster(names: story.names, seed: story.seed, settings: story.settings)
+    cluster.longestTurn = story.scale.longestTurn
     prepareNetwork()
     adjust()
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }

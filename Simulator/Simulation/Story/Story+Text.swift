@@ -12,6 +12,7 @@ extension Story {
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
       "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(bounds)",
       "log \(log)", "snapshots \(scale.snapshotBytes)", "starts \(Self.text(scale.starts))",
+      "turns \(Self.text(scale.longestTurn))",
       "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]
     return lines.joined(separator: "\n") + "\n"
@@ -81,6 +82,7 @@ extension Story {
       }
       scale.snapshotBytes = bytes
     case "starts": scale.starts = try Self.duration(words.first)
+    case "turns": scale.longestTurn = try Self.duration(words.first)
     case "end": end = .zero + (try Self.duration(words.first))
     case "core": core = words
     default:

@@ -42,6 +42,9 @@ public struct Story: Sendable, Equatable {
     /// Nodes are started for the first time within this time.
     public var starts: Nanoseconds = 0
 
+    /// Now and then a node is busy for up to so long, and takes what came meanwhile in one turn; 0 if each event is a turn of its own.
+    public var longestTurn: Nanoseconds = 0
+
     public init() {}
   }
 

@@ -16,7 +16,9 @@ extension Story {
     let end = Instant.zero + duration
     var core = names
     while core.count > names.count / 2 + 1, random.chance(1, in: 2) { core.remove(at: Int(random.below(UInt64(core.count)))) }
-    let scale = Self.scale(using: &random)
+    var scale = Self.scale(using: &random)
+    var others = PseudoRandom(seed: ~seed)
+    scale.longestTurn = others.pick([0, 0, .milliseconds(2), .milliseconds(5), .milliseconds(20)])
     var drawer = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: random.next()))
     var steps = Self.operations(on: names, until: end, using: &random).map { Step(at: $0, $1) }
     steps += drawer.draw().map { Step(at: $0, .fault($1)) }
