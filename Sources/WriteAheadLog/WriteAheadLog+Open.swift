@@ -22,6 +22,7 @@ extension WriteAheadLog {
       if let record, case .formed = record.phase {
         throw .damaged(file: NumberedName.make(Segment.prefix, 1), offset: 0, what: "the log is missing")
       }
+      try remove(Segment.unfinished(names), disk)
       return try makeEmpty(disk, identity, options, vote: vote)
     }
     if let unfinished { repairs.append("\(unfinished): it was not finished, and was removed") }
@@ -59,6 +60,17 @@ extension WriteAheadLog {
     return try VoteFile.create(disk, identity: identity)
   }
 
+  /// One after the other: whatever survives a loss of power has no gap.
+  private static func remove(_ names: [String], _ disk: D) throws(StorageError) {
+    for name in names {
+      try onDisk { () throws(DiskError) in
+        try disk.remove(name)
+        try disk.syncDirectory()
+      }
+    }
+  }
+
+  /// An attempt that failed has left nothing: a file whose sync failed may lack what it seems to hold.
   private static func makeEmpty(
     _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>
   ) throws(StorageError) -> (WriteAheadLog, Recovered) {
@@ -82,12 +94,7 @@ extension WriteAheadLog {
     let remains = try replay.dropUnreadable()
     let newest = images[images.count - 1]
     let (file, freeEnd) = try settle(newest, replay.tail, disk, options, repairs: &repairs)
-    for name in unfinished + remains {
-      try onDisk { () throws(DiskError) in
-        try disk.remove(name)
-        try disk.syncDirectory()
-      }
-    }
+    try remove(unfinished + remains, disk)
     let commit = min(replay.commit, replay.shape.last.index)
     var log = WriteAheadLog(
       disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, freeEnd: freeEnd, nextBatch: replay.nextBatch,

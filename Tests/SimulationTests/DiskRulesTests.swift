@@ -177,4 +177,20 @@ import WriteAheadLog
     cluster.auditTurn(of: 0, effects)
     #expect(texts(cluster).count == 2)
   }
+
+  /// The bytes of the first segment are in the page cache, and nowhere else, when its sync has failed.
+  @Test func aFirstSegmentWhoseSyncFailedIsMadeAnew() throws {
+    let disk = SimulatedDisk()
+    let identity = StorageIdentity(node: NodeID(1), cluster: ClusterID(1))
+    disk.fail(.sync, prefix: "log-")
+    #expect(throws: StorageError.self) { try WriteAheadLog.open(disk, identity: identity) }
+    var (log, _) = try WriteAheadLog.open(disk, identity: identity)
+    try log.append([LogWrite(sequence: 1, entries: [Entry(index: 1, term: 1, kind: .command, payload: [1])])])
+    try log.sync()
+    #expect(disk.misuses.isEmpty)
+    #expect(!disk.fileNames.contains { $0.hasSuffix(".part") })
+    var random = PseudoRandom(seed: 1)
+    disk.losePower(using: &random)
+    #expect(try WriteAheadLog.open(disk, identity: identity).1.last.index == 1)
+  }
 }

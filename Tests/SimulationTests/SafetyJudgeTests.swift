@@ -86,6 +86,17 @@ import WriteAheadLog
     #expect(bench.found == [.electionSafety])
   }
 
+  /// A node may vote and go on to a newer term in one turn. Once its disk knows that term, it cannot vote in the older one again.
+  @Test func acceptsAVoteOfATermThatTheDiskHasPassedButNotTwo() {
+    var bench = Bench()
+    bench.write(1, state: HardState(term: 6))
+    for (candidate, found) in [(NodeID(1), []), (NodeID(1), []), (NodeID(3), [.durability])] as [(NodeID, [Violation.Judge])] {
+      let vote = Message(from: NodeID(2), to: candidate, term: 5, body: .voteResponse(granted: true))
+      bench.judge.said(1, Array(Frame(cluster: ClusterID(1), from: NodeID(2), to: candidate, body: .message(vote)).encoded()), now: .zero)
+      #expect(bench.found == found)
+    }
+  }
+
   @Test(arguments: [4, 3] as [Term]) func namesAConfirmationOfWhatTheLeaderHasOtherwise(term: Term) {
     var bench = Bench()
     bench.write(0, Self.entries(1, 4), state: HardState(term: 4, vote: NodeID(1)))

@@ -68,6 +68,13 @@ struct LogMirror {
 
   func hasVoted(for candidate: NodeID, in term: Term) -> Bool { votes[term] == candidate }
 
+  /// Whether the disk keeps the node from voting for another in this term: it knows of the vote, or of a newer term already, so that the
+  /// vote was one of a turn that went further. Then the vote is known from here on.
+  mutating func keeps(voteFor candidate: NodeID, in term: Term) -> Bool {
+    if votes[term] == nil, durableState.term > term { votes[term] = candidate }
+    return hasVoted(for: candidate, in: term)
+  }
+
   /// Goes on from what a start found. Says what is missing of what had been confirmed.
   mutating func restart(from recovered: Recovered?) -> [String] {
     let violations = missing(in: recovered)

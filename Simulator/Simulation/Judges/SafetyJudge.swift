@@ -219,7 +219,7 @@ struct SafetyJudge {
     switch spoken.promise {
     case .term: break
     case .vote(let candidate):
-      if !seen.mirror.hasVoted(for: candidate, in: spoken.term) {
+      if !nodes[node].mirror.keeps(voteFor: candidate, in: spoken.term) {
         report(.durability, "\(names[node]) votes in term \(spoken.term), its disk knows \(seen.mirror.durableState)", at: now)
       }
     case .durable(let index):
