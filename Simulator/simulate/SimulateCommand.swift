@@ -1,10 +1,5 @@
 import ArgumentParser
-
-#if canImport(Glibc)
-  @preconcurrency import Glibc
-#else
-  @preconcurrency import Darwin
-#endif
+@preconcurrency import Foundation
 
 @main struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

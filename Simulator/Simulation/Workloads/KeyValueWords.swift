@@ -38,14 +38,14 @@ enum KeyValueWords {
 
   /// `get key-1..<key-3 by version, down, at most 2, mod 4 to 9, keys only`.
   private static func text(of range: RangeRequest) -> String {
-    var words = ["\(range.countOnly ? "count" : "get") \(text(of: range.range))" + (range.target == .key ? "" : " by \(range.target)")]
-    if range.order == .descending { words.append("down") }
-    if range.limit > 0 { words.append("at most \(range.limit)") }
-    if range.revision > 0 { words.append("at \(range.revision)") }
-    words += bounds("mod", range.minimumModRevision, range.maximumModRevision)
-    words += bounds("create", range.minimumCreateRevision, range.maximumCreateRevision)
-    if range.keysOnly { words.append("keys only") }
-    return words.joined(separator: ", ")
+    var parts = ["\(range.countOnly ? "count" : "get") \(text(of: range.range))" + (range.target == .key ? "" : " by \(range.target)")]
+    if range.order == .descending { parts.append("down") }
+    if range.limit > 0 { parts.append("at most \(range.limit)") }
+    if range.revision > 0 { parts.append("at \(range.revision)") }
+    parts += bounds("mod", range.minimumModRevision, range.maximumModRevision)
+    parts += bounds("create", range.minimumCreateRevision, range.maximumCreateRevision)
+    if range.keysOnly { parts.append("keys only") }
+    return parts.joined(separator: ", ")
   }
 
   private static func bounds(_ what: String, _ least: Revision, _ most: Revision) -> [String] {
@@ -61,11 +61,11 @@ enum KeyValueWords {
   /// A transaction among them stands in parentheses.
   private static func text(of operations: [Request]) -> String {
     let shown = 4
-    var words = operations.prefix(shown).map { operation in
+    var parts = operations.prefix(shown).map { operation in
       if case .transaction = operation { "(\(text(of: operation)))" } else { text(of: operation) }
     }
-    if operations.count > shown { words.append("\(operations.count - shown) more") }
-    return words.joined(separator: ", ")
+    if operations.count > shown { parts.append("\(operations.count - shown) more") }
+    return parts.joined(separator: ", ")
   }
 
   private static func text(of comparison: Comparison) -> String {
