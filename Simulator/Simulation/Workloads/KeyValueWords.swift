@@ -38,7 +38,8 @@ enum KeyValueWords {
 
   /// `get key-1..<key-3 by version, down, at most 2, mod 4 to 9, keys only`.
   private static func text(of range: RangeRequest) -> String {
-    var parts = ["\(range.countOnly ? "count" : "get") \(text(of: range.range))" + (range.target == .key ? "" : " by \(range.target)")]
+    var parts: [String] = []
+    parts.append("\(range.countOnly ? "count" : "get") \(text(of: range.range))" + (range.target == .key ? "" : " by \(range.target)"))
     if range.order == .descending { parts.append("down") }
     if range.limit > 0 { parts.append("at most \(range.limit)") }
     if range.revision > 0 { parts.append("at \(range.revision)") }
