@@ -87,6 +87,8 @@ def run(*command, limit=None, directory=None, mutant="0"):
     """Exit status (None if it took too long) and everything that was printed."""
     # No repository around the copy may decide what a patch means.
     environment = dict(os.environ, CORACLE_MUTANT=mutant, GIT_CEILING_DIRECTORIES=str(Path(directory).parent) if directory else "")
+    # A mistake may well be one that the compiler warns of.
+    environment.pop("CORACLE_STRICT", None)
     with subprocess.Popen(
         [str(word) for word in command], cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace",
