@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """What a long command prints is there when it is printed, through a pipe too: nobody waits for the end to learn that it runs."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "Support"))
-from cluster import check, run, step
+from cluster import PROGRAM, check, run, step
 
 COMMANDS = {
     "swarm": ["swarm", "--seconds", "6"],
@@ -18,7 +17,7 @@ COMMANDS = {
 
 
 def test(_):
-    simulate = pathlib.Path(os.environ["CORACLE_BIN_DIR"]) / "simulate"
+    simulate = pathlib.Path(PROGRAM).with_name("simulate")
     for name, arguments in COMMANDS.items():
         began = time.monotonic()
         with subprocess.Popen([simulate, *arguments], stdout=subprocess.PIPE, text=True) as process:
