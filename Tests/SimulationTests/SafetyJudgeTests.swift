@@ -1,3 +1,4 @@
+import ByteCoding
 import Raft
 import Testing
 import WriteAheadLog
@@ -227,5 +228,36 @@ import WriteAheadLog
     bench.judge.formed(0, ClusterID(7), now: .zero)
     bench.judge.formed(1, ClusterID(8), now: .zero)
     #expect(bench.found == [.electionSafety])
+  }
+
+  /// A frame as a node sends it: kind at 5, receiver at 22, term at 30.
+  private static func frame(kind: UInt8, term: Term) -> [UInt8] {
+    var writer = ByteWriter(capacity: 64)
+    for _ in 0..<5 { writer.write(UInt8(0)) }
+    writer.write(kind)
+    writer.write(UInt64(0))
+    writer.write(UInt64(1))
+    writer.write(UInt64(2))
+    writer.write(term)
+    return Array(writer.slice)
+  }
+
+  @Test(arguments: [20, 23, 25, 26, 29] as [UInt8]) func namesWhoSendsALeadersFrame(kind: UInt8) {
+    var bench = Bench()
+    bench.lead(0, term: 2)
+    bench.judge.said(0, Self.frame(kind: kind, term: 2), now: .zero)
+    #expect(bench.found.isEmpty)
+    bench.judge.said(1, Self.frame(kind: kind, term: 2), now: .zero)
+    #expect(bench.found == [.electionSafety])
+  }
+
+  /// It led, and what it said then may leave later.
+  @Test func acceptsALeadersFrameAfterItsTerm() {
+    var bench = Bench()
+    bench.lead(0, term: 2)
+    for node in 0..<3 { bench.write(node, state: HardState(term: 3)) }
+    bench.turn(0, Bench.state(term: 3))
+    bench.judge.said(0, Self.frame(kind: 23, term: 2), now: .zero)
+    #expect(bench.found.isEmpty)
   }
 }

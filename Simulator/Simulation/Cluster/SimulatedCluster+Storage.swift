@@ -124,6 +124,7 @@ extension SimulatedCluster {
     } else if case .restored(let descriptor, let machine, _) = event {
       onSnapshot?(names[number], .installed, machine.view, descriptor.position.index)
     }
+    observe(event)
     step(number, event)
   }
 }
