@@ -209,6 +209,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
     nodes[index(name)].diskStallsUntil = max(nodes[index(name)].diskStallsUntil, now + duration)
   }
 
+  /// Until when it does not.
+  func diskStalls(of name: String) -> Instant { nodes[index(name)].diskStallsUntil }
+
   /// What a clogged link held arrives, all at once.
   public func unclog(from source: String, to destination: String) {
     network[source, destination].isClogged = false

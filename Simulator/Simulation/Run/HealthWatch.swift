@@ -35,7 +35,7 @@ struct HealthWatch {
   }
 
   mutating func touch(_ name: String, at now: Instant) {
-    if let place = names.firstIndex(of: name) { touched[place] = now }
+    if let place = names.firstIndex(of: name) { touched[place] = max(touched[place], now) }
   }
 
   /// When a fault was last known to touch it.
@@ -67,6 +67,8 @@ extension Run {
 
   func touch(_ fault: ActiveFault) {
     for name in story.names where affects(fault, name) { health.touch(name, at: cluster.now) }
+    // All faults may end before their time, and a disk that stalls does so until then all the same.
+    if fault.fault.kind == .stalledDisk { health.touch(fault.name, at: cluster.diskStalls(of: fault.name)) }
   }
 
   /// Whether the fault may hurt the node, or a link of it to a node that is healthy.
@@ -113,6 +115,8 @@ extension Run {
     guard oracle.lastIndex > 0 else { return }
     watchLeader()
     let leader = healthyLeader(for: 0)
+    // Who slows down for a follower lets others wait.
+    if let name = leader?.name, cluster.status(of: name)?.slowedFor != nil { health.touch(name, at: cluster.now) }
     for place in story.names.indices { watchNode(place, leader) }
   }
 

@@ -18,6 +18,8 @@ extension Story {
     settings.snapshotWindowBytes = random.pick([settings.snapshotWindowBytes, 1, 100_000])
     settings.slowestFollowerBytes = random.pick([settings.slowestFollowerBytes, 20, 200])
     settings.logMemoryBytes = random.pick([settings.logMemoryBytes, 500, 4000])
+    settings.raft.maximumUncommittedBytes = random.pick(
+      [settings.raft.maximumUncommittedBytes, 600 + 4 * scale.valueBytes])
     settings.raft.maximumReads = random.pick([settings.raft.maximumReads, 4, 16])
   }
 
