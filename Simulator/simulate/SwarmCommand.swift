@@ -7,8 +7,8 @@ struct SwarmCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swarm", abstract: "Run seed after seed, until the time is over or as many as you say.",
     discussion: """
-      Without --minutes, --seconds and --runs it takes a minute. The totals name the faults that never happened and the frames that were \
-      never sent, so that one sees what the runs did not reach.
+      Without --minutes, --seconds and --runs it takes a minute. The totals name the faults that never happened, the frames that were \
+      never sent and the branches of the code that were never reached, so that one sees what the runs did not reach.
       Exit status 0: no violation, and operations succeeded; 1: a judge found something, or no operation succeeded; 64: the command line \
       makes no sense.
       """)

@@ -39,9 +39,11 @@ struct Totals: Sendable {
     }
     if !sum.counted.isEmpty { lines.append("counted by clients: " + Self.list(sum.counted)) }
     lines.append("faults: " + Self.list(zip(Fault.Kind.allCases.map(\.rawValue), sum.faults).filter { $1 > 0 }))
+    lines.append("code reached: " + Self.list(sum.coverage.reached))
     if runs > 1 {
       lines.append("faults that never happened: " + Self.list(sum.faultsNeverMet))
       lines.append("frames never sent: " + Self.list(sum.framesNeverSent))
+      lines.append("code never reached: " + Self.list(sum.coverage.neverReached))
     }
     lines.append(verdict)
     return lines.joined(separator: "\n")

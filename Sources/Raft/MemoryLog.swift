@@ -28,6 +28,23 @@ struct MemoryLog: Sendable {
     marks = [Mark(index: start.index, bytes: 0)]
   }
 
+  /// How often entries were forgotten that the disk keeps.
+  var markCount: Int { marks.count }
+
+  /// Most bytes that were forgotten at once, of those that the disk keeps.
+  var largestForgotten: Int {
+    var largest = 0
+    for place in marks.indices.dropFirst() { largest = max(largest, marks[place].bytes - marks[place - 1].bytes) }
+    return largest
+  }
+
+  /// Bytes of the entries in memory that follow `index`.
+  func bytes(after index: LogIndex) -> Int {
+    guard index < lastIndex else { return 0 }
+    guard index > start.index else { return bytes }
+    return entries[Int(index - start.index)...].reduce(0) { $0 + $1.record.count }
+  }
+
   /// Bytes of the entries that the disk keeps: exact, or up to one mark more.
   var keptBytes: Int { forgottenBytes + bytes - marks[0].bytes }
 

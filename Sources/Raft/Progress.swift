@@ -33,7 +33,7 @@ struct Progress: Sendable {
   /// When the peer last answered anything in this term.
   private(set) var lastContact: Instant
   private(set) var inflight: [(last: LogIndex, bytes: Int)] = []
-  private var inflightBytes = 0
+  private(set) var inflightBytes = 0
 
   init(peer: NodeID, next: LogIndex, now: Instant) {
     self.peer = peer

@@ -10,9 +10,6 @@ struct PendingRead: Sendable {
 }
 
 extension Leadership {
-  /// Most rounds of reads that wait at once; more are dropped, and asked again by whoever wants them.
-  static let maximumReads = 4096
-
   /// One round confirms every read that waits by now. Its number is never used again in this term.
   mutating func startRoundIfWanted(now: Instant, settings: Settings) {
     guard wantsRound else { return }
@@ -37,7 +34,7 @@ extension Raft {
   }
 
   private mutating func addRead(_ id: ReadID, origin: NodeID?) {
-    guard leadership.reads.count < Leadership.maximumReads else { return }
+    guard leadership.reads.count < settings.maximumReads else { return }
     // Before the term's no-op is applied, entries of earlier leaders may be committed without our knowing: the read waits for it.
     let index = max(commitIndex, leadership.termStart)
     leadership.reads.append(PendingRead(id: id, origin: origin, index: index, round: leadership.round + 1))

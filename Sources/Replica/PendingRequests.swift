@@ -29,6 +29,8 @@ struct PendingRequests: Sendable {
 
   var count: Int { items.count }
   var isEmpty: Bool { items.isEmpty }
+  /// Entries of the heap: those of answered requests too.
+  var expiryCount: Int { expiries.count }
   /// The next moment at which a request may expire.
   var deadline: Instant { items.isEmpty ? .never : expiries.first?.deadline ?? .never }
 

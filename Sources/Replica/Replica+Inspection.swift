@@ -52,6 +52,8 @@ package struct SpokenPromise: Sendable {
 
   package let term: Term
   package let promise: Promise
+  /// Only whoever leads in the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads.
+  package let isLeaders: Bool
 
   /// `nil` for a frame that promises nothing: an introduction, or a pre-vote, which names a term that may never be. `frame` is whole, as it
   /// was encoded.
@@ -60,6 +62,7 @@ package struct SpokenPromise: Sendable {
     var reader = ByteReader(frame[Self.receiverOffset...])
     guard let receiver = try? reader.readUInt64(), let term = try? reader.readUInt64() else { return nil }
     self.term = term
+    isLeaders = Self.leadersKinds.contains(frame[Self.kindOffset])
     switch frame[Self.kindOffset] {
     case 19: promise = (try? reader.readBool()) == true ? .vote(for: NodeID(receiver)) : .term
     case 21: promise = .durable(through: (try? reader.readUInt64()) ?? 0)
@@ -70,6 +73,7 @@ package struct SpokenPromise: Sendable {
     }
   }
 
+  private static let leadersKinds: [UInt8] = [20, 23, 25, 26, 29]
   private static let kindOffset = 5
   private static let receiverOffset = 22
 }

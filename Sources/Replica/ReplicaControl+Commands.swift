@@ -14,17 +14,12 @@ extension ReplicaControl {
     var bytes = 0
   }
 
-  /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting.
-  private static var applyBytesPerTurn: Int { 4 << 20 }
-  /// Answered commands are dropped from `inFlight` so many at a time, since each time looks at all.
-  private static var forgottenAtOnce: Int { 1024 }
-
   var hasUnappliedEntries: Bool { raft?.commitIndex ?? 0 > appliedIndex }
 
   /// The next entries for the state machine, whose requests count as answered from here on. Follow with `applied`.
   @usableFromInline
   mutating func nextCommitted() -> CommittedBatch {
-    let entries = raft?.committedEntries(from: appliedIndex + 1, limit: Self.applyBytesPerTurn) ?? []
+    let entries = raft?.committedEntries(from: appliedIndex + 1, limit: settings.applyBytesPerTurn) ?? []
     var batch = CommittedBatch()
     batch.commands.reserveCapacity(entries.count)
     for entry in entries {
@@ -46,7 +41,10 @@ extension ReplicaControl {
     snapshots.bytesApplied += batch.bytes
     appliedIndex = batch.position.index
     requeue(inFlight.takeOvertaken(by: batch.position.term))
-    if inFlight.count > 2 * pending.count + Self.forgottenAtOnce { inFlight.forget { !pending.contains($0) } }
+    if inFlight.count > 2 * pending.count + settings.forgottenAtOnce {
+      inFlight.forget { !pending.contains($0) }
+      timesForgotten += 1
+    }
     hasWork = hasWork || hasUnappliedEntries
   }
 }

@@ -34,8 +34,6 @@ extension Snapshots {
 
 /// From the leader.
 extension ReplicaControl {
-  /// Most bytes of blocks that wait for the disk; beyond, a block is dropped, and comes again.
-  private static var maximumBytesWaiting: Int { 16 << 20 }
   private static var mostRefusalDoublings: Int { 6 }
 
   mutating func receiveBlock(_ block: IncomingBlock, now: Instant, into effects: inout ControlEffects) {
@@ -49,7 +47,7 @@ extension ReplicaControl {
     guard let incoming = snapshots.incoming, block.number == incoming.next, !incoming.isWhole else {
       return sendProgress(block.descriptor, next: snapshots.incoming?.stored ?? 0)
     }
-    guard incoming.waiting.isEmpty || incoming.bytesWaiting + block.block.count <= Self.maximumBytesWaiting else { return }
+    guard incoming.waiting.isEmpty || incoming.bytesWaiting + block.block.count <= settings.maximumBlockBytesWaiting else { return }
     snapshots.incoming?.next += 1
     snapshots.incoming?.waiting.append(block.block.count)
     snapshots.incoming?.isWhole = block.last

@@ -17,9 +17,6 @@ struct Pace: Sendable {
   /// Bytes of commands for each heartbeat interval, for the sake of this follower.
   var limit: (bytes: Int, follower: NodeID)?
   var nextAllowance: Instant = .zero
-
-  /// A follower that is slower than this, in bytes a heartbeat interval, is not waited for: the others would be of no use.
-  static let slowest = 32 << 10
 }
 
 extension ReplicaControl {
@@ -95,6 +92,6 @@ extension ReplicaControl {
     }
     guard let follower = worst?.follower, let rate = pace.seen.first(where: { $0.peer == follower })?.rate else { return nil }
     let bytes = rate / 4 * ((worst?.lag ?? 0) > catchUpBytes / 4 * 3 ? 2 : 3)
-    return bytes >= Pace.slowest ? (bytes, follower) : nil
+    return bytes >= settings.slowestFollowerBytes ? (bytes, follower) : nil
   }
 }

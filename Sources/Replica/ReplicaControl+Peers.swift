@@ -6,9 +6,6 @@ import WriteAheadLog
 extension ReplicaControl {
   /// How often a node that waits for its cluster to form shows itself.
   private static var introductionInterval: Nanoseconds { .milliseconds(200) }
-  /// Most messages that wait for the disk. Beyond, and beyond `maximumWithheldBytes` of the settings, the oldest go: as the network
-  /// may drop them, consensus can do without.
-  private static var maximumWithheld: Int { 4096 }
 
   @usableFromInline
   mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ControlEffects) {
@@ -87,7 +84,7 @@ extension ReplicaControl {
   /// As many of the last as may be withheld.
   private func newest(of messages: [Outbound]) -> ArraySlice<Outbound> {
     var room = settings.maximumWithheldBytes
-    let count = messages.reversed().prefix(Self.maximumWithheld).prefix {
+    let count = messages.reversed().prefix(settings.maximumWithheldMessages).prefix {
       room -= $0.message.longPartSize
       return room >= 0
     }.count

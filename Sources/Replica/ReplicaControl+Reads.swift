@@ -19,6 +19,8 @@ struct Reads: Sendable {
   /// When a round that nobody answered is asked again.
   var deadline: Instant { rounds.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
 
+  var roundCount: Int { rounds.count }
+
   mutating func add(_ id: RequestID) { waiting.append(id) }
 
   /// Takes all that wait into a new round. `fresh` is used for the first one: an id must not be one of an earlier process's.

@@ -3,9 +3,6 @@ import Raft
 
 /// Commands: from the client into the log of whoever leads.
 extension ReplicaControl {
-  /// Most bytes of commands in one message to the leader (one command may be larger, and then goes alone).
-  private static var maximumForwardBytes: Int { 1 << 20 }
-
   @usableFromInline
   mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ControlEffects) {
     if let error = admissionError(command: command.count) { return effects.answers.append(.failed(id, error)) }
@@ -38,7 +35,7 @@ extension ReplicaControl {
       inFlight.add(batch, term: term, sequence: 0)
       raft?.step(.propose(batch.map(\.payload)), now: now, into: &consensus)
     } else if raft?.leader != nil, now >= inFlight.heldUntil {
-      while let batch = takeBatch(limit: Self.maximumForwardBytes) {
+      while let batch = takeBatch(limit: settings.maximumForwardBytes) {
         let sequence = inFlight.nextSequence()
         inFlight.add(batch, term: term, sequence: sequence)
         raft?.step(.forward(stream: inFlight.stream, sequence: sequence, batch.map(\.payload)), now: now, into: &consensus)

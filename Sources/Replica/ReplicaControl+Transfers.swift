@@ -31,8 +31,6 @@ extension Snapshots {
 /// To peers that lack more than the log has.
 extension ReplicaControl {
   private static var mostRetryDoublings: Int { 4 }
-  /// However small they are.
-  private static var mostBlocksUnderWay: Int { 256 }
 
   // MARK: Begin and end
 
@@ -119,7 +117,7 @@ extension ReplicaControl {
     guard let descriptor = transfer.descriptor else { return }
     let window = transfer.count == nil || transfer.retries > 0 ? 1 : settings.snapshotWindowBytes
     var bytes = transfer.underWay.reduce(0, +)
-    while snapshots.transfers[index].next < transfer.count ?? 1, snapshots.transfers[index].underWay.count < Self.mostBlocksUnderWay,
+    while snapshots.transfers[index].next < transfer.count ?? 1, snapshots.transfers[index].underWay.count < settings.maximumBlocksUnderWay,
       bytes < window || snapshots.transfers[index].underWay.isEmpty
     {
       effects.snapshots.append(.read(descriptor, number: snapshots.transfers[index].next, for: transfer.peer))

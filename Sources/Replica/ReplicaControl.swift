@@ -26,6 +26,8 @@ struct ReplicaControl: Sendable {
   /// Commands that wait for a leader, in the order in which they came.
   var queue: [(id: RequestID, payload: Bytes)] = []
   var inFlight: InFlight
+  /// How often answered commands were dropped from those in flight because they were most of them.
+  var timesForgotten = 0
   var reads = Reads()
   var snapshots: Snapshots
   var pace = Pace()

@@ -21,5 +21,23 @@ public struct ReplicaSettings: Sendable, Hashable {
   /// Most bytes of a snapshot that are under way to one peer: bandwidth times latency should fit.
   public var snapshotWindowBytes = 4 << 20
 
+  // What nobody has to tune. The simulator draws these, so that what happens at each bound is seen.
+
+  /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting; at least one entry.
+  package var applyBytesPerTurn = 4 << 20
+  /// Answered commands are dropped from those in flight so many at a time, since each time looks at all.
+  package var forgottenAtOnce = 1024
+  /// Most messages that wait for the disk. Beyond, and beyond `maximumWithheldBytes`, the oldest go: as the network may drop them,
+  /// consensus can do without.
+  package var maximumWithheldMessages = 4096
+  /// Most bytes of commands in one message to the leader (one command may be larger, and then goes alone).
+  package var maximumForwardBytes = 1 << 20
+  /// Most bytes of a snapshot's blocks that wait for this node's disk, but at least one block; beyond, a block is dropped, and comes again.
+  package var maximumBlockBytesWaiting = 16 << 20
+  /// Most blocks of a snapshot under way to one peer, however small they are.
+  package var maximumBlocksUnderWay = 256
+  /// A follower that is slower than this, in bytes a heartbeat interval, is not waited for: the others would be of no use.
+  package var slowestFollowerBytes = 32 << 10
+
   public init() {}
 }

@@ -1,3 +1,4 @@
+import ByteCoding
 import Raft
 import Testing
 import WriteAheadLog
@@ -227,5 +228,50 @@ import WriteAheadLog
     bench.judge.formed(0, ClusterID(7), now: .zero)
     bench.judge.formed(1, ClusterID(8), now: .zero)
     #expect(bench.found == [.electionSafety])
+  }
+
+  /// A frame as a node sends it: kind at 5, receiver at 22, term at 30.
+  private static func frame(kind: UInt8, to receiver: UInt64 = 2, term: Term, granted: Bool = false) -> [UInt8] {
+    var writer = ByteWriter(capacity: 64)
+    for _ in 0..<5 { writer.write(UInt8(0)) }
+    writer.write(kind)
+    writer.write(UInt64(0))
+    writer.write(UInt64(1))
+    writer.write(receiver)
+    writer.write(term)
+    writer.write(UInt8(granted ? 1 : 0))
+    return Array(writer.slice)
+  }
+
+  @Test(arguments: [20, 23, 25, 26, 29] as [UInt8]) func namesWhoSendsALeadersFrame(kind: UInt8) {
+    var bench = Bench()
+    bench.lead(0, term: 2)
+    bench.judge.said(0, Self.frame(kind: kind, term: 2), now: .zero)
+    #expect(bench.found.isEmpty)
+    bench.judge.said(1, Self.frame(kind: kind, term: 2), now: .zero)
+    #expect(bench.found == [.electionSafety])
+  }
+
+  /// It led, and what it said then may leave later.
+  @Test func acceptsALeadersFrameAfterItsTerm() {
+    var bench = Bench()
+    bench.lead(0, term: 2)
+    for node in 0..<3 { bench.write(node, state: HardState(term: 3)) }
+    bench.turn(0, Bench.state(term: 3))
+    bench.judge.said(0, Self.frame(kind: 23, term: 2), now: .zero)
+    #expect(bench.found.isEmpty)
+  }
+
+  private static func vote(for candidate: UInt64, term: Term) -> [UInt8] { frame(kind: 19, to: candidate, term: term, granted: true) }
+
+  /// It voted, and heard of a newer term in the same turn: only that reaches the disk, which rules out another vote as well.
+  @Test func acceptsAVoteThatANewerTermOvertookOnItsWayToTheDisk() {
+    var bench = Bench()
+    bench.write(0, state: HardState(term: 4))
+    bench.judge.said(0, Self.vote(for: 1, term: 3), now: .zero)
+    bench.judge.said(0, Self.vote(for: 1, term: 3), now: .zero)
+    #expect(bench.found.isEmpty)
+    bench.judge.said(0, Self.vote(for: 2, term: 3), now: .zero)
+    #expect(bench.found == [.durability])
   }
 }

@@ -50,6 +50,7 @@ import Testing
     (whole + "\n40ms crash node", "of what"), (whole + "\n99999999999999s crash node a", "no time"), (whole + "\ncore a", "majority"),
     (whole + "\nnodes a a b", "one name"), (whole + "\nnodes a b c d e f g h i j", "1 to 9"), (whole + "\nseed minus", "no number"),
     (whole + "\n40ms operation one on a within 1s", "reads"), (whole + "\n40ms slowNode node a by 1e3", "whole number"),
+    (whole + "\nlinks -1", "kilobytes"), (whole + "\nframes often", "ordered"), (whole + "\nlimits many", "no number"),
   ])
   func whatIsNoStoryIsNamed(text: String, reason: String) {
     #expect {

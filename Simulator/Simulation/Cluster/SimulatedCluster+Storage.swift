@@ -107,7 +107,10 @@ extension SimulatedCluster {
     guard let process = node.process else { return }
     for lane in process.lanes.indices where !process.lanes[lane].isBusy && !process.lanes[lane].work.isEmpty {
       process.lanes[lane].isBusy = true
-      queue.plan(.snapshotDone(node: number, lane: lane, generation: node.generation), at: now + syncTime(of: node))
+      var time = syncTime(of: node)
+      // To take up a large state takes long, and much may happen meanwhile.
+      if longestTurn > 0, case .restore = process.lanes[lane].work[0] { time += node.turnRandom.nanoseconds(in: 0...50 * longestTurn) }
+      queue.plan(.snapshotDone(node: number, lane: lane, generation: node.generation), at: now + time)
     }
   }
 
@@ -124,6 +127,7 @@ extension SimulatedCluster {
     } else if case .restored(let descriptor, let machine, _) = event {
       onSnapshot?(names[number], .installed, machine.view, descriptor.position.index)
     }
+    observe(event)
     step(number, event)
   }
 }

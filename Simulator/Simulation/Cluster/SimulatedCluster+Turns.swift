@@ -11,6 +11,7 @@ extension SimulatedCluster {
     let node = nodes[number]
     guard let process = node.process else { return }
     process.replica.step(event, now: node.clock.local(now), into: &process.effects)
+    process.eventsInTurn += 1
     endTurn(of: number)
   }
 
@@ -33,7 +34,9 @@ extension SimulatedCluster {
     guard let state = process.effects.consensus else { return }
     if trace != nil { traceProgress(of: number, process, state) }
     auditTurn(of: number, process.effects)
+    observe(number, process, state)
     for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
+    judgeBounds(of: number, process, state)
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
       onApply(names[number], process.replica.view, state.appliedIndex)
@@ -96,7 +99,10 @@ extension SimulatedCluster {
       let description = FrameDescription(frame)
       trace?.add(.sent(message: message, from: source, to: target, label: description.label, term: description.term), at: now)
     }
-    if let kind = frame.dropFirst(5).first { framesSent[Int(kind) & 63] += 1 }
+    if let kind = frame.dropFirst(5).first {
+      framesSent[Int(kind) & 63] += 1
+      coverage.reach(.forwardedRefused, if: kind == 31)
+    }
     var frame = frame
     switch network.send(&frame, from: source, to: target, now: now) {
     case .arrives(let at, let again):

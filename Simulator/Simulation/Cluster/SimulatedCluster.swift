@@ -64,12 +64,16 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) public internal(set) var framesSent = [Int](repeating: 0, count: 64)
   /// Told what happens, if there is one.
   @exclusivity(unchecked) public var trace: Trace?
+  /// What of the code's own branches happened.
+  @exclusivity(unchecked) public internal(set) var coverage = Coverage()
   /// What the judges found wrong; empty in a correct run.
-  public var violations: [Violation] { judge.violations }
+  public var violations: [Violation] { judge.violations + bounds.violations }
+  public var hasViolations: Bool { !judge.violations.isEmpty || !bounds.violations.isEmpty }
 
   let nodes: [SimulatedNode<Machine>]
   @exclusivity(unchecked) var queue = EventQueue<Happening>()
   @exclusivity(unchecked) var judge: SafetyJudge
+  @exclusivity(unchecked) var bounds: BoundsJudge
   /// The millisecond that is being lived through, and how much happened in it.
   @exclusivity(unchecked) private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
@@ -87,6 +91,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     self.names = names
     self.settings = settings
     judge = SafetyJudge(names: names)
+    bounds = BoundsJudge(names: names)
     var random = PseudoRandom(seed: seed)
     network = SimulatedNetwork(names: names, seed: random.next())
     nodes = names.map { name in
@@ -109,11 +114,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let node = nodes[number]
     guard node.process == nil else { return }
     do {
+      let segments = Self.segments(of: node.disk)
       let storage = try node.start(settings: settings, log: logOptions, now: now)
       origins[storage.identity.node] = number
       judge.started(number, storage.recovered, now: now)
       auditDisk(of: number)
       if let snapshot = storage.snapshot { onSnapshot?(name, .installed, storage.machine.view, snapshot.position.index) }
+      bounds.started(number)
+      observeStart(of: node, segmentsBefore: segments, repairs: storage.repairs)
       trace?.add(.started(node: number), at: now)
       endTurn(of: number)
     } catch {
@@ -201,6 +209,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
     nodes[index(name)].diskStallsUntil = max(nodes[index(name)].diskStallsUntil, now + duration)
   }
 
+  /// Until when it does not.
+  func diskStalls(of name: String) -> Instant { nodes[index(name)].diskStallsUntil }
+
   /// What a clogged link held arrives, all at once.
   public func unclog(from source: String, to destination: String) {
     network[source, destination].isClogged = false
@@ -278,6 +289,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
       case .failed(let place, let error): (place, .failed(error))
       }
     let id = nodes[node].requests[Int(place)]
+    observe(outcome)
     if let onOutcome { return onOutcome(id, outcome) }
     if outcomes[id] != nil { judge.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
     outcomes[id] = outcome
@@ -343,7 +355,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
     node.turnDoneIsPlanned = false
     guard let next = node.backlog.popFirst() else { return }
     let most = UInt64(min(node.backlog.count + 1, Self.maximumEventsPerTurn))
-    live(next, node, with: longestTurn > 0 ? Int(node.turnRandom.below(most)) : 0)
+    let more = longestTurn > 0 ? Int(node.turnRandom.below(most)) : 0
+    coverage.reach(.severalEventsInATurn, if: more > 0)
+    live(next, node, with: more)
   }
 
   /// One turn of a node.

@@ -105,6 +105,12 @@ final class SimulatedProcess<Machine: StateMachine> {
   @exclusivity(unchecked) var logWork: LogWork?
   /// It found the disk full, and tries again later.
   @exclusivity(unchecked) var waitsForRoom = false
+  /// What was stepped since the last turn ended: as much as the cluster hands in itself.
+  @exclusivity(unchecked) var eventsInTurn = 0
+  /// Where it stood after its last turn, and whether it led once.
+  @exclusivity(unchecked) var last: ConsensusState?
+  @exclusivity(unchecked) var timesForgotten = 0
+  @exclusivity(unchecked) var hasLed = false
   /// What was applied when the state was last shown to whoever asked for it.
   @exclusivity(unchecked) var shownApplied: LogIndex = 0
   /// What a trace has been told of this process.

@@ -48,6 +48,18 @@ struct SafetyJudge {
     violations.append(Violation(judge, text, at: now))
   }
 
+  /// Bytes of a node's entries, as far as its log has them.
+  func bytes(of node: Int, from first: LogIndex, through last: LogIndex) -> Int {
+    let mirror = nodes[node].mirror
+    var bytes = 0
+    var index = max(first, mirror.start.index + 1)
+    while index <= min(last, mirror.lastIndex) {
+      bytes += mirror.entry(at: index)?.record.count ?? 0
+      index += 1
+    }
+    return bytes
+  }
+
   /// What is known of a node's log, and of what its disk has confirmed.
   func mirror(of node: Int) -> LogMirror { nodes[node].mirror }
 
@@ -209,12 +221,15 @@ struct SafetyJudge {
 
   // MARK: Frames
 
-  /// What a node tells others must be durable.
+  /// What a node tells others must be durable, and what a leader says, said by a leader.
   mutating func said(_ node: Int, _ frame: [UInt8], now: Instant) {
     guard let spoken = SpokenPromise(frame) else { return }
     let seen = nodes[node]
     if spoken.term > seen.mirror.durableState.term {
       report(.durability, "\(names[node]) speaks of term \(spoken.term), its disk knows \(seen.mirror.durableState.term)", at: now)
+    }
+    if spoken.isLeaders, leaders[spoken.term] != node {
+      report(.electionSafety, "\(names[node]) sends a leader's frame in term \(spoken.term), which it does not lead", at: now)
     }
     switch spoken.promise {
     case .term: break

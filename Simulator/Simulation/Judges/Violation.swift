@@ -15,7 +15,9 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case monotonicity
     /// What is promised to others is durable first; what was confirmed is there after a restart; what is committed is durable on a quorum.
     case durability
-    /// A node starts from whatever it left.
+    /// What a node holds, and does in one turn, keeps to its bounds.
+    case bounds
+    /// A node starts from whatever it left, and ends only if its disk fails.
     case recovery
     /// Nothing wakes itself without end.
     case livelock
@@ -33,7 +35,7 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case linearizability
     /// What an application on top of the state machine promises its users.
     case application
-    /// Once the faults are over, a healthy majority serves, and comes to agree.
+    /// A majority that is healthy for a while serves; once the faults are over, it comes to agree.
     case liveness
   }
 

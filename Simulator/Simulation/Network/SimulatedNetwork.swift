@@ -16,6 +16,8 @@ public struct SimulatedNetwork: Sendable {
   public var extraLatency: Nanoseconds = 0
   /// Bytes per second that a link carries; 0 for no limit.
   public var bandwidth: Int64 = 0
+  /// Whether frames of one link arrive in the order in which they were sent, as over one connection.
+  public var keepsOrder = false
 
   let names: [String]
   var links: [Link]
@@ -97,7 +99,8 @@ public struct SimulatedNetwork: Sendable {
     guard let delay = links[link].delay(bytes: frame.count, bandwidth: bandwidth, now: now) else { return lose("a full queue") }
     let usual = links[link].latency ?? latency
     let latency = usual.lowerBound...usual.upperBound + extraLatency
-    let first = now + delay + links[link].random.nanoseconds(in: latency)
+    var first = now + delay + links[link].random.nanoseconds(in: latency)
+    if keepsOrder { first = links[link].inOrder(first) }
     if echo > 0, links[link].random.chance(1, in: 20) {
       counts.duplicated += 1
       return .arrives(first, again: first + links[link].random.nanoseconds(in: 0...echo))
@@ -125,6 +128,8 @@ public struct SimulatedNetwork: Sendable {
     private(set) var held: [(frame: [UInt8], message: Int)] = []
     /// When the last frame has left, on a link of limited bandwidth.
     private var isBusyUntil = Instant.zero
+    /// When the last frame arrives, on a link that keeps them in order.
+    private var lastArrival = Instant.zero
     var random: PseudoRandom
 
     init(random: PseudoRandom) { self.random = random }
@@ -147,6 +152,12 @@ public struct SimulatedNetwork: Sendable {
       guard begin - now <= Self.maximumBacklog else { return nil }
       isBusyUntil = begin + Int64(bytes) * 1_000_000_000 / bandwidth
       return isBusyUntil - now
+    }
+
+    /// Not before what was sent before.
+    mutating func inOrder(_ arrival: Instant) -> Instant {
+      lastArrival = max(lastArrival, arrival)
+      return lastArrival
     }
 
     /// A byte that is another, an end that is missing, or one too much.

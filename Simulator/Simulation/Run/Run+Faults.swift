@@ -23,6 +23,7 @@ extension Run {
     guard begin(&new) else { return }
     if !fault.kind.isArmed { count(fault.kind) }
     active.append(new)
+    touch(new)
     trace(new)
     dues.plan(.end(new.number), at: cluster.now + max(1, fault.duration))
     adjust()
@@ -31,6 +32,7 @@ extension Run {
   /// Ends it, if it has not ended yet.
   func end(_ number: Int) {
     guard let place = active.firstIndex(where: { $0.number == number }) else { return }
+    touch(active[place])
     undo(active.remove(at: place))
     cluster.trace?.add(.faultEnded(fault: number), at: cluster.now)
     adjust()
@@ -74,7 +76,7 @@ extension Run {
     case .pause, .suspend:
       guard cluster.isRunning(name), !cluster.isPaused(name) else { return false }
       cluster.pause(name)
-    case .isolation, .oneWayCut, .halfDeaf, .partition, .bridge, .ring, .flapping:
+    case .isolation, .oneWayCut, .halfDeaf, .minority, .partition, .bridge, .ring, .flapping:
       new.links = links(of: fault, at: name)
       guard !new.links.isEmpty else { return false }
       cut(new.links)
@@ -104,7 +106,7 @@ extension Run {
     case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss: cluster.disk(of: name).powerFailsAfter = .max
     case .pause: cluster.resume(name)
     case .suspend: cluster.resume(name, clockStoodStill: true)
-    case .isolation, .oneWayCut, .halfDeaf, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }
+    case .isolation, .oneWayCut, .halfDeaf, .minority, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }
     case .clog: cluster.unclog(from: name, to: fault.other)
     case .fullDisk: cluster.disk(of: name).capacity = .max
     case .failedWrite, .failedSync, .failedName, .failedRead:

@@ -46,13 +46,28 @@ extension Run {
     case .partition, .bridge:
       let sides = sides(of: fault, at: name)
       return pairs(of: fault.kind == .bridge ? others : names).filter { sides.one.contains($0) != sides.one.contains($1) }
+    case .minority:
+      let few = minority(around: name, fault)
+      return pairs(of: names).filter { few.contains($0) != few.contains($1) }
     case .ring: return names.count < 4 ? [] : pairs(of: names).filter { !areNeighbours($0, $1) }
     default: return []
     }
   }
 
+  /// The target and whoever follows it in the order of names, fewer than half of all.
+  func minority(around name: String, _ fault: Fault) -> [String] {
+    let names = story.names
+    guard let begin = names.firstIndex(of: name) else { return [] }
+    let most = (names.count - 1) / 2
+    return (0..<max(min(1, most), most - Int(fault.amount & 1))).map { names[(begin + $0) % names.count] }
+  }
+
   /// The two parts into which a partition, or a bridge at `name`, splits the members.
   func sides(of fault: Fault, at name: String) -> (one: [String], other: [String]) {
+    if fault.kind == .minority {
+      let few = minority(around: name, fault)
+      return (few, story.names.filter { !few.contains($0) })
+    }
     let members = fault.kind == .bridge ? story.names.filter { $0 != name } : story.names
     let isOfOne = members.indices.map { fault.amount >> Int64($0) & 1 == 1 }
     return (members.indices.filter { isOfOne[$0] }.map { members[$0] }, members.indices.filter { !isOfOne[$0] }.map { members[$0] })
@@ -163,7 +178,8 @@ extension Run {
     cluster.network.corruptionPerMille = UInt64(max(0, min(1000, worst(.corruption))))
     cluster.network.echo = .milliseconds(max(0, min(100_000, worst(.echo))))
     cluster.network.extraLatency = .milliseconds(max(0, min(100_000, worst(.slowNetwork))))
-    cluster.network.bandwidth = max(0, worst(.narrowNetwork)) * 1000
+    let narrow = worst(.narrowNetwork)
+    cluster.network.bandwidth = max(0, narrow > 0 ? narrow : story.scale.linkKilobytes) * 1000
     cluster.network.latency = 100_000 ... .milliseconds(5)
     for name in story.names {
       cluster.slow(name, turnTime: max(0, min(1_000_000, worst(.slowNode, on: name))) * 1000)

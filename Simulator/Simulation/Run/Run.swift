@@ -23,6 +23,8 @@ public final class Run<Load: Workload> {
   /// How many reasons there are for a node to be down.
   var downs: [String: Int] = [:]
   @exclusivity(unchecked) private var load: Load
+  /// Who was left alone, and since when.
+  @exclusivity(unchecked) var health: HealthWatch
   /// What the core must still do, and which requests would show that it can.
   private var unmet: [Need] = []
   private var probes: [RequestID: Need] = [:]
@@ -37,6 +39,8 @@ public final class Run<Load: Workload> {
     case restart(String)
     /// The next moment of a fault that has several.
     case goOn(Int)
+    /// Whoever looks whether those who were left alone serve.
+    case watch
   }
 
   /// - Parameter tracing: whether the report shall have a trace, which makes the run slower, and is the same run all the same.
@@ -45,8 +49,11 @@ public final class Run<Load: Workload> {
     self.load = load
     random = PseudoRandom(seed: story.seed ^ 0x5eed)
     atlas = FaultAtlas(nodeCount: story.names.count)
+    health = HealthWatch(names: story.names)
     cluster = Cluster(names: story.names, seed: story.seed, settings: story.settings)
     cluster.longestTurn = story.scale.longestTurn
+    cluster.logOptions = story.logOptions
+    cluster.network.keepsOrder = story.scale.linksKeepOrder
     prepareNetwork()
     adjust()
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }
@@ -67,6 +74,7 @@ public final class Run<Load: Workload> {
   public func run() -> RunReport {
     cluster.trace?.add(.phase("faults"), at: .zero)
     for name in story.names { dues.plan(.restart(name), at: cluster.now + random.nanoseconds(in: 0...story.scale.starts)) }
+    dues.plan(.watch, at: cluster.now + Self.watchInterval)
     for step in story.steps {
       guard live(until: step.at) else { break }
       switch step.action {
@@ -78,7 +86,7 @@ public final class Run<Load: Workload> {
     return finalReport()
   }
 
-  var isClean: Bool { cluster.violations.isEmpty && oracle.violations.isEmpty }
+  var isClean: Bool { !cluster.hasViolations && oracle.violations.isEmpty }
 
   /// Lets time go by, and ends on the way what is to end. False as soon as a judge has found something.
   private func live(until end: Instant) -> Bool {
@@ -88,6 +96,7 @@ public final class Run<Load: Workload> {
       case .end(let fault): self.end(fault)
       case .goOn(let fault): goOn(fault)
       case .restart(let name): start(name)
+      case .watch: watch()
       }
     }
     if isClean { cluster.run(until: end) }
@@ -109,6 +118,7 @@ public final class Run<Load: Workload> {
     if case .read(_, let query) = operation.kind { oracle.ask(id, lookingFor: query) } else { oracle.ask(id) }
     cluster.trace?.add(.asked(request: id, node: cluster.index(name), label: operation.label), at: cluster.now)
     load.asked(id, operation, at: cluster.now)
+    watchRequest(id, operation, on: name, timeout: timeout)
     switch operation.kind {
     case .command(let command): _ = cluster.propose(command, on: name, timeout: timeout)
     case .read(let consistency, let query):
@@ -132,6 +142,7 @@ public final class Run<Load: Workload> {
     case .notDone: report.refused += 1
     }
     traceAnswer(id, outcome)
+    checkRequest(id, outcome)
     oracle.answer(id, outcome, at: cluster.now)
     load.answered(id, answer, at: cluster.now)
   }
@@ -155,8 +166,10 @@ public final class Run<Load: Workload> {
     let disk = cluster.disk(of: name)
     let failedBefore = disk.failedCalls
     report.starts += 1
+    health.touch(name, at: cluster.now)
     do {
       try cluster.start(name)
+      health.started(name, failedCalls: disk.failedCalls)
     } catch {
       if disk.failedCalls > failedBefore || disk.capacity != .max { return planRestart(of: name) }
       // Refused for good, and rightly.
@@ -167,6 +180,7 @@ public final class Run<Load: Workload> {
 
   /// A process ended by itself: somebody will notice.
   private func ended(_ name: String, _ how: Cluster.End) {
+    health.touch(name, at: cluster.now)
     if how == .storageFailure {
       checkFailure(of: name)
     } else if let fault = active.last(where: { $0.name == name && $0.fault.kind.endsProcess }) {
@@ -180,12 +194,12 @@ public final class Run<Load: Workload> {
     planRestart(of: name)
   }
 
-  /// A disk that is full is a state, and no reason to give up.
+  /// A process ends because a call of its disk failed, or what it reads there is damaged; for nothing else. A disk that is full is a state.
   private func checkFailure(of name: String) {
-    let kinds = active.filter { $0.name == name }.map(\.fault.kind)
-    if kinds.contains(.fullDisk), !kinds.contains(where: { !$0.verbs.isEmpty }) {
-      oracle.report(.recovery, "\(name) gave up because its disk was full", at: cluster.now)
-    }
+    guard !atlas.damaged.contains(name), cluster.disk(of: name).failedCalls == health.failedCalls(of: name) else { return }
+    let isFull = active.contains { $0.name == name && $0.fault.kind == .fullDisk }
+    let why = isFull ? "gave up because its disk was full" : "gave up, though no call of its disk failed"
+    oracle.report(.recovery, "\(name) \(why)", at: cluster.now)
   }
 
   func planRestart(of name: String) {
@@ -267,6 +281,7 @@ public final class Run<Load: Workload> {
     report.events = cluster.eventCount
     report.committed = Int(oracle.lastIndex)
     report.frames = cluster.framesSent
+    report.coverage = cluster.coverage
     for (_, notice) in cluster.notices {
       switch notice {
       case .snapshotInstalled: report.snapshotsInstalled += 1

@@ -27,6 +27,8 @@ public struct RunReport: Sendable {
   public var counted: [(name: String, count: Int)] = []
   /// Frames sent of each kind, by the number of the kind.
   public var frames = [Int](repeating: 0, count: 64)
+  /// What of the code's own branches happened.
+  public var coverage = Coverage()
 
   /// What happened, if it was asked for.
   public var trace: Trace?
@@ -55,6 +57,7 @@ public struct RunReport: Sendable {
         counted.append((name, count))
       }
     }
+    coverage.add(other.coverage)
     for kind in frames.indices { frames[kind] += other.frames[kind] }
   }
 

@@ -40,6 +40,8 @@ public struct Fault: Sendable, Equatable {
     case oneWayCut
     /// What the target sends is lost, what is sent to it arrives; or the other way round, if `amount` is odd.
     case halfDeaf
+    /// The target, and with it as many others as make no majority, are cut off from the rest; one less than that, if `amount` is odd.
+    case minority
     /// The members fall into two parts; `amount` is a mask of those on one side.
     case partition
     /// Two parts that see each other only through the target; `amount` is a mask of one side.

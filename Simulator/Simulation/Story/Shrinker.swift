@@ -104,8 +104,9 @@ public struct Shrinker {
 
   private mutating func simplifyScale(_ progress: (Shrinker) -> Void) {
     let changes: [(inout Story) -> Void] = [
-      { $0.place = .lan }, { $0.core = $0.names }, { $0.scale.starts = 0 }, { $0.scale.longestTurn = 0 },
-      { $0.scale.hasTightBounds = false },
+      { $0.place = .lan }, { $0.core = $0.names }, { $0.scale.starts = 0 }, { $0.scale.hasTightBounds = false },
+      { $0.scale.longestTurn = 0 }, { $0.scale.limits = 0 }, { $0.scale.linkKilobytes = 0 },
+      { $0.scale.linksKeepOrder = false },
       { $0.scale.keepsLittle = false }, { $0.scale.keys = 1 }, { $0.scale.keys = min($0.scale.keys, 2) },
       { $0.scale.valueBytes = 0 }, { if $0.steps.count <= Self.fewSteps { $0.scale.snapshotBytes = Story.usualSnapshotBytes } },
     ]

@@ -8,13 +8,17 @@ extension Story {
   var head: String {
     let log = scale.keepsLittle ? "short" : "usual"
     let bounds = scale.hasTightBounds ? "tight" : "usual"
-    let lines = [
+    var lines = [
       "coracle story 1", "seed \(seed)", "place \(place.rawValue)", "nodes \(names.joined(separator: " "))",
       "keys \(scale.keys)", "values \(scale.valueBytes)", "bounds \(bounds)",
       "log \(log)", "snapshots \(scale.snapshotBytes)", "starts \(Self.text(scale.starts))",
-      "turns \(Self.text(scale.longestTurn))",
-      "end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))",
     ]
+    // What most stories leave as it is.
+    if scale.longestTurn != 0 { lines.append("turns \(Self.text(scale.longestTurn))") }
+    if scale.limits != 0 { lines.append("limits \(scale.limits)") }
+    if scale.linkKilobytes != 0 { lines.append("links \(scale.linkKilobytes)") }
+    if scale.linksKeepOrder { lines.append("frames ordered") }
+    lines += ["end \(Self.text(end - .zero))", "core \(core.joined(separator: " "))"]
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -83,6 +87,15 @@ extension Story {
       scale.snapshotBytes = bytes
     case "starts": scale.starts = try Self.duration(words.first)
     case "turns": scale.longestTurn = try Self.duration(words.first)
+    case "limits": scale.limits = try Self.number(words)
+    case "frames":
+      guard words == ["ordered"] || words == ["unordered"] else { throw Reason("frames are ordered or unordered") }
+      scale.linksKeepOrder = words == ["ordered"]
+    case "links":
+      guard let kilobytes = words.first.flatMap({ Int64($0) }), (0...Self.maximumLinkKilobytes).contains(kilobytes) else {
+        throw Reason("links carry up to \(Self.maximumLinkKilobytes) kilobytes a second, or any number, which is 0")
+      }
+      scale.linkKilobytes = kilobytes
     case "end": end = .zero + (try Self.duration(words.first))
     case "core": core = words
     default:

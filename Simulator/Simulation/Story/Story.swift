@@ -44,6 +44,12 @@ public struct Story: Sendable, Equatable {
 
     /// Now and then a node is busy for up to so long, and takes what came meanwhile in one turn; 0 if each event is a turn of its own.
     public var longestTurn: Nanoseconds = 0
+    /// Draws bounds that are as good as never reached otherwise: see `Story+Limits.swift`; 0 if all are what they are in production.
+    public var limits: UInt64 = 0
+    /// Kilobytes per second that every link carries; 0 for no limit.
+    public var linkKilobytes: Int64 = 0
+    /// Whether frames of one link keep their order, as over one connection, or overtake each other.
+    public var linksKeepOrder = false
 
     public init() {}
   }
@@ -52,6 +58,7 @@ public struct Story: Sendable, Equatable {
   public static let maximumValueBytes = 1 << 20
   public static let usualSnapshotBytes = 8000
   public static let maximumSnapshotBytes = 1 << 30
+  public static let maximumLinkKilobytes: Int64 = 10_000_000
 
   /// Decides whatever the steps leave open: how long frames and syncs take, which are lost, election timeouts.
   public var seed: UInt64
@@ -94,7 +101,9 @@ extension Story {
       settings.raft.maximumUncommittedBytes = 3000
       settings.maximumPendingRequests = 24
       settings.maximumPendingBytes = max(4000, 4 * scale.valueBytes)
+      settings.maximumCommandSize = 2000 + 3 * scale.valueBytes
     }
+    drawLimits(of: &settings)
     if place == .wan {
       settings.raft.heartbeatInterval = .milliseconds(250)
       settings.raft.electionTimeout = .milliseconds(2500)

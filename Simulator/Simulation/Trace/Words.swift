@@ -74,7 +74,7 @@ extension Fault {
     case .isolation: "isolation of \(name)"
     case .oneWayCut: "cut \(name) → \(other)"
     case .halfDeaf: amount & 1 == 0 ? "unheard: nothing leaves \(name)" : "deaf: nothing reaches \(name)"
-    case .partition: "partition \(split)"
+    case .partition, .minority: "partition \(split)"
     case .bridge: "partition \(split), bridge \(name)"
     case .ring: "ring: neighbours only"
     case .flapping: "flapping \(name) – \(other) every \(amount) ms"

@@ -1,0 +1,136 @@
+import Raft
+
+/// Draws faults: more of some kinds in one story, none of others, so that each has its long stories.
+struct FaultDrawer {
+  private let names: [String]
+  private let end: Instant
+  private var random: PseudoRandom
+  private var weights: [(kind: Fault.Kind, weight: UInt64)] = []
+  /// The mean time between two faults.
+  private var pause: Nanoseconds
+
+  init(names: [String], end: Instant, random: PseudoRandom) {
+    self.names = names
+    self.end = end
+    self.random = random
+    pause = 0
+    weights = Fault.Kind.allCases.map { ($0, draw(from: $0)) }
+    pause = .milliseconds(Int64(300 + self.random.below(1200)))
+  }
+
+  private mutating func draw(from kind: Fault.Kind) -> UInt64 {
+    // Few runs have faults that can take a node for good, so that the others keep all their nodes.
+    switch kind {
+    case .rot, .misdirectedWrite, .wipedDisk: random.chance(1, in: 8) ? 1 : 0
+    default: random.chance(1, in: 2) ? 1 + random.below(8) : 0
+    }
+  }
+
+  mutating func draw() -> [(at: Instant, fault: Fault)] {
+    let total = weights.reduce(0) { $0 + $1.weight }
+    guard total > 0 else { return [] }
+    var faults = random.chance(1, in: 3) ? brokenBeginnings() : []
+    var at = Instant.zero + random.nanoseconds(in: 0...pause)
+    while at < end {
+      faults.append((at, fault(drawKind(of: total))))
+      at = at + random.nanoseconds(in: 0...(2 * pause))
+    }
+    return faults
+  }
+
+  /// Leader after leader is cut off with a minority, and comes back to lead again: processes that live long, and nothing else.
+  mutating func drawCareers(isWide: Bool) -> [(at: Instant, fault: Fault)] {
+    let unit: Nanoseconds = isWide ? .milliseconds(2500) : .milliseconds(500)
+    var faults: [(Instant, Fault)] = []
+    var at = Instant.zero + 4 * unit
+    while at < end {
+      let duration = random.nanoseconds(in: unit / 2...6 * unit) / 1_000_000 * 1_000_000
+      faults.append((at, Fault(.minority, target: .leader, amount: amount(.minority), duration: duration)))
+      at = at + duration + random.nanoseconds(in: 0...4 * unit)
+    }
+    return faults
+  }
+
+  /// Leaves a majority alone for a while: what began before ends then, and what begins meanwhile hits the same minority.
+  mutating func calm(_ faults: [(at: Instant, fault: Fault)], between time: ClosedRange<Instant>) -> [(at: Instant, fault: Fault)] {
+    let begin = Int(random.below(UInt64(names.count)))
+    let few = (0..<(names.count - 1) / 2).map { names[(begin + $0) % names.count] }
+    return faults.compactMap { at, fault in
+      var fault = fault
+      if at < time.lowerBound {
+        fault.duration = min(fault.duration, time.lowerBound - at)
+        return (at, fault)
+      }
+      guard time.contains(at) else { return (at, fault) }
+      guard !few.isEmpty, !fault.kind.isOfAll, !fault.kind.hasOther, fault.kind != .minority else { return nil }
+      fault.target = .node(random.pick(few))
+      return (at, fault)
+    }
+  }
+
+  /// What a node writes while a cluster forms, it writes once in its life: the windows between are narrow.
+  private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
+    names.filter { _ in random.chance(1, in: 2) }.map { name in
+      let fault = Fault(.brokenStart, target: .node(name), amount: amount(.brokenStart), duration: .milliseconds(3000))
+      return (.zero + random.nanoseconds(in: 0 ... .milliseconds(300)), fault)
+    }
+  }
+
+  private mutating func drawKind(of total: UInt64) -> Fault.Kind {
+    var point = random.below(total)
+    for (kind, weight) in weights {
+      if point < weight { return kind }
+      point -= weight
+    }
+    return .crash
+  }
+
+  private mutating func fault(_ kind: Fault.Kind) -> Fault {
+    let target: Fault.Target = random.chance(1, in: 3) ? .leader : .node(random.pick(names))
+    // Many short ones, a few that outlast every timeout.
+    let longest: Int64 = random.chance(1, in: 6) ? 10_000 : 2000
+    return Fault(
+      kind, target: target, other: kind.hasOther ? random.pick(names) : "", amount: amount(kind),
+      duration: .milliseconds(Int64(20 + random.below(UInt64(longest)))))
+  }
+
+  private mutating func amount(_ kind: Fault.Kind) -> Int64 {
+    let bound: ClosedRange<Int64>? =
+      switch kind {
+      case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk: nil
+      case .crashAtWork, .powerLossAtWork, .failedName: 0...12
+      case .brokenStart: 0...40
+      case .crashThenPowerLoss: 0...30
+      case .restartStorm: 50...1000
+      case .slowNode: 100...20_000
+      case .halfDeaf, .wrongList: 0...1
+      case .minority: 0...1
+      case .partition, .bridge: 1...(1 << Int64(names.count)) - 1
+      case .flapping: 20...700
+      case .loss: 20...500
+      case .duplication: 20...500
+      case .echo: 500...30_000
+      case .corruption: 5...300
+      case .slowNetwork: 5...1000
+      case .narrowNetwork: 5...100
+      case .slowDisk: 10...1000
+      case .fullDisk: 0...20_000
+      case .failedWrite, .failedSync: 0...20
+      case .failedRead: 0...6
+      case .rot, .misdirectedWrite: 0...Int64.max - 1
+      case .drift: -200_000...200_000
+      }
+    guard let bound else { return 0 }
+    return bound.lowerBound + Int64(random.below(UInt64(bound.upperBound - bound.lowerBound) + 1))
+  }
+}
+
+extension Fault.Kind {
+  /// It is of a link, so it has another end.
+  var hasOther: Bool {
+    switch self {
+    case .oneWayCut, .flapping, .clog: true
+    default: false
+    }
+  }
+}
