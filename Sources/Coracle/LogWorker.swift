@@ -9,21 +9,13 @@ import WriteAheadLog
 /// Writes the log on a thread of its own, so that a disk that stalls does not stop heartbeats. What waits becomes one write and one sync.
 final class LogWorker<Storage: Disk & Sendable>: Sendable {
   enum Report: Equatable, Sendable {
-    case identitySaved
-    case written(through: UInt64)
-    case read(EntriesRequest, Result<LogPiece, StorageError>)
+    case done(LogReport)
     /// The last report: nothing more will be written.
     case failed(String)
   }
 
-  /// What waits for the thread. Bounded by the replica: by the bytes it lets be uncommitted, and those it lets be under way to it.
   private struct Inbox {
-    var identity: IdentityRecord?
-    var writes: [LogWrite] = []
-    var cut: LogIndex?
-    /// One for each peer at most.
-    var reads: [EntriesRequest] = []
-    var bytes = 0
+    var queue = LogQueue()
     /// The thread is at work, or about to be.
     var isAwake = false
     /// Nothing more is taken.
@@ -39,9 +31,6 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
   /// Belongs to the thread; the lock is never waited for.
   private let files: NIOLockedValueBox<LogFiles<Storage>>
 
-  /// How long to wait for room on a full disk before trying again.
-  private let fullDiskPause = Nanoseconds.milliseconds(200)
-
   /// `thread` must have one thread.
   init(
     files: LogFiles<Storage>, thread: NIOThreadPool, metrics: NodeMetrics, pulse: NodePulse = NodePulse(), logger: Logger,
@@ -55,17 +44,13 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
     self.report = report
   }
 
-  /// Makes the identity durable first, then the writes in order, then cuts, then reads.
+  /// What one turn of the replica asks for: see `LogQueue`.
   func submit(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?, reads: [EntriesRequest] = []) {
-    let bytes = writes.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.record.count } }
     let mustWake = inbox.withLockedValue { inbox in
       guard !inbox.isClosed else { return false }
-      if let identity { inbox.identity = identity }
-      inbox.writes.append(contentsOf: writes)
-      if let cut { inbox.cut = max(inbox.cut ?? 0, cut) }
-      inbox.reads += reads
-      inbox.bytes += bytes
-      metrics.logQueueBytes.record(inbox.bytes)
+      inbox.queue.add(identity: identity, writes: writes, cut: cut, reads: reads)
+      metrics.logQueueBytes.record(inbox.queue.bytes)
+      guard !inbox.queue.isEmpty else { return false }
       defer { inbox.isAwake = true }
       return !inbox.isAwake
     }
@@ -83,69 +68,62 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
 
   private func drain() {
     files.withLockedValue { files in
+      pulse.logBegan()
       defer { pulse.logEnded() }
-      while let work = take() {
-        pulse.logBegan()
+      var writing = NIODeadline.now()
+      var lacksRoom = false
+      while let step = next() {
         do throws(StorageError) {
-          try perform(work, &files)
+          if case .append = step, !lacksRoom { writing = .now() }
+          let result = try files.perform(step)
+          finish(step, after: .now() - writing)
+          if let result { report(.done(result)) }
+          if lacksRoom, step.needsRoom {
+            logger.notice("there is room again: writes go on")
+            lacksRoom = false
+          }
+          if !lacksRoom { pulse.logBegan() }
         } catch {
-          inbox.withLockedValue { $0.isClosed = true }
-          return report(.failed(error.description))
+          guard case .full = error else {
+            inbox.withLockedValue { $0.isClosed = true }
+            return report(.failed(error.description))
+          }
+          if !lacksRoom { logger.error("\(error.shortage): writes wait until there is room", metadata: ["error": "\(error)"]) }
+          lacksRoom = true
+          let (shortage, isClosed) = inbox.withLockedValue { ($0.queue.foundNoRoom(for: step), $0.isClosed) }
+          if isClosed { return }
+          if shortage == .wait { sleepThread(LogQueue.pause) }
         }
       }
     }
   }
 
-  private func take() -> Inbox? {
+  /// The thread rests when there is nothing to do.
+  private func next() -> LogQueue.Step? {
     inbox.withLockedValue { inbox in
-      guard inbox.identity != nil || !inbox.writes.isEmpty || inbox.cut != nil || !inbox.reads.isEmpty else {
-        inbox.isAwake = false
-        return nil
-      }
-      metrics.logQueueBytes.record(0)
-      defer { inbox = Inbox(isAwake: true, isClosed: inbox.isClosed) }
-      return inbox
+      let step = inbox.queue.next()
+      if step == nil { inbox.isAwake = false }
+      return step
     }
   }
 
-  private func perform(_ work: Inbox, _ files: inout LogFiles<Storage>) throws(StorageError) {
-    if let identity = work.identity {
-      guard try makeRoom(&files, for: { files throws(StorageError) in try files.save(identity) }) else { return }
-      report(.identitySaved)
+  private func finish(_ step: LogQueue.Step, after elapsed: TimeAmount) {
+    inbox.withLockedValue { inbox in
+      if case .sync = step {
+        metrics.syncDuration.recordNanoseconds(elapsed.nanoseconds)
+        metrics.writesPerSync.record(inbox.queue.writesUnderWay)
+      }
+      inbox.queue.finish(step)
+      metrics.logQueueBytes.record(inbox.queue.bytes)
     }
-    if let last = work.writes.last {
-      let start = NIODeadline.now()
-      guard try makeRoom(&files, for: { files throws(StorageError) in try files.append(work.writes) }) else { return }
-      try files.sync()
-      metrics.syncDuration.recordNanoseconds((NIODeadline.now() - start).nanoseconds)
-      metrics.writesPerSync.record(work.writes.count)
-      report(.written(through: last.sequence))
-    }
-    if let cut = work.cut { try files.cut(through: cut) }
-    for request in work.reads { report(.read(request, files.read(request))) }
   }
+}
 
-  /// A full disk is a state, not a failure: waits for room, and makes what room it may. False if the node stopped meanwhile.
-  private func makeRoom(
-    _ files: inout LogFiles<Storage>, for work: (inout LogFiles<Storage>) throws(StorageError) -> Void
-  ) throws(StorageError) -> Bool {
-    var hasWarned = false
-    while true {
-      do throws(StorageError) {
-        try work(&files)
-        if hasWarned { logger.notice("there is room again: writes go on") }
-        return true
-      } catch {
-        guard case .full = error else { throw error }
-        if !hasWarned { logger.error("\(error.shortage): writes wait until there is room", metadata: ["error": "\(error)"]) }
-        hasWarned = true
-      }
-      let (cut, isClosed) = inbox.withLockedValue { inbox in
-        defer { inbox.cut = nil }
-        return (inbox.cut, inbox.isClosed)
-      }
-      if isClosed { return false }
-      if let cut { try files.cut(through: cut) } else { sleepThread(fullDiskPause) }
+extension LogQueue.Step {
+  fileprivate var needsRoom: Bool {
+    switch self {
+    case .save, .append: true
+    case .sync, .cut, .read: false
     }
   }
 }

@@ -111,9 +111,7 @@ struct NodeStart<Machine: StateMachine> {
     let inbox = EventInbox<Machine>(eventLoop: eventLoop)
     let log = LogWorker(files: parts.files.log, thread: threads.log, metrics: metrics, pulse: pulse, logger: logger) { report in
       switch report {
-      case .identitySaved: inbox.post(.identitySaved)
-      case .written(let sequence): inbox.post(.written(through: sequence))
-      case .read(let request, let result): inbox.post(.logRead(request, result))
+      case .done(let report): inbox.post(ReplicaEvent(report))
       case .failed(let text): inbox.post(.storageFailed(text))
       }
     }

@@ -19,6 +19,8 @@ extension Snapshots {
     var retryAt: Instant = .never
     /// After so many vain tries; each waits twice as long as the one before.
     var retries = 0
+    /// Nothing was heard of the peer when the next try was planned: it need not wait once there is.
+    var peerIsAway = false
 
     init(peer: NodeID) { self.peer = peer }
 
@@ -109,6 +111,11 @@ extension ReplicaControl {
   private mutating func planRetry(of index: Int, now: Instant) {
     let doublings = min(snapshots.transfers[index].retries, Self.mostRetryDoublings)
     snapshots.transfers[index].retryAt = now + settings.raft.electionTimeout * (1 << Int64(doublings))
+    snapshots.transfers[index].peerIsAway = !isHeardOf(snapshots.transfers[index].peer, now: now)
+  }
+
+  private func isHeardOf(_ peer: NodeID, now: Instant) -> Bool {
+    raft?.followers.contains { $0.id == peer && now - $0.lastContact < settings.raft.electionTimeout } ?? false
   }
 
   /// As many blocks as fit in the window; one, while it is not known how many there are, or whether any gets through.
@@ -148,7 +155,12 @@ extension ReplicaControl {
     guard !snapshots.transfers.isEmpty else { return }
     let raft = raft
     endTransfers(into: &effects) { !(raft?.isSendingSnapshot(to: $0.peer) ?? false) }
-    for index in snapshots.transfers.indices where snapshots.transfers[index].retryAt <= now {
+    for index in snapshots.transfers.indices {
+      if snapshots.transfers[index].peerIsAway, isHeardOf(snapshots.transfers[index].peer, now: now) {
+        snapshots.transfers[index].retries = 0
+        snapshots.transfers[index].retryAt = now
+      }
+      guard snapshots.transfers[index].retryAt <= now else { continue }
       let transfer = snapshots.transfers[index]
       snapshots.transfers[index].retries += 1
       // Past the last block there is nothing to ask for but the answer: the last block, once more, brings it.

@@ -89,8 +89,8 @@ import WriteAheadLog
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
       for index in LogIndex(2)...50 { bench.worker.submit(identity: nil, writes: [bench.write(index...index)], cut: nil) }
-      #expect(try await bench.has(.identitySaved))
-      #expect(try await bench.has(.written(through: 50)))
+      #expect(try await bench.has(.done(.identitySaved)))
+      #expect(try await bench.has(.done(.written(through: 50))))
       try await bench.stop()
       #expect(try bench.recovered()?.last.index == 50)
     }
@@ -101,7 +101,7 @@ import WriteAheadLog
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...100)], cut: nil)
       try await bench.stop()
-      #expect(bench.reports.withLockedValue { $0 } == [.identitySaved, .written(through: 100)])
+      #expect(bench.reports.withLockedValue { $0 } == [.done(.identitySaved), .done(.written(through: 100))])
       bench.worker.submit(identity: nil, writes: [bench.write(101...101)], cut: nil)
       #expect(try bench.recovered()?.last.index == 100)
     }
@@ -111,7 +111,7 @@ import WriteAheadLog
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .failed("Input/output error") }
       bench.worker.submit(identity: nil, writes: [bench.write(2...2)], cut: nil)
       #expect(try await eventually { bench.reports.withLockedValue { $0.count } == 3 })
@@ -133,7 +133,7 @@ import WriteAheadLog
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .full }
       // More than was made ready beforehand, so that it needs room.
       let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
@@ -141,7 +141,7 @@ import WriteAheadLog
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.count } == 2)
       bench.disk.failure.withLockedValue { $0 = nil }
-      #expect(try await bench.has(.written(through: 2)))
+      #expect(try await bench.has(.done(.written(through: 2))))
       try await bench.stop()
       #expect(try bench.recovered()?.last.index == 2)
     }
@@ -151,7 +151,7 @@ import WriteAheadLog
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.cannotOpen.withLockedValue { $0 = .tooManyFiles }
       // More than the first segment has room for.
       let large = (2...4).map { Entry(index: $0, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 3 << 20)[...]) }
@@ -159,7 +159,7 @@ import WriteAheadLog
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.count } == 2, "it is no failure, and nothing is acknowledged")
       bench.disk.cannotOpen.withLockedValue { $0 = nil }
-      #expect(try await bench.has(.written(through: 4)))
+      #expect(try await bench.has(.done(.written(through: 4))))
       try await bench.stop()
       #expect(try bench.recovered()?.last.index == 4)
     }
@@ -174,7 +174,7 @@ import WriteAheadLog
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
       #expect(try await eventually { pulse.health().logWriting.map { $0 > .milliseconds(100) } ?? false })
       bench.disk.failure.withLockedValue { $0 = nil }
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       #expect(try await eventually { pulse.health().logWriting == nil })
       try await bench.stop()
     }
@@ -188,7 +188,7 @@ import WriteAheadLog
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.isEmpty })
       bench.disk.failure.withLockedValue { $0 = nil }
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       try await bench.stop()
       #expect(try bench.recovered()?.last.index == 1)
     }
@@ -198,7 +198,7 @@ import WriteAheadLog
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
       bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
-      #expect(try await bench.has(.written(through: 1)))
+      #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .full }
       let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
       bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)

@@ -49,6 +49,16 @@ import Testing
     #expect(cluster.violations.isEmpty)
   }
 
+  /// However long the leader would have waited for its next try.
+  @Test(arguments: [1, 700, 1900, 4000, 7700, 15_100])
+  func aPeerThatComesBackIsNotKeptWaiting(away: Int64) throws {
+    let (cluster, lagging, _) = try Self.lagging(seed: 2)
+    cluster.run(for: .milliseconds(away))
+    cluster.network.heal()
+    #expect(cluster.run(within: .milliseconds(1200)) { Self.hasCaughtUp(lagging, in: cluster) })
+    #expect(Self.installs(lagging, in: cluster) == 1)
+  }
+
   @Test(arguments: 1...8 as ClosedRange<UInt64>) func throughLossAndDuplication(seed: UInt64) throws {
     let (cluster, lagging, _) = try Self.lagging(seed: seed)
     cluster.network.heal()

@@ -4,79 +4,52 @@ import WriteAheadLog
 
 /// The threads beside a replica: one writes the log, one works on snapshots. Each does one thing at a time, and takes its time.
 extension SimulatedCluster {
-  /// How long the log's thread waits before it looks for room on a full disk again.
-  private static var fullDiskPause: Nanoseconds { .milliseconds(200) }
-
   // MARK: The log's thread
 
-  /// Everything that waits becomes one write, and one sync that takes its time.
+  /// Does what waits, up to the step that takes time.
   func beginLog(_ number: Int) {
-    let node = nodes[number]
-    guard let process = node.process, process.logWork == nil, !process.waitsForRoom else { return }
-    guard process.identity != nil || !process.writes.isEmpty || process.cut != nil || !process.logReads.isEmpty else { return }
-    var work = SimulatedProcess<Machine>.LogWork()
-    do throws(StorageError) {
-      if let record = process.identity {
-        guard try makeRoom(process, number, for: { log throws(StorageError) in try log.save(record) }) else { return }
-        work.savesIdentity = true
-        process.identity = nil
+    guard let process = nodes[number].process, process.logStep == nil, !process.waitsForRoom else { return }
+    while let step = process.logQueue.next() {
+      if step.takesTime {
+        process.logStep = step
+        return queue.plan(.logDone(node: number, generation: nodes[number].generation), at: now + syncTime(of: nodes[number]))
       }
-      if let last = process.writes.last {
-        guard try makeRoom(process, number, for: { log throws(StorageError) in try log.append(process.writes) }) else { return }
-        work.through = last.sequence
-        process.writes = []
-      }
-    } catch {
-      return storageFailed(number, error)
-    }
-    auditDisk(of: number)
-    work.cut = process.cut
-    process.cut = nil
-    work.logReads = process.logReads
-    process.logReads = []
-    process.logWork = work
-    queue.plan(.logDone(node: number, generation: node.generation), at: now + syncTime(of: node))
-  }
-
-  /// False if the disk is full: the thread makes what room it may, and tries again later.
-  private func makeRoom(
-    _ process: SimulatedProcess<Machine>, _ number: Int, for work: (inout LogFiles<SimulatedDisk>) throws(StorageError) -> Void
-  ) throws(StorageError) -> Bool {
-    do throws(StorageError) {
-      try work(&process.log)
-      return true
-    } catch {
-      guard case .full = error else { throw error }
-      if let cut = process.cut { try process.log.cut(through: cut) }
-      process.cut = nil
-      process.waitsForRoom = true
-      queue.plan(.logRetry(node: number, generation: nodes[number].generation), at: now + Self.fullDiskPause)
-      return false
+      guard carryOut(step, number, process) else { return }
     }
   }
 
   func finishLog(_ number: Int) {
-    let node = nodes[number]
-    guard let process = node.process, let work = process.logWork else { return }
-    process.logWork = nil
-    do throws(StorageError) {
-      if work.through != nil { try process.log.sync() }
-      if let cut = work.cut { try process.log.cut(through: cut) }
-    } catch {
-      return storageFailed(number, error)
-    }
-    auditDisk(of: number)
-    let now = node.clock.local(now)
-    if work.savesIdentity { process.replica.step(.identitySaved, now: now, into: &process.effects) }
-    if let through = work.through {
-      judge.wrote(number, through: through, now: self.now)
-      auditConfirmation(of: number)
-      process.replica.step(.written(through: through), now: now, into: &process.effects)
-    }
-    for request in work.logReads {
-      process.replica.step(.logRead(request, process.log.read(request)), now: now, into: &process.effects)
-    }
+    guard let process = nodes[number].process, let step = process.logStep else { return }
+    process.logStep = nil
+    var goesOn = carryOut(step, number, process)
+    // What follows needs no event of its own: it took its time together with this.
+    while goesOn, let next = process.logQueue.next(), next.goesTogether(with: step) { goesOn = carryOut(next, number, process) }
     endTurn(of: number)
+  }
+
+  /// Whether the thread goes on: not if it waits for room, nor if the log has failed.
+  private func carryOut(_ step: LogQueue.Step, _ number: Int, _ process: SimulatedProcess<Machine>) -> Bool {
+    do throws(StorageError) {
+      let report = try process.log.perform(step)
+      process.logQueue.finish(step)
+      auditDisk(of: number)
+      guard let report else { return true }
+      if case .written(let sequence) = report {
+        judge.wrote(number, through: sequence, now: now)
+        auditConfirmation(of: number)
+      }
+      process.replica.step(ReplicaEvent(report), now: nodes[number].clock.local(now), into: &process.effects)
+      return true
+    } catch {
+      guard case .full = error else {
+        storageFailed(number, error)
+        return false
+      }
+      if process.logQueue.foundNoRoom(for: step) == .goOn { return true }
+      process.waitsForRoom = true
+      queue.plan(.logRetry(node: number, generation: nodes[number].generation), at: now + LogQueue.pause)
+      return false
+    }
   }
 
   /// The node answers what waits, and its process ends.
@@ -129,5 +102,21 @@ extension SimulatedCluster {
     }
     observe(event)
     step(number, event)
+  }
+}
+
+extension LogQueue.Step {
+  /// What only reaches the page cache does not.
+  fileprivate var takesTime: Bool {
+    if case .append = self { return false }
+    return true
+  }
+
+  /// A sync is what a disk takes long for; the rest of the same batch is done in that time.
+  fileprivate func goesTogether(with step: LogQueue.Step) -> Bool {
+    switch self {
+    case .cut, .read: if case .save = step { false } else { true }
+    case .save, .append, .sync: false
+    }
   }
 }

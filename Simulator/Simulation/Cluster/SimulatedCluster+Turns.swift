@@ -70,10 +70,7 @@ extension SimulatedCluster {
       if case .contradiction(let text) = notice { judge.report(.stateMachineSafety, "\(names[number]): \(text)", at: now) }
       if trace != nil { trace?.add(.note(node: number, notice.shortText(name: name)), at: now) }
     }
-    process.identity = effects.identity ?? process.identity
-    process.writes += effects.writes
-    process.cut = effects.cut ?? process.cut
-    process.logReads += effects.logReads
+    process.logQueue.add(identity: effects.identity, writes: effects.writes, cut: effects.cut, reads: effects.logReads)
     for work in effects.snapshots { process.lanes[work.isForPeers ? 1 : 0].work.append(work) }
     let replies = effects.replies
     effects.removeAll()

@@ -97,12 +97,9 @@ final class SimulatedProcess<Machine: StateMachine> {
   /// The threads that work on snapshots: one writes, one reads for peers.
   @exclusivity(unchecked) var lanes: [SnapshotLane]
   /// What waits for the log's thread.
-  @exclusivity(unchecked) var identity: IdentityRecord?
-  @exclusivity(unchecked) var writes: [LogWrite] = []
-  @exclusivity(unchecked) var cut: LogIndex?
-  @exclusivity(unchecked) var logReads: [EntriesRequest] = []
+  @exclusivity(unchecked) var logQueue = LogQueue()
   /// What the log's thread is at.
-  @exclusivity(unchecked) var logWork: LogWork?
+  @exclusivity(unchecked) var logStep: LogQueue.Step?
   /// It found the disk full, and tries again later.
   @exclusivity(unchecked) var waitsForRoom = false
   /// What was stepped since the last turn ended: as much as the cluster hands in itself.
@@ -117,14 +114,6 @@ final class SimulatedProcess<Machine: StateMachine> {
   @exclusivity(unchecked) var traced: ConsensusState?
   /// The moment of the world for which a tick is planned.
   @exclusivity(unchecked) var plannedTick: Instant = .never
-
-  struct LogWork {
-    var savesIdentity = false
-    /// The last write of the batch that waits for its sync.
-    var through: UInt64?
-    var cut: LogIndex?
-    var logReads: [EntriesRequest] = []
-  }
 
   struct SnapshotLane {
     var files: SnapshotFiles<Machine, SimulatedDisk>

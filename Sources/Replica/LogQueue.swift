@@ -1,0 +1,153 @@
+import Raft
+import WriteAheadLog
+
+/// What waits for a node's identity and log, and the order in which it is done.
+///
+/// The owner has one thread for this work, or what stands for one. It asks for the `next` step, has `LogFiles` perform it, and says how that
+/// went. So a server and a simulation do the same, whatever their threads are.
+///
+/// All that waits when the work begins goes together: first the identity, then one write and one sync of all entries, then what makes the
+/// log shorter, then what peers lack. What comes meanwhile waits for the next time. The queue holds what a replica lets be on its way to the
+/// disk: its entries are bounded by `Settings.maximumUncommittedBytes`, and of reads there is one for each peer.
+public struct LogQueue: Sendable {
+  public enum Step: Sendable {
+    case save(IdentityRecord)
+    /// Into the page cache.
+    case append([LogWrite])
+    /// Makes durable what was appended, up to the write of this number.
+    case sync(through: UInt64)
+    case cut(through: LogIndex)
+    case read(EntriesRequest)
+  }
+
+  /// What to do after a step that found no room on the disk.
+  public enum Shortage: Sendable, Equatable {
+    /// There is something that makes room, or needs none: go on with `next`.
+    case goOn
+    /// Nothing but to wait: go on with `next` after `LogQueue.pause`.
+    case wait
+  }
+
+  private struct Batch {
+    var identity: IdentityRecord?
+    var writes: [LogWrite] = []
+    var isAppended = false
+    var cut: LogIndex?
+    var reads: [EntriesRequest] = []
+
+    var isEmpty: Bool { identity == nil && writes.isEmpty && cut == nil && reads.isEmpty }
+  }
+
+  /// How long to wait for room on a full disk before trying again.
+  public static let pause = Nanoseconds.milliseconds(200)
+
+  private var waiting = Batch()
+  private var current = Batch()
+  /// A step found no room: what makes room, or needs none, goes before it.
+  private var lacksRoom = false
+  /// Bytes of entries that are not durable yet.
+  public private(set) var bytes = 0
+
+  public init() {}
+
+  /// Writes that the work under way makes durable together.
+  public var writesUnderWay: Int { current.writes.count }
+  public var isEmpty: Bool { current.isEmpty && waiting.isEmpty }
+
+  /// Adds what one turn of a replica asks for.
+  public mutating func add(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?, reads: [EntriesRequest]) {
+    waiting.identity = identity ?? waiting.identity
+    waiting.writes += writes
+    if let cut { waiting.cut = max(waiting.cut ?? 0, cut) }
+    waiting.reads += reads
+    bytes += Self.bytes(of: writes)
+  }
+
+  /// What to do now; `nil` if nothing waits. The same again until `finish` says that it is done.
+  public mutating func next() -> Step? {
+    if current.isEmpty { swap(&current, &waiting) }
+    if lacksRoom, let step = withoutRoom { return step }
+    if let identity = current.identity { return .save(identity) }
+    if let last = current.writes.last { return current.isAppended ? .sync(through: last.sequence) : .append(current.writes) }
+    return withoutRoom
+  }
+
+  /// What was asked for latest is no less urgent: it is all the room that there may be.
+  private var withoutRoom: Step? {
+    if let cut = current.cut { return .cut(through: cut) }
+    return current.reads.first.map { .read($0) }
+  }
+
+  /// The step is done.
+  public mutating func finish(_ step: Step) {
+    switch step {
+    case .save: current.identity = nil
+    case .append: current.isAppended = true
+    case .sync:
+      bytes -= Self.bytes(of: current.writes)
+      current.writes = []
+      current.isAppended = false
+    case .cut: current.cut = nil
+    case .read: current.reads.removeFirst()
+    }
+    // A step that needs room was done, or one that may have made some: the one that lacked it is tried again.
+    if case .read = step { return }
+    lacksRoom = false
+  }
+
+  /// The step found no room on the disk, and changed nothing that doing it again would not do. That is a state and not a failure.
+  public mutating func foundNoRoom(for step: Step) -> Shortage {
+    if case .cut = step { return .wait }
+    lacksRoom = true
+    if let cut = waiting.cut {
+      current.cut = max(current.cut ?? 0, cut)
+      waiting.cut = nil
+    }
+    current.reads += waiting.reads
+    waiting.reads = []
+    return withoutRoom == nil ? .wait : .goOn
+  }
+
+  private static func bytes(of writes: [LogWrite]) -> Int {
+    writes.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.record.count } }
+  }
+}
+
+/// What came of a step.
+public enum LogReport: Sendable, Equatable {
+  case identitySaved
+  case written(through: UInt64)
+  case read(EntriesRequest, Result<LogPiece, StorageError>)
+}
+
+extension ReplicaEvent {
+  public init(_ report: LogReport) {
+    switch report {
+    case .identitySaved: self = .identitySaved
+    case .written(let sequence): self = .written(through: sequence)
+    case .read(let request, let result): self = .logRead(request, result)
+    }
+  }
+}
+
+extension LogFiles {
+  /// Does a step. It throws `.full` if the disk has no room for it: see `LogQueue.foundNoRoom`. Any other error is the last of this log.
+  public mutating func perform(_ step: LogQueue.Step) throws(StorageError) -> LogReport? {
+    switch step {
+    case .save(let record):
+      try save(record)
+      return .identitySaved
+    case .append(let writes):
+      try append(writes)
+      return nil
+    case .sync(let sequence):
+      try sync()
+      return .written(through: sequence)
+    case .cut(let index):
+      try cut(through: index)
+      return nil
+    case .read(let request):
+      return .read(request, read(request))
+    }
+  }
+}
