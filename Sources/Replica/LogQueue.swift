@@ -3,12 +3,12 @@ import WriteAheadLog
 
 /// What waits for a node's identity and log, and the order in which it is done.
 ///
-/// The owner has one thread for this work, or what stands for one. It asks for the `next` step, has `LogFiles` perform it, and says how that
-/// went. So a server and a simulation do the same, whatever their threads are.
+/// The owner has one thread for this work, or what stands for one. It asks for the `next` step, has `LogFiles` perform it, and says how
+/// that went. So a server and a simulation do the same, whatever their threads are.
 ///
-/// All that waits when the work begins goes together: first the identity, then one write and one sync of all entries, then what makes the
-/// log shorter, then what peers lack. What comes meanwhile waits for the next time. The queue holds what a replica lets be on its way to the
-/// disk: its entries are bounded by `Settings.maximumUncommittedBytes`, and of reads there is one for each peer.
+/// All that waits when the work begins goes together: first the identity, then one write and one sync of all entries, then what makes
+/// the log shorter, then what peers lack. What comes meanwhile waits for the next time. The queue holds what a replica lets be on its way
+/// to the disk: its entries are bounded by `Settings.maximumUncommittedBytes`, and of reads there is one for each peer.
 public struct LogQueue: Sendable {
   public enum Step: Sendable {
     case save(IdentityRecord)
@@ -72,7 +72,7 @@ public struct LogQueue: Sendable {
     return withoutRoom
   }
 
-  /// What was asked for latest is no less urgent: it is all the room that there may be.
+  /// What can be done while the disk is full: it makes room, or needs none.
   private var withoutRoom: Step? {
     if let cut = current.cut { return .cut(through: cut) }
     return current.reads.first.map { .read($0) }
