@@ -76,7 +76,6 @@ import Testing
         log usual
         snapshots 8000
         starts 0s
-        turns 0s
         end 0s
         core a
         0s operation 1 on a within 1s
