@@ -49,6 +49,8 @@ extension Story {
     scale.valueBytes = 3000
     scale.keys = 60
     scale.linkKilobytes = random.pick([0, 300, 1000])
+    // What waits at the sender waits in its order.
+    if scale.linkKilobytes > 0 { scale.linksKeepOrder = true }
   }
 
   /// Mostly as it comes; now and then much of something.
