@@ -10,7 +10,7 @@ struct ExhaustiveCommand: ParsableCommand {
     commandName: "exhaustive", abstract: "Walk through every state that a small cluster can come to.",
     discussion: """
       Every order of deliveries, completed writes and faults that the budgets allow, breadth first, up to names of nodes and values; \
-      every state is judged. A violation is told as a shortest path. \
+      every state is checked. A violation is told as a shortest path. \
       Exit status 0: no violation; 1: a violation; 64: the command line makes no sense.
       """)
 

@@ -4,7 +4,9 @@ import Simulation
 struct SeedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Run one seed, and say what happened; on a violation, the events too.",
-    discussion: "Exit status 0: no violation; 1: a judge found something; 64: the command line makes no sense, or a file cannot be written."
+    discussion: """
+      Exit status 0: no violation; 1: a checker found something; 64: the command line makes no sense, or a file cannot be written.
+      """
   )
 
   @Option(help: "The seed.") var seed: UInt64
@@ -25,7 +27,7 @@ struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay", abstract: "Run a story that was written down, by --story, by shrink or by hand.",
     discussion: """
-      Exit status 0: no violation; 1: a judge found something; 64: the command line makes no sense, the file is no story, or a file \
+      Exit status 0: no violation; 1: a checker found something; 64: the command line makes no sense, the file is no story, or a file \
       cannot be read or written.
       """)
 

@@ -4,7 +4,7 @@ import Simulation
 
 struct ShrinkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "shrink", abstract: "Make a failing story as short as can be, as long as the same judge finds something wrong.",
+    commandName: "shrink", abstract: "Make a failing story as short as can be, as long as the same checker finds something wrong.",
     discussion: """
       Leaves out nodes, faults and operations, and makes what is left simpler, sooner and shorter. The short story is printed with \
       what came of each step, and then what happened; it is written to --story, or else to short-SEED.story.
@@ -28,7 +28,7 @@ struct ShrinkCommand: ParsableCommand {
   func run() throws {
     let began = Date()
     let story = try file.map(StoryOptions.read) ?? Story(seed: seed ?? 0, nodes: nodes)
-    guard var shrinker = Shrinker(story, maximumRuns: runs, judge: { $0.run().violations.first }) else {
+    guard var shrinker = Shrinker(story, maximumRuns: runs, checker: { $0.run().violations.first }) else {
       print("the story does not fail")
       throw ExitCode(2)
     }

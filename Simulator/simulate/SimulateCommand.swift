@@ -3,7 +3,7 @@ import ArgumentParser
 
 @main struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "simulate", abstract: "Break whole clusters, in virtual time, and judge what they do.",
+    commandName: "simulate", abstract: "Break whole clusters, in virtual time, and checker what they do.",
     discussion: """
       Each seed is one run: nodes, network, faults and load are drawn from it, and the same seed gives the same run: \
       `simulate --seed N` is short for `simulate run --seed N`.

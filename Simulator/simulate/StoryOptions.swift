@@ -25,7 +25,7 @@ struct StoryOptions: ParsableArguments {
   /// - Parameters:
   ///   - replay: the command that does it again.
   ///   - shrink: the command that makes it short.
-  /// - Throws: `ExitCode.failure` if a judge found something wrong.
+  /// - Throws: `ExitCode.failure` if a checker found something wrong.
   func run(_ story: Story, replay: String, shrink: String) throws {
     if let path = self.story { try Self.write(story.text, to: path) }
     let began = Date()
@@ -75,11 +75,11 @@ struct StoryOptions: ParsableArguments {
       (name: "simulated", value: TraceText.lasting(report.virtualTime)), (name: "fingerprint", value: report.fingerprintText),
     ]
     if let violation = report.violations.first {
-      facts.append((name: "judge", value: violation.judge.rawValue))
+      facts.append((name: "checker", value: violation.checker.rawValue))
       facts.append((name: "found", value: violation.text))
     }
     facts.append((name: "replay", value: replay))
-    let title = report.violations.first.map { "\($0.judge.rawValue) violated" } ?? "A run without violation"
+    let title = report.violations.first.map { "\($0.checker.rawValue) violated" } ?? "A run without violation"
     return TracePage(title: title, facts: facts, trace: trace)
   }
 

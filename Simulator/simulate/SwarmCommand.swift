@@ -9,7 +9,7 @@ struct SwarmCommand: ParsableCommand {
     discussion: """
       Without --minutes, --seconds and --runs it takes a minute. The totals name the faults that never happened, the frames that were \
       never sent and the branches of the code that were never reached, so that one sees what the runs did not reach.
-      Exit status 0: no violation, and operations succeeded; 1: a judge found something, or no operation succeeded; 64: the command line \
+      Exit status 0: no violation, and operations succeeded; 1: a checker found something, or no operation succeeded; 64: the command line \
       makes no sense.
       """)
 
@@ -109,7 +109,7 @@ private final class Board: Sendable {
   private static func line(_ violation: Violation, _ report: RunReport, _ totals: Totals) -> String {
     let at = Double(violation.at.nanoseconds / 1_000_000) / 1000
     let simulated = (totals.virtualSeconds * 10).rounded() / 10
-    return "violation: seed=\(report.seed) judge=\(violation.judge.rawValue) at=\(at)s "
+    return "violation: seed=\(report.seed) checker=\(violation.checker.rawValue) at=\(at)s "
       + "run=\(totals.runs) simulated=\(simulated)s: \(violation.text)"
   }
 }

@@ -28,13 +28,13 @@ public struct KeyValueStore: Sendable {
   /// `consistency` does not matter.
   public func perform(
     _ request: Request, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
-  ) async throws(StoreError) -> Answer {
+  ) async throws(StoreError) -> Response {
     do {
       try request.validate()
     } catch {
       throw .keyValue(error)
     }
-    let result: Result<Answer, KeyValueError>
+    let result: Result<Response, KeyValueError>
     do {
       result =
         request.isReadOnly
@@ -90,9 +90,9 @@ public struct KeyValueStore: Sendable {
   /// Does one of two lists of requests, depending on what is there, as one change. A transaction that only reads goes by a view.
   public func transaction(
     _ request: TransactionRequest, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
-  ) async throws(StoreError) -> (succeeded: Bool, responses: [Response], revision: Revision) {
+  ) async throws(StoreError) -> (succeeded: Bool, responses: [OperationResult], revision: Revision) {
     let answer = try await perform(.transaction(request), consistency: consistency, timeout: timeout)
-    guard case .transaction(let succeeded, let responses) = answer.response else { throw Self.mismatch }
+    guard case .transaction(let succeeded, let responses) = answer.result else { throw Self.mismatch }
     return (succeeded, responses, answer.revision)
   }
 

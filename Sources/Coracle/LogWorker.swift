@@ -45,10 +45,10 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
   }
 
   /// What one turn of the replica asks for: see `LogQueue`.
-  func submit(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?, reads: [EntriesRequest] = []) {
+  func submit(identity: IdentityRecord?, writes: [LogWrite], compact: LogIndex?, reads: [EntriesRequest] = []) {
     let mustWake = inbox.withLockedValue { inbox in
       guard !inbox.isClosed else { return false }
-      inbox.queue.add(identity: identity, writes: writes, cut: cut, reads: reads)
+      inbox.queue.add(identity: identity, writes: writes, compact: compact, reads: reads)
       metrics.logQueueBytes.record(inbox.queue.bytes)
       guard !inbox.queue.isEmpty else { return false }
       defer { inbox.isAwake = true }
@@ -79,7 +79,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
           finish(step, after: .now() - writing)
           if let result { report(.done(result)) }
           if lacksRoom, step.needsRoom {
-            logger.notice("there is room again: writes go on")
+            logger.diagnostic("there is room again: writes go on")
             lacksRoom = false
           }
           if !lacksRoom { pulse.logBegan() }
@@ -123,7 +123,7 @@ extension LogQueue.Step {
   fileprivate var needsRoom: Bool {
     switch self {
     case .save, .append: true
-    case .sync, .cut, .read: false
+    case .sync, .compact, .read: false
     }
   }
 }

@@ -108,7 +108,7 @@ public final class Node<Machine: StateMachine>: Service {
   /// A view of the state that is as fresh as asked for.
   public func read(
     _ consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
-  ) async throws(RequestError) -> FreshView<Machine.View> {
+  ) async throws(RequestError) -> ReadResult<Machine.View> {
     let deadline = Self.deadline(in: timeout)
     return try await request(bytes: 0) { driver, completion in
       driver.read(consistency, deadline: deadline, completion)
@@ -126,7 +126,7 @@ public final class Node<Machine: StateMachine>: Service {
   /// `read` for callers on `eventLoop`, where the completion is called too, exactly once.
   public func read(
     _ consistency: Consistency, timeout: Duration = .seconds(5),
-    completion: @escaping (Result<FreshView<Machine.View>, RequestError>) -> Void
+    completion: @escaping (Result<ReadResult<Machine.View>, RequestError>) -> Void
   ) {
     _ = driver.value.read(consistency, deadline: Self.deadline(in: timeout), completion)
   }

@@ -17,7 +17,7 @@ public struct NodeConfiguration: Sendable {
   /// Most connections to and from peers, whoever they are.
   public static let maximumPeerConnections = {
     let limits = PeerTransport.Limits()
-    return limits.inboundConnections + limits.strangers + limits.links
+    return limits.inboundConnections + limits.unknownPeers + limits.links
   }()
 
   /// Most bytes of a name.

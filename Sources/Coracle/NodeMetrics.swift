@@ -18,7 +18,7 @@ enum CloseReason: String, CaseIterable {
   case noMemory = "no_memory"
   case stalled, idle
   /// No frame of a member came over it in time.
-  case stranger
+  case wrongCluster
   case tooManyConnections = "too_many_connections"
   case failed
 }

@@ -14,7 +14,7 @@ struct NodeStart<Machine: StateMachine> {
     let disk: PosixDisk
     let files: Files
     let transport: NIOLoopBound<PeerTransport>
-    let replica: Replica<Machine>
+    let replica: ReplicaCore<Machine>
   }
 
   let eventLoop: any EventLoop
@@ -42,7 +42,7 @@ struct NodeStart<Machine: StateMachine> {
       let (transport, address) = try await listen()
       let replica = try makeReplica(files, address)
       let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
-      logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
+      logger.diagnostic("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
       return (driver, address)
     } catch {
       files.log.close()
@@ -133,14 +133,14 @@ struct NodeStart<Machine: StateMachine> {
     return driver
   }
 
-  private func makeReplica(_ files: Files, _ address: HostPort) throws(StartError) -> Replica<Machine> {
-    let contact = Contact(
+  private func makeReplica(_ files: Files, _ address: HostPort) throws(StartError) -> ReplicaCore<Machine> {
+    let peerInfo = PeerInfo(
       name: configuration.name, peerAddress: (configuration.advertisedPeerAddress ?? address).description,
       clientAddress: configuration.advertisedClientAddress,
       initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) })
     do {
-      return try Replica(
-        identity: files.identity, contact: contact, recovered: files.recovered, snapshot: files.snapshot,
+      return try ReplicaCore(
+        identity: files.identity, peerInfo: peerInfo, recovered: files.recovered, snapshot: files.snapshot,
         snapshotBytes: files.snapshotBytes, machine: files.machine, settings: configuration.settings, seed: .random(in: .min ... .max),
         now: ReplicaDriver<Machine>.now)
     } catch {

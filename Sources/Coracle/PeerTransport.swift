@@ -15,12 +15,12 @@ final class PeerTransport {
   struct Limits {
     /// Bytes of one frame of a member.
     var frameSize = Frame.maximumSize
-    /// Bytes of one frame before the first one of a member: that, and an introduction, are small.
+    /// Bytes of one frame before the first one of a member: that, and a bootstrap message, are small.
     var firstFrameSize = 64 << 10
     /// Connections of members that they opened; for one more, the one that was not used for longest is closed.
     var inboundConnections = 64
     /// Connections that others opened and over which no frame of a member has come yet; for one more, the oldest is closed.
-    var strangers = 16
+    var unknownPeers = 16
     /// How long such a connection has for that.
     var firstFrameTime = TimeAmount.seconds(5)
     /// Addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
@@ -52,8 +52,8 @@ final class PeerTransport {
 
   private var listener: (any Channel)?
   private var connections: [UInt64: PeerConnection] = [:]
-  private var links: [String: PeerLink] = [:]
-  private var outbound: [UInt64: PeerLink] = [:]
+  private var links: [String: PeerDialer] = [:]
+  private var outbound: [UInt64: PeerDialer] = [:]
   private var lastConnection: UInt64 = 0
   private var unflushed: [PeerConnection] = []
   private var sweeper: RepeatedTask?
@@ -137,10 +137,10 @@ final class PeerTransport {
 
   func flushLater(_ connection: PeerConnection) { unflushed.append(connection) }
 
-  private func link(to address: String) -> PeerLink? {
+  private func link(to address: String) -> PeerDialer? {
     if let link = links[address] { return link }
     guard links.count < limits.links else { return nil }
-    let link = PeerLink(address: address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
+    let link = PeerDialer(address: address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
     links[address] = link
     return link
   }
@@ -152,7 +152,7 @@ final class PeerTransport {
   }
 
   /// Resolves the name anew each time: a peer may have moved.
-  private func dial(_ link: PeerLink) {
+  private func dial(_ link: PeerDialer) {
     let address: HostPort
     do {
       address = try HostPort(link.address)
@@ -184,8 +184,8 @@ final class PeerTransport {
 
   private func accept(_ channel: any Channel) throws {
     let connection = try adopt(channel, isInbound: true)
-    let strangers = connections.values.filter { $0.isInbound && !$0.isMembers && $0 !== connection }
-    if strangers.count >= limits.strangers { evict(strangers.min { $0.id < $1.id }) }
+    let unknownPeers = connections.values.filter { $0.isInbound && !$0.isMembers && $0 !== connection }
+    if unknownPeers.count >= limits.unknownPeers { evict(unknownPeers.min { $0.id < $1.id }) }
   }
 
   /// A frame of a member came over this connection, the first one.
@@ -234,7 +234,7 @@ final class PeerTransport {
     if let link = outbound.removeValue(forKey: connection.id) { disconnected(link, ChannelError.eof) }
   }
 
-  private func disconnected(_ link: PeerLink, _ error: any Error) {
+  private func disconnected(_ link: PeerDialer, _ error: any Error) {
     link.disconnected(now: .now())
     if link.failures == 1, !isClosed {
       logger.info("peer cannot be reached, trying on", metadata: ["address": "\(link.address)", "error": "\(error)"])
@@ -249,7 +249,7 @@ final class PeerTransport {
         metrics.closed(.stalled)
         connection.close()
       } else if connection.isInbound, !connection.isMembers, now - connection.openedAt >= limits.firstFrameTime {
-        metrics.closed(.stranger)
+        metrics.closed(.wrongCluster)
         connection.close()
       } else if now - connection.lastUse >= limits.idleTime {
         metrics.closed(.idle)

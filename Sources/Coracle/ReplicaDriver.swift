@@ -12,7 +12,7 @@ import WriteAheadLog
 /// log batch, one write per peer connection and one run of answers.
 final class ReplicaDriver<Machine: StateMachine> {
   typealias OnOutput = (Result<Machine.Output, RequestError>) -> Void
-  typealias OnView = (Result<FreshView<Machine.View>, RequestError>) -> Void
+  typealias OnView = (Result<ReadResult<Machine.View>, RequestError>) -> Void
 
   private enum Completion {
     case proposal(OnOutput)
@@ -20,7 +20,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   }
 
   private let eventLoop: any EventLoop
-  private var replica: Replica<Machine>
+  private var replica: ReplicaCore<Machine>
   private let transport: PeerTransport
   private let log: LogWorker<PosixDisk>
   private let snapshots: SnapshotWorkers<Machine, PosixDisk>
@@ -44,7 +44,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private var cluster: ClusterID?
 
   init(
-    replica: Replica<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
+    replica: ReplicaCore<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
     snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
     pulse: NodePulse, onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
@@ -149,8 +149,8 @@ final class ReplicaDriver<Machine: StateMachine> {
   /// on its own disk. Clients wait for their answers; followers do not wait to hear what is committed.
   private func carryOut() {
     if let record = running.identity { cluster = record.cluster }
-    if running.identity != nil || !running.writes.isEmpty || running.cut != nil || !running.logReads.isEmpty {
-      log.submit(identity: running.identity, writes: running.writes, cut: running.cut, reads: running.logReads)
+    if running.identity != nil || !running.writes.isEmpty || running.compact != nil || !running.logReads.isEmpty {
+      log.submit(identity: running.identity, writes: running.writes, compact: running.compact, reads: running.logReads)
     }
     for reply in running.replies { answer(reply) }
     for (destination, frame) in running.frames { transport.send(frame, to: destination) }
@@ -158,7 +158,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     if let cluster {
       for work in running.snapshots { snapshots.submit(work, cluster: cluster) }
     }
-    for notice in running.notices { take(notice) }
+    for diagnostic in running.diagnostics { take(diagnostic) }
   }
 
   private func publish() {
@@ -196,7 +196,7 @@ final class ReplicaDriver<Machine: StateMachine> {
       if case .proposal(let done) = completions.removeValue(forKey: request) { done(.success(output)) }
     case .view(let request, let view, _, let staleness):
       if case .read(let done) = completions.removeValue(forKey: request) {
-        done(.success(FreshView(view: view, staleness: staleness.map { .nanoseconds($0) })))
+        done(.success(ReadResult(view: view, staleness: staleness.map { .nanoseconds($0) })))
       }
     case .failed(let request, let error):
       fail(request, error)
@@ -211,11 +211,11 @@ final class ReplicaDriver<Machine: StateMachine> {
     }
   }
 
-  private func take(_ notice: Notice) {
-    if case .refusedByCluster(let text) = notice { return fail(.refusedByCluster(text)) }
-    if case .contradiction(let text) = notice { return fail(.contradiction(text)) }
-    if case .becameLeader = notice { metrics.elections.increment() }
-    logger.log(level: notice.level, "\(notice.text)", metadata: notice.metadata)
+  private func take(_ diagnostic: Diagnostic) {
+    if case .refusedByCluster(let text) = diagnostic { return fail(.refusedByCluster(text)) }
+    if case .contradiction(let text) = diagnostic { return fail(.contradiction(text)) }
+    if case .becameLeader = diagnostic { metrics.elections.increment() }
+    logger.log(level: diagnostic.level, "\(diagnostic.text)", metadata: diagnostic.metadata)
   }
 
   // MARK: Stopping

@@ -206,7 +206,7 @@ final class GatewayHandler: ChannelInboundHandler {
     }
   }
 
-  // MARK: Answer
+  // MARK: Response
 
   private func answer(_ response: GatewayResponse, to request: HTTPRequestHead, mayKeepAlive: Bool, _ context: ChannelHandlerContext) {
     var long = LongAnswer(response: response, request: request, mayKeepAlive: mayKeepAlive, until: .now() + TimeAmount(settings.answerWait))

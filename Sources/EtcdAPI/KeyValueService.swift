@@ -37,11 +37,11 @@ public struct ServiceHealth: Sendable, Hashable {
 
 /// An answer, and what it is worth.
 public struct ServedAnswer: Sendable, Hashable {
-  public var answer: Answer
+  public var answer: Response
   /// For how long this node has not heard from a leader, when it answered a serializable read; `nil` for a fresh answer.
   public var staleness: Duration?
 
-  public init(_ answer: Answer, staleness: Duration? = nil) {
+  public init(_ answer: Response, staleness: Duration? = nil) {
     self.answer = answer
     self.staleness = staleness
   }

@@ -18,7 +18,7 @@ struct ResponseBody: Sendable {
     workingBytes = 0
   }
 
-  init(_ answer: Answer, _ status: ServiceStatus, chunkBytes: Int) {
+  init(_ answer: Response, _ status: ServiceStatus, chunkBytes: Int) {
     text = []
     self.answer = AnswerText(answer, status)
     self.chunkBytes = chunkBytes
@@ -50,7 +50,7 @@ private struct AnswerText: Sendable {
   /// Bytes of a value that are written at once; whole triples, so that base64 goes on without padding.
   private static let valueBytes = 48 << 10
 
-  private var reader: AnswerReader
+  private var reader: ResponseReader
   private var json = JSONWriter()
   /// The array of pairs that is open.
   private var hasPairs = false
@@ -59,8 +59,8 @@ private struct AnswerText: Sendable {
   private var value: (pair: StoredPair, offset: Int)?
   private var isEnding = false
 
-  init(_ answer: Answer, _ status: ServiceStatus) {
-    reader = AnswerReader(answer)
+  init(_ answer: Response, _ status: ServiceStatus) {
+    reader = ResponseReader(answer)
     json.openObject()
     json.header(status, revision: answer.revision)
   }
@@ -88,7 +88,7 @@ private struct AnswerText: Sendable {
     return true
   }
 
-  private mutating func write(_ part: AnswerReader.Part) {
+  private mutating func write(_ part: ResponseReader.Part) {
     switch part {
     case .pair(let pair): write(pair)
     case .rangeEnd(let more, let count):
@@ -114,7 +114,7 @@ private struct AnswerText: Sendable {
     }
   }
 
-  private mutating func open(_ operation: AnswerReader.Operation, _ revision: Revision) {
+  private mutating func open(_ operation: ResponseReader.Operation, _ revision: Revision) {
     json.openObject()
     switch operation {
     case .range: json.openObject("response_range")

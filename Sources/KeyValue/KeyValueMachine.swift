@@ -3,7 +3,7 @@ import Replica
 
 /// The key-value store as replicated state: commands are encoded `Request`s, the answers those of etcd.
 public struct KeyValueMachine: StateMachine {
-  public typealias Output = Result<Answer, KeyValueError>
+  public typealias Output = Result<Response, KeyValueError>
 
   var state = KeyValueView()
   /// While a snapshot has come in part only.

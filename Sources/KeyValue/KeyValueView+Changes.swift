@@ -2,13 +2,13 @@ import ByteCoding
 
 extension KeyValueView {
   /// Does a request, or changes nothing and says why not.
-  mutating func perform(_ request: Request) -> Result<Answer, KeyValueError> {
+  mutating func perform(_ request: Request) -> Result<Response, KeyValueError> {
     var cost = Cost()
     return perform(request, &cost)
   }
 
   /// - Parameter cost: Gets what the request looks at.
-  mutating func perform(_ request: Request, _ cost: inout Cost) -> Result<Answer, KeyValueError> {
+  mutating func perform(_ request: Request, _ cost: inout Cost) -> Result<Response, KeyValueError> {
     if case .range(let request) = request { return answer(request) }
     do throws(KeyValueError) {
       try request.validate()
@@ -16,7 +16,7 @@ extension KeyValueView {
       // A copy makes the changes copy nodes, so it is kept only for those who look at it.
       let response = perform(step, before: step.readsRevision ? self : nil)
       if response.isChange { revision += 1 }
-      return .success(Answer(revision: revision, stored: response))
+      return .success(Response(revision: revision, stored: response))
     } catch {
       return .failure(error)
     }
@@ -81,7 +81,7 @@ extension KeyValueView {
   }
 
   /// - Parameter before: the store before the first change, for reads that name its revision.
-  private mutating func perform(_ step: Step, before: KeyValueView?) -> StoredResponse {
+  private mutating func perform(_ step: Step, before: KeyValueView?) -> StoredResult {
     switch step {
     case .range(let request):
       return .range(request.revision > 0 ? (before ?? self).select(request) : select(request))
@@ -90,14 +90,14 @@ extension KeyValueView {
     case .delete(let request):
       return delete(request)
     case .transaction(let succeeded, let steps):
-      var responses: [StoredResponse] = []
+      var responses: [StoredResult] = []
       responses.reserveCapacity(steps.count)
       for step in steps { responses.append(perform(step, before: before)) }
       return .transaction(succeeded: succeeded, responses)
     }
   }
 
-  private mutating func put(_ request: PutRequest) -> StoredResponse {
+  private mutating func put(_ request: PutRequest) -> StoredResult {
     let revision = revision + 1
     var previous: Item?
     tree.update(request.key[...]) { found in
@@ -110,7 +110,7 @@ extension KeyValueView {
     return .put(previous: request.previous ? previous : nil)
   }
 
-  private mutating func delete(_ request: DeleteRequest) -> StoredResponse {
+  private mutating func delete(_ request: DeleteRequest) -> StoredResult {
     let ranks = tree.ranks(of: request.range)
     var previous: StoredRange?
     if request.previous, !ranks.isEmpty {

@@ -3,18 +3,18 @@ import ByteCoding
 extension KeyValueView {
   /// Answers a read. Only the present revision is kept, so one before is compacted. O(log n): the answer's pairs are made when it is
   /// looked at.
-  public func answer(_ request: RangeRequest) -> Result<Answer, KeyValueError> {
+  public func answer(_ request: RangeRequest) -> Result<Response, KeyValueError> {
     do throws(KeyValueError) {
       try Request.range(request).validate()
       try check(request)
-      return .success(Answer(revision: revision, stored: .range(select(request))))
+      return .success(Response(revision: revision, stored: .range(select(request))))
     } catch {
       return .failure(error)
     }
   }
 
   /// Answers a request without changing the store: for a transaction that only reads. What another one would change is lost.
-  public func answer(_ request: Request) -> Result<Answer, KeyValueError> {
+  public func answer(_ request: Request) -> Result<Response, KeyValueError> {
     if case .range(let request) = request { return answer(request) }
     var copy = self
     return copy.perform(request)

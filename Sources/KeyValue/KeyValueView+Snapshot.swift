@@ -21,11 +21,11 @@ extension KeyValueView: SnapshotSource {
     /// A pair that does not fit into the preferred size any more begins a block, and one that is larger still has a block of its own.
     public mutating func next() -> [UInt8]? {
       guard header != nil || pending != nil else { return nil }
-      var writer = ByteWriter(capacity: SnapshotBlock.preferredSize)
+      var writer = ByteWriter(capacity: SnapshotBlockSize.preferred)
       header?.write(to: &writer)
       var isEmpty = header == nil
       header = nil
-      while let item = pending, isEmpty || writer.count + item.encodedCount <= SnapshotBlock.preferredSize {
+      while let item = pending, isEmpty || writer.count + item.encodedCount <= SnapshotBlockSize.preferred {
         item.write(to: &writer)
         isEmpty = false
         pending = items.next()

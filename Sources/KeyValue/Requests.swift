@@ -186,17 +186,17 @@ public struct RangeResponse: Hashable, Sendable {
   }
 }
 
-/// What a request did. `revision` in `Answer` is the store's after it.
-public enum Response: Hashable, Sendable {
+/// What a request did. `revision` in `Response` is the store's after it.
+public enum OperationResult: Hashable, Sendable {
   case range(RangeResponse)
   case put(previous: KeyValuePair?)
   case delete(count: Int64, previous: [KeyValuePair])
-  indirect case transaction(succeeded: Bool, responses: [Response])
+  indirect case transaction(succeeded: Bool, responses: [OperationResult])
 }
 
-extension Response {
+extension OperationResult {
   /// Whether it changed the store. In a transaction, what comes after the first change has the new revision, what comes before the old one.
-  public var isChange: Bool { StoredResponse(self).isChange }
+  public var isChange: Bool { StoredResult(self).isChange }
 }
 
 /// A request that cannot be done. Nothing was changed; the same request fails again.

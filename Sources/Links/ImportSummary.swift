@@ -40,7 +40,7 @@ public struct ImportSummary: Hashable, Sendable {
 
 extension ImportSummary.Outcome {
   /// What became of a row, from what became of its create. Visits and time of a link that was there already stay as they are.
-  public init(of row: LinkRow, _ creation: Links.Creation) {
+  public init(of row: LinkRow, _ creation: LinkShortener.Creation) {
     switch creation {
     case .created: self = .created
     case .exists(let existing): self = existing.link.target == row.target ? .same : .refused(.taken(row.slug))

@@ -3,15 +3,15 @@ import KeyValue
 /// A request to the store, and what its answer means: the two belong together, and the way between them is the caller's.
 public struct Operation<Asked: Sendable, Outcome: Sendable>: Sendable {
   public let request: Asked
-  private let interpret: @Sendable (Answer) throws(LinkError) -> Outcome
+  private let interpret: @Sendable (Response) throws(LinkError) -> Outcome
 
-  init(_ request: Asked, interpret: @escaping @Sendable (Answer) throws(LinkError) -> Outcome) {
+  init(_ request: Asked, interpret: @escaping @Sendable (Response) throws(LinkError) -> Outcome) {
     self.request = request
     self.interpret = interpret
   }
 
   /// - Throws: `LinkError.unexpectedAnswer` for the answer to something else, `LinkError.damaged` for what cannot be read.
-  public func outcome(of answer: Answer) throws(LinkError) -> Outcome { try interpret(answer) }
+  public func outcome(of answer: Response) throws(LinkError) -> Outcome { try interpret(answer) }
 }
 
 /// A change: goes through the log.
@@ -20,13 +20,13 @@ public typealias LinkChange<Outcome: Sendable> = Operation<Request, Outcome>
 /// A question: a node may answer it alone if a stale answer will do.
 public typealias LinkQuery<Outcome: Sendable> = Operation<RangeRequest, Outcome>
 
-extension Response {
+extension OperationResult {
   func range() throws(LinkError) -> RangeResponse {
     guard case .range(let range) = self else { throw .unexpectedAnswer }
     return range
   }
 
-  func transaction() throws(LinkError) -> (succeeded: Bool, responses: [Response]) {
+  func transaction() throws(LinkError) -> (succeeded: Bool, responses: [OperationResult]) {
     guard case .transaction(let succeeded, let responses) = self else { throw .unexpectedAnswer }
     return (succeeded, responses)
   }

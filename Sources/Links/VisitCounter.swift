@@ -128,9 +128,9 @@ extension VisitCounter {
 extension VisitCounter {
   /// The answer to the last request. Afterwards `nextRequest` goes on.
   /// - Throws: `LinkError.unexpectedAnswer`; the batch stays as it was, and the same request may be sent again.
-  public mutating func receive(_ answer: Answer) throws(LinkError) {
+  public mutating func receive(_ answer: Response) throws(LinkError) {
     guard let current = batch else { return }
-    let (succeeded, responses) = try answer.response.transaction()
+    let (succeeded, responses) = try answer.result.transaction()
     switch current.step {
     case .read:
       batch = try prepared(current, from: responses)
@@ -167,7 +167,7 @@ extension VisitCounter {
   }
 
   /// The batch with totals from what was read, without links that are gone; `nil` if none is left.
-  private mutating func prepared(_ current: Batch, from responses: [Response]) throws(LinkError) -> Batch? {
+  private mutating func prepared(_ current: Batch, from responses: [OperationResult]) throws(LinkError) -> Batch? {
     let fence = try fenceState(in: responses)
     guard responses.count == 1 + 2 * current.entries.count else { throw .unexpectedAnswer }
     var next = current
@@ -194,7 +194,7 @@ extension VisitCounter {
   }
 
   /// Revision 0 and no value before the owner's first flush.
-  private func fenceState(in responses: [Response]) throws(LinkError) -> (revision: Revision, value: Value?) {
+  private func fenceState(in responses: [OperationResult]) throws(LinkError) -> (revision: Revision, value: Value?) {
     guard let first = responses.first else { throw .unexpectedAnswer }
     let pair = try first.range().pairs.first
     return (pair?.modRevision ?? 0, pair?.value)

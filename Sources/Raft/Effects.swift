@@ -15,7 +15,7 @@ public struct Effects: Sendable {
   public var snapshotBlocks: [IncomingBlock] = []
   /// Answers of a peer to which this leader sends a snapshot.
   public var snapshotProgress: [(peer: NodeID, position: LogPosition, next: Int)] = []
-  /// Peers that need a snapshot from this leader: what they lack is no longer in the log. See `Raft.snapshotIndex(neededBy:)`.
+  /// Peers that need a snapshot from this leader: what they lack is no longer in the log. See `RaftCore.snapshotIndex(neededBy:)`.
   public var snapshotNeeded: [NodeID] = []
   /// To be read from the disk, for peers that lag far behind. Answered by `entriesRead` or `entriesUnavailable`.
   public var entriesNeeded: [EntriesRequest] = []

@@ -1,4 +1,4 @@
-/// What a turn asks of the disk. Writes are made in the order of their numbers; `Raft.persisted(through:)` says how far they are durable.
+/// What a turn asks of the disk. They are made in the order of their numbers; `RaftCore.persisted(through:)` says how far they are durable.
 /// Within one write the hard state is durable before the entries are written.
 public struct LogWrite: Sendable {
   /// Grows by one from write to write, from 1 at each start.

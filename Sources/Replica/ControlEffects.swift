@@ -2,7 +2,7 @@ import ByteCoding
 import Raft
 import WriteAheadLog
 
-/// What `ReplicaControl` wants done. All of it is for the owner of the replica; answers and snapshot work pass `Replica` on their way,
+/// What `ReplicaControl` wants done. All of it is for the owner of the replica; answers and snapshot work pass `ReplicaCore` on their way,
 /// which adds the state that they are about.
 @usableFromInline
 struct ControlEffects {
@@ -25,10 +25,10 @@ struct ControlEffects {
 
   @usableFromInline var identity: IdentityRecord?
   @usableFromInline var writes: [LogWrite] = []
-  @usableFromInline var cut: LogIndex?
+  @usableFromInline var compact: LogIndex?
   @usableFromInline var logReads: [EntriesRequest] = []
   @usableFromInline var frames: [(to: Destination, frame: [UInt8])] = []
-  @usableFromInline var notices: [Notice] = []
+  @usableFromInline var diagnostics: [Diagnostic] = []
   @usableFromInline var frameVerdict = FrameVerdict.unknown
   @usableFromInline var answers: [Answer] = []
   @usableFromInline var snapshots: [Work] = []
@@ -43,10 +43,10 @@ struct ControlEffects {
   mutating func removeAll() {
     identity = nil
     writes.clear()
-    cut = nil
+    compact = nil
     logReads.clear()
     frames.clear()
-    notices.clear()
+    diagnostics.clear()
     answers.clear()
     snapshots.clear()
   }

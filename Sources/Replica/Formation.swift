@@ -3,14 +3,14 @@ import WriteAheadLog
 
 /// How nodes that know each other's names become a cluster of random identities, once, and never twice.
 ///
-/// Each waits until it knows everybody's identity, then promises the configuration that follows from them, durably: a node promises one
-/// configuration in its life. The cluster is formed when all have promised the same. As that takes everybody, a member that lost its disk
-/// meanwhile, and comes back as somebody else, can never bring a second cluster about: someone has promised the first one already.
+/// Each node waits until it knows every identity, then casts a durable bootstrap vote for the configuration that follows: one vote
+/// in its life. The cluster is formed when the vote is unanimous. So a member that lost its disk meanwhile, and returns with a new
+/// identity, can never bring about a second cluster: some node has voted for the first one already.
 struct Formation: Sendable {
   enum Step: Equatable {
     case wait
-    /// Make this promise durable, then call `promised`.
-    case promise(Configuration)
+    /// Make this vote durable, then call `voted`.
+    case castVote(Configuration)
     case form(Configuration)
     /// Something is wrong, perhaps elsewhere: the text is for the log.
     case doubt(String)
@@ -21,90 +21,90 @@ struct Formation: Sendable {
   private struct Peer {
     let name: String
     var member: Member
-    var promise: ClusterID?
+    var vote: ClusterID?
   }
 
   private let id: NodeID
-  private let contact: Contact
-  private(set) var promise: Configuration?
+  private let peerInfo: PeerInfo
+  private(set) var vote: Configuration?
   /// On its way to the disk: no other can be made any more.
-  private var isPromising = false
+  private var isVoting = false
   private var peers: [Peer] = []
 
-  init(identity: IdentityRecord, contact: Contact) {
+  init(identity: IdentityRecord, peerInfo: PeerInfo) {
     id = identity.node
-    self.contact = contact
-    if case .promised(let configuration) = identity.phase { promise = configuration }
+    self.peerInfo = peerInfo
+    if case .voted(let configuration) = identity.phase { vote = configuration }
   }
 
   private var own: Member {
-    Member(id: id, name: contact.name, peerAddress: contact.peerAddress, clientAddress: contact.clientAddress)
+    Member(id: id, name: peerInfo.name, peerAddress: peerInfo.peerAddress, clientAddress: peerInfo.clientAddress)
   }
 
-  private var names: [String] { contact.initialCluster.map(\.name).sorted() }
+  private var names: [String] { peerInfo.initialCluster.map(\.name).sorted() }
 
-  var introduction: Introduction {
-    Introduction(
-      name: contact.name, peerAddress: contact.peerAddress, clientAddress: contact.clientAddress, names: names,
-      phase: promise.map { .promised($0) } ?? .undecided)
+  var bootstrap: BootstrapMessage {
+    BootstrapMessage(
+      name: peerInfo.name, peerAddress: peerInfo.peerAddress, clientAddress: peerInfo.clientAddress, names: names,
+      phase: vote.map { .voted($0) } ?? .undecided)
   }
 
   /// Those that have not shown themselves, or have not agreed yet.
   var awaited: [String] {
-    names.filter { name in name != contact.name && peers.first { $0.name == name }?.promise == nil }
+    names.filter { name in name != peerInfo.name && peers.first { $0.name == name }?.vote == nil }
   }
 
-  mutating func receive(_ introduction: Introduction, from peer: NodeID) -> Step {
-    if case .formed(let configuration) = introduction.phase { return join(configuration) }
-    guard introduction.names == names, names.contains(introduction.name), introduction.name != contact.name else {
-      return introduction.name == contact.name ? .doubt(Self.twoOfOneName(contact.name)) : .doubt(Self.otherNames(introduction.name))
+  mutating func receive(_ bootstrap: BootstrapMessage, from peer: NodeID) -> Step {
+    if case .formed(let configuration) = bootstrap.phase { return join(configuration) }
+    guard bootstrap.names == names, names.contains(bootstrap.name), bootstrap.name != peerInfo.name else {
+      return bootstrap.name == peerInfo.name ? .doubt(Self.twoOfOneName(peerInfo.name)) : .doubt(Self.otherNames(bootstrap.name))
     }
     let member = Member(
-      id: peer, name: introduction.name, peerAddress: introduction.peerAddress, clientAddress: introduction.clientAddress)
-    let index = peers.firstIndex { $0.name == introduction.name } ?? peers.count
-    if index == peers.count { peers.append(Peer(name: introduction.name, member: member)) }
+      id: peer, name: bootstrap.name, peerAddress: bootstrap.peerAddress, clientAddress: bootstrap.clientAddress)
+    let index = peers.firstIndex { $0.name == bootstrap.name } ?? peers.count
+    if index == peers.count { peers.append(Peer(name: bootstrap.name, member: member)) }
     peers[index].member = member
-    peers[index].promise = nil
-    if case .promised(let configuration) = introduction.phase {
-      peers[index].promise = configuration.digest
-      // Somebody was first, and counted on this very node: its promise is as good as ours.
-      if promise == nil, !isPromising, configuration.member(id)?.name == contact.name { return makePromise(configuration) }
+    peers[index].vote = nil
+    if case .voted(let configuration) = bootstrap.phase {
+      peers[index].vote = configuration.digest
+      // Somebody was first, and counted on this very node: its vote is as good as ours.
+      if vote == nil, !isVoting, configuration.member(id)?.name == peerInfo.name { return castVote(configuration) }
     }
     return next()
   }
 
-  /// The promise is durable.
-  mutating func promised(_ configuration: Configuration) -> Step {
-    promise = configuration
+  /// The vote is durable.
+  mutating func voted(_ configuration: Configuration) -> Step {
+    vote = configuration
     return next()
   }
 
   /// What follows from what is known.
   mutating func next() -> Step {
-    guard let promise else {
+    guard let vote else {
       let members = [own] + peers.map(\.member)
-      return members.count == names.count && !isPromising ? makePromise(Configuration(voters: members)) : .wait
+      return members.count == names.count && !isVoting ? castVote(Configuration(voters: members)) : .wait
     }
-    for peer in peers where promise.voters.first(where: { $0.name == peer.name })?.id != peer.member.id {
+    for peer in peers where vote.voters.first(where: { $0.name == peer.name })?.id != peer.member.id {
       return .refused(Self.changedIdentity(peer.name))
     }
-    if let other = peers.first(where: { $0.promise != nil && $0.promise != promise.digest }) {
-      return .refused(Self.promisedOtherwise(other.name))
+    if let other = peers.first(where: { $0.vote != nil && $0.vote != vote.digest }) {
+      return .refused(Self.votedOtherwise(other.name))
     }
-    let agreed = peers.filter { $0.promise == promise.digest }.count + 1
-    return agreed == promise.voters.count ? .form(promise) : .wait
+    let agreed = peers.filter { $0.vote == vote.digest }.count + 1
+    return agreed == vote.voters.count ? .form(vote) : .wait
   }
 
-  private mutating func makePromise(_ configuration: Configuration) -> Step {
-    isPromising = true
-    return .promise(configuration)
+  private mutating func castVote(_ configuration: Configuration) -> Step {
+    isVoting = true
+    return .castVote(configuration)
   }
 
-  /// Others say that the cluster is formed: then this node has promised it, or is none of its members.
+  /// Others say that the cluster is formed: then this node has voted for it, or is none of its members.
   private func join(_ configuration: Configuration) -> Step {
-    if let promise { return promise == configuration ? .form(configuration) : .refused(Self.otherCluster(contact.name)) }
-    guard configuration.voters.contains(where: { $0.name == contact.name }) else { return .refused(Self.notAMember(contact.name)) }
-    return .refused(Self.lostItsDisk(contact.name))
+    if let vote { return vote == configuration ? .form(configuration) : .refused(Self.otherCluster(peerInfo.name)) }
+    guard configuration.voters.contains(where: { $0.name == peerInfo.name }) else { return .refused(Self.notAMember(peerInfo.name)) }
+    return .refused(Self.lostItsDisk(peerInfo.name))
   }
 
   // MARK: What the operator reads
@@ -127,7 +127,7 @@ struct Formation: Sendable {
       + "directories, and start them again."
   }
 
-  private static func promisedOtherwise(_ name: String) -> String {
+  private static func votedOtherwise(_ name: String) -> String {
     "\(name) agreed to form another cluster than this node: flags or addresses changed while the cluster was being formed. Nothing was "
       + "stored yet: stop all nodes, delete their data directories, and start them again."
   }

@@ -7,9 +7,9 @@ import Raft
 struct Frame: Equatable, Sendable {
   enum Body: Equatable, Sendable {
     case message(Message)
-    case introduction(Introduction)
+    case bootstrap(BootstrapMessage)
     /// The sender is of another cluster, and wants no part of this.
-    case stranger
+    case wrongCluster
     /// Says who sends what will follow. The first on each connection to a member, so that the receiver knows whose the large ones are.
     case greeting
   }
@@ -17,7 +17,7 @@ struct Frame: Equatable, Sendable {
   /// Before the cluster is formed there is none.
   let cluster: ClusterID?
   let from: NodeID
-  /// Introductions are for whoever answers at the address.
+  /// Bootstrap messages are for whoever answers at the address.
   let to: NodeID?
   let body: Body
 
@@ -33,8 +33,8 @@ struct Frame: Equatable, Sendable {
     writer.write(to?.rawValue ?? 0)
     switch body {
     case .message(let message): message.encode(into: &writer)
-    case .introduction(let introduction): introduction.encode(into: &writer)
-    case .stranger, .greeting: break
+    case .bootstrap(let bootstrap): bootstrap.encode(into: &writer)
+    case .wrongCluster, .greeting: break
     }
     writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
     return writer.bytes
@@ -71,8 +71,8 @@ struct Frame: Equatable, Sendable {
     guard from.rawValue != 0 else { throw MalformedBytes("frame: no sender") }
     let body: Body
     switch kind {
-    case 1: body = .introduction(try Introduction(from: &reader))
-    case 2: body = .stranger
+    case 1: body = .bootstrap(try BootstrapMessage(from: &reader))
+    case 2: body = .wrongCluster
     case 3: body = .greeting
     default: body = .message(try Message(kind: kind, from: from, to: to, reader: &reader))
     }
@@ -83,8 +83,8 @@ struct Frame: Equatable, Sendable {
 
   private var kind: UInt8 {
     switch body {
-    case .introduction: 1
-    case .stranger: 2
+    case .bootstrap: 1
+    case .wrongCluster: 2
     case .greeting: 3
     case .message(let message): message.kind
     }

@@ -16,7 +16,7 @@ public struct LogQueue: Sendable {
     case append([LogWrite])
     /// Makes durable what was appended, up to the write of this number.
     case sync(through: UInt64)
-    case cut(through: LogIndex)
+    case compact(through: LogIndex)
     case read(EntriesRequest)
   }
 
@@ -32,10 +32,10 @@ public struct LogQueue: Sendable {
     var identity: IdentityRecord?
     var writes: [LogWrite] = []
     var isAppended = false
-    var cut: LogIndex?
+    var compact: LogIndex?
     var reads: [EntriesRequest] = []
 
-    var isEmpty: Bool { identity == nil && writes.isEmpty && cut == nil && reads.isEmpty }
+    var isEmpty: Bool { identity == nil && writes.isEmpty && compact == nil && reads.isEmpty }
   }
 
   /// How long to wait for room on a full disk before trying again.
@@ -55,10 +55,10 @@ public struct LogQueue: Sendable {
   public var isEmpty: Bool { current.isEmpty && waiting.isEmpty }
 
   /// Adds what one turn of a replica asks for.
-  public mutating func add(identity: IdentityRecord?, writes: [LogWrite], cut: LogIndex?, reads: [EntriesRequest]) {
+  public mutating func add(identity: IdentityRecord?, writes: [LogWrite], compact: LogIndex?, reads: [EntriesRequest]) {
     waiting.identity = identity ?? waiting.identity
     waiting.writes += writes
-    if let cut { waiting.cut = max(waiting.cut ?? 0, cut) }
+    if let compact { waiting.compact = max(waiting.compact ?? 0, compact) }
     waiting.reads += reads
     bytes += Self.bytes(of: writes)
   }
@@ -74,7 +74,7 @@ public struct LogQueue: Sendable {
 
   /// What can be done while the disk is full: it makes room, or needs none.
   private var withoutRoom: Step? {
-    if let cut = current.cut { return .cut(through: cut) }
+    if let compact = current.compact { return .compact(through: compact) }
     return current.reads.first.map { .read($0) }
   }
 
@@ -87,7 +87,7 @@ public struct LogQueue: Sendable {
       bytes -= Self.bytes(of: current.writes)
       current.writes = []
       current.isAppended = false
-    case .cut: current.cut = nil
+    case .compact: current.compact = nil
     case .read: current.reads.removeFirst()
     }
     // A step that needs room was done, or one that may have made some: the one that lacked it is tried again.
@@ -97,11 +97,11 @@ public struct LogQueue: Sendable {
 
   /// The step found no room on the disk, and changed nothing that doing it again would not do. That is a state and not a failure.
   public mutating func foundNoRoom(for step: Step) -> Shortage {
-    if case .cut = step { return .wait }
+    if case .compact = step { return .wait }
     lacksRoom = true
-    if let cut = waiting.cut {
-      current.cut = max(current.cut ?? 0, cut)
-      waiting.cut = nil
+    if let compact = waiting.compact {
+      current.compact = max(current.compact ?? 0, compact)
+      waiting.compact = nil
     }
     current.reads += waiting.reads
     waiting.reads = []
@@ -143,8 +143,8 @@ extension LogFiles {
     case .sync(let sequence):
       try sync()
       return .written(through: sequence)
-    case .cut(let index):
-      try cut(through: index)
+    case .compact(let index):
+      try compact(through: index)
       return nil
     case .read(let request):
       return .read(request, read(request))

@@ -120,7 +120,7 @@ extension Message {
     let number = Int(try reader.readUInt32())
     let last = try reader.readBool()
     let block = try reader.readPrefixed()
-    guard block.count <= SnapshotBlock.maximumSize else { throw MalformedBytes("snapshot block: \(block.count) bytes") }
+    guard block.count <= SnapshotBlockSize.maximum else { throw MalformedBytes("snapshot block: \(block.count) bytes") }
     return .snapshotBlock(descriptor, number: number, block: block, last: last, file: file)
   }
 

@@ -39,7 +39,7 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   }
 
   private mutating func recover(_ disk: Storage, _ owner: StorageIdentity, _ options: LogOptions) throws(StorageError) {
-    var (log, found) = try WriteAheadLog.open(disk, identity: owner, options: options)
+    var (log, found) = try LogStore.open(disk, identity: owner, options: options)
     repairs += found.repairs
     let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found) { reader throws(StorageError) in
       try Machine(restoring: reader)
@@ -77,7 +77,7 @@ public struct LogFiles<Storage: Disk> {
   private let disk: Storage
   private let options: LogOptions
   private var identity: IdentityRecord
-  private var log: WriteAheadLog<Storage>?
+  private var log: LogStore<Storage>?
 
   init(disk: Storage, identity: IdentityRecord, options: LogOptions) {
     self.disk = disk
@@ -85,7 +85,7 @@ public struct LogFiles<Storage: Disk> {
     self.options = options
   }
 
-  mutating func adopt(_ log: WriteAheadLog<Storage>) { self.log = log }
+  mutating func adopt(_ log: LogStore<Storage>) { self.log = log }
 
   /// Bytes that the log takes on the disk.
   public var bytesOnDisk: Int { log?.bytesOnDisk ?? 0 }
@@ -126,7 +126,7 @@ public struct LogFiles<Storage: Disk> {
     }
   }
 
-  public mutating func cut(through index: LogIndex) throws(StorageError) { try log?.cut(through: index) }
+  public mutating func compact(through index: LogIndex) throws(StorageError) { try log?.compact(through: index) }
 
   public mutating func close() {
     log?.close()
@@ -136,7 +136,7 @@ public struct LogFiles<Storage: Disk> {
   private mutating func openIfNeeded() throws(StorageError) {
     if case .some = log { return }
     guard let cluster = identity.cluster else { throw .refused(what: "an entry before the node belongs to a cluster") }
-    log = try WriteAheadLog.open(disk, identity: StorageIdentity(node: identity.node, cluster: cluster), options: options).0
+    log = try LogStore.open(disk, identity: StorageIdentity(node: identity.node, cluster: cluster), options: options).0
   }
 }
 

@@ -97,9 +97,9 @@ extension ReplicaControl {
     snapshots.bytesApplied = 0
     snapshots.refusal = nil
     effects.snapshots.append(.removeOlder(than: descriptor))
-    effects.cut = index
+    effects.compact = index
     loseSight(upTo: descriptor.position.term, into: &effects)
-    effects.notices.append(.snapshotInstalled(index))
+    effects.diagnostics.append(.snapshotInstalled(index))
     return true
   }
 

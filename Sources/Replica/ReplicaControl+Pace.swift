@@ -38,7 +38,7 @@ extension ReplicaControl {
   /// Looks how the followers fare, once in two heartbeat intervals, and at each heartbeat allows what may be taken until the next.
   mutating func setPace(now: Instant, into effects: inout ControlEffects) {
     guard raft?.role == .leader else {
-      if pace.limit != nil { effects.notices.append(.fullSpeed) }
+      if pace.limit != nil { effects.diagnostics.append(.fullSpeed) }
       return pace = Pace()
     }
     if now - pace.lastLook >= 2 * settings.raft.heartbeatInterval {
@@ -71,10 +71,10 @@ extension ReplicaControl {
     let limit = newLimit(for: followers, now: now)
     if limit?.follower != pace.limit?.follower {
       if let limit {
-        effects.notices.append(
+        effects.diagnostics.append(
           .slowsDown(limit.follower, bytesPerSecond: limit.bytes * Int(1_000_000_000 / settings.raft.heartbeatInterval)))
       } else {
-        effects.notices.append(.fullSpeed)
+        effects.diagnostics.append(.fullSpeed)
         raft?.step(.allowProposals(bytes: .max), now: now, into: &consensus)
       }
     }

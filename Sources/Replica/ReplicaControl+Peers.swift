@@ -5,7 +5,7 @@ import WriteAheadLog
 /// Frames in and out, and the forming of the cluster.
 extension ReplicaControl {
   /// How often a node that waits for its cluster to form shows itself.
-  private static var introductionInterval: Nanoseconds { .milliseconds(200) }
+  private static var bootstrapInterval: Nanoseconds { .milliseconds(200) }
 
   @usableFromInline
   mutating func receive(_ bytes: Bytes, connection: UInt64, now: Instant, into effects: inout ControlEffects) {
@@ -21,15 +21,15 @@ extension ReplicaControl {
     guard frame.from != identity.node else { return }
     if isOfMember(frame) { effects.frameVerdict = .member }
     switch frame.body {
-    case .introduction(let introduction):
-      receive(introduction, from: frame.from, connection: connection, now: now, into: &effects)
+    case .bootstrap(let bootstrap):
+      receive(bootstrap, from: frame.from, connection: connection, now: now, into: &effects)
     case .greeting: break
-    case .stranger:
+    case .wrongCluster:
       refuse("node \(frame.from) belongs to another cluster: check its address in this cluster's configuration", now: now, into: &effects)
     case .message(let message):
       guard let cluster = identity.cluster, raft != nil else { return }
       guard frame.cluster == cluster else {
-        let answer = Frame(cluster: cluster, from: identity.node, to: frame.from, body: .stranger)
+        let answer = Frame(cluster: cluster, from: identity.node, to: frame.from, body: .wrongCluster)
         effects.frames.append((.connection(connection), answer.encoded()))
         return refuse(
           "frame of another cluster (\(frame.cluster?.description ?? "none")) from node \(frame.from)", now: now, into: &effects)
@@ -43,8 +43,8 @@ extension ReplicaControl {
 
   private func isOfMember(_ frame: Frame) -> Bool {
     if let cluster = frame.cluster, cluster == identity.cluster { return frame.to == nil || frame.to == identity.node }
-    guard formation != nil, case .introduction(let introduction) = frame.body else { return false }
-    return contact.initialCluster.contains { $0.name == introduction.name }
+    guard formation != nil, case .bootstrap(let bootstrap) = frame.body else { return false }
+    return peerInfo.initialCluster.contains { $0.name == bootstrap.name }
   }
 
   /// What to say first on a new connection to this address; `nil` as long as there is nobody to be a member with.
@@ -58,10 +58,10 @@ extension ReplicaControl {
   }
 
   /// One line a second at most: what a stranger sends must not fill the log.
-  private mutating func complain(_ notice: Notice, now: Instant, into effects: inout ControlEffects) {
+  private mutating func complain(_ diagnostic: Diagnostic, now: Instant, into effects: inout ControlEffects) {
     if let last = lastRefusalNotice, now - last < .milliseconds(1000) { return }
     lastRefusalNotice = now
-    effects.notices.append(notice)
+    effects.diagnostics.append(diagnostic)
   }
 
   /// Sends what may leave by now: the term that a message names, and the vote in it, are durable before anybody hears of them.
@@ -94,31 +94,31 @@ extension ReplicaControl {
   // MARK: Formation
 
   private mutating func receive(
-    _ introduction: Introduction, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ControlEffects
+    _ bootstrap: BootstrapMessage, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ControlEffects
   ) {
     if formation == nil {
       // Whoever asks is told who is a member: a latecomer goes on from there, a stranger learns that it is one.
-      if case .formed = introduction.phase { return }
+      if case .formed = bootstrap.phase { return }
       if let configuration = identity.phase.configuration {
-        effects.frames.append((.connection(connection), introductionFrame(.formed(configuration))))
+        effects.frames.append((.connection(connection), bootstrapFrame(.formed(configuration))))
       }
       return
     }
-    guard let step = formation?.receive(introduction, from: peer) else { return }
+    guard let step = formation?.receive(bootstrap, from: peer) else { return }
     take(step, now: now, into: &effects)
   }
 
   private mutating func take(_ step: Formation.Step, now: Instant, into effects: inout ControlEffects) {
     switch step {
     case .wait: break
-    case .promise(let configuration):
-      // Until it is durable the promise is not spoken of.
-      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .promised(configuration))
+    case .castVote(let configuration):
+      // Do not send it before it is durable.
+      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .voted(configuration))
       effects.identity = identity
     case .form(let configuration):
       formation = nil
-      raft = Raft(bootstrapping: configuration, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
-      effects.notices.append(.formed(configuration.digest))
+      raft = RaftCore(bootstrapping: configuration, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
+      effects.diagnostics.append(.formed(configuration.digest))
     case .doubt(let text): refuse(text, now: now, into: &effects)
     case .refused(let text):
       complain(.refusedByCluster(text), now: now, into: &effects)
@@ -127,21 +127,21 @@ extension ReplicaControl {
 
   @usableFromInline
   mutating func identitySaved(now: Instant, into effects: inout ControlEffects) {
-    guard case .promised(let configuration) = identity.phase, let step = formation?.promised(configuration) else { return }
-    nextIntroduction = now
+    guard case .voted(let configuration) = identity.phase, let step = formation?.voted(configuration) else { return }
+    nextBootstrap = now
     take(step, now: now, into: &effects)
   }
 
-  mutating func introduce(now: Instant, into effects: inout ControlEffects) {
-    nextIntroduction = now + Self.introductionInterval
+  mutating func sendBootstrap(now: Instant, into effects: inout ControlEffects) {
+    nextBootstrap = now + Self.bootstrapInterval
     if let step = formation?.next() { take(step, now: now, into: &effects) }
     guard let formation else { return }
-    for peer in contact.initialCluster where peer.name != contact.name {
-      effects.frames.append((.address(peer.peerAddress), introductionFrame(formation.introduction.phase)))
+    for peer in peerInfo.initialCluster where peer.name != peerInfo.name {
+      effects.frames.append((.address(peer.peerAddress), bootstrapFrame(formation.bootstrap.phase)))
     }
     guard formation.awaited != reportedAwaited else { return }
     reportedAwaited = formation.awaited
-    effects.notices.append(.waitingForMembers(formation.awaited))
+    effects.diagnostics.append(.waitingForMembers(formation.awaited))
   }
 
   /// The log exists from its first durable write on; from then on its absence is a loss.
@@ -149,17 +149,17 @@ extension ReplicaControl {
   mutating func written(through sequence: UInt64, now: Instant, into effects: inout ControlEffects) {
     durableSequence = max(durableSequence, sequence)
     raft?.step(.written(through: sequence), now: now, into: &consensus)
-    if raft != nil, case .promised(let configuration) = identity.phase {
+    if raft != nil, case .voted(let configuration) = identity.phase {
       identity = IdentityRecord(node: identity.node, name: identity.name, phase: .formed(configuration))
       effects.identity = identity
     }
   }
 
-  private func introductionFrame(_ phase: Introduction.Phase) -> [UInt8] {
-    let introduction = Introduction(
-      name: contact.name, peerAddress: contact.peerAddress, clientAddress: contact.clientAddress,
-      names: contact.initialCluster.map(\.name).sorted(), phase: phase)
-    return Frame(cluster: identity.cluster, from: identity.node, to: nil, body: .introduction(introduction)).encoded()
+  private func bootstrapFrame(_ phase: BootstrapMessage.Phase) -> [UInt8] {
+    let bootstrap = BootstrapMessage(
+      name: peerInfo.name, peerAddress: peerInfo.peerAddress, clientAddress: peerInfo.clientAddress,
+      names: peerInfo.initialCluster.map(\.name).sorted(), phase: phase)
+    return Frame(cluster: identity.cluster, from: identity.node, to: nil, body: .bootstrap(bootstrap)).encoded()
   }
 }
 
@@ -167,7 +167,7 @@ extension IdentityRecord.Phase {
   var configuration: Configuration? {
     switch self {
     case .undecided: nil
-    case .promised(let configuration), .formed(let configuration): configuration
+    case .voted(let configuration), .formed(let configuration): configuration
     }
   }
 }

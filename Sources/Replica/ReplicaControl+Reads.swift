@@ -69,7 +69,7 @@ extension ReplicaControl {
     _ id: RequestID, _ consistency: Consistency, deadline: Instant, now: Instant, into effects: inout ControlEffects
   ) {
     if consistency == .serializable, raft != nil, !isStopped {
-      let staleness = raft?.silence(now: now) ?? .max
+      let staleness = raft?.timeSinceLeaderContact(now: now) ?? .max
       return effects.answers.append(.view(id, index: appliedIndex, staleness: staleness))
     }
     if let error = admissionError(command: nil) { return effects.answers.append(.failed(id, error)) }
@@ -94,11 +94,11 @@ extension ReplicaControl {
     let (oldRole, oldLeader, oldTerm) = reported
     reported = (role, raft?.leader, term)
     if oldRole == .leader, role != .leader {
-      effects.notices.append(.lostLeadership(oldTerm, term > oldTerm ? "a newer term began" : "no majority answers"))
+      effects.diagnostics.append(.lostLeadership(oldTerm, term > oldTerm ? "a newer term began" : "no majority answers"))
       pace = Pace()
     }
     guard (reported.leader, term) != (oldLeader, oldTerm), let leader = reported.leader else { return }
-    effects.notices.append(leader == identity.node ? .becameLeader(term) : .follows(leader, term))
+    effects.diagnostics.append(leader == identity.node ? .becameLeader(term) : .follows(leader, term))
     inFlight.hold(until: .zero)
     reads.retryUnconfirmed(now: .never)
     hasWork = hasWork || !queue.isEmpty || !reads.waiting.isEmpty

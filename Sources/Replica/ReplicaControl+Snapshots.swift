@@ -68,7 +68,7 @@ extension ReplicaControl {
     snapshots.newest = descriptor
     snapshots.newestBytes = bytes
     snapshots.newestIsBad = false
-    effects.notices.append(.snapshotTaken(descriptor.position.index))
+    effects.diagnostics.append(.snapshotTaken(descriptor.position.index))
     compact(now: now, into: &effects)
     beginWaitingTransfers(now: now, into: &effects)
   }
@@ -82,7 +82,7 @@ extension ReplicaControl {
     }
     guard index > kept else { return }
     raft?.step(.compact(through: index), now: now, into: &consensus)
-    effects.cut = index
+    effects.compact = index
   }
 
   /// Memory does without what is applied, but for the newest part. At the bound a quarter goes, so that this is seldom.
@@ -98,7 +98,7 @@ extension ReplicaControl {
 
   @usableFromInline
   mutating func snapshotFailed(_ descriptor: SnapshotDescriptor, _ text: String, now: Instant, into effects: inout ControlEffects) {
-    effects.notices.append(.snapshotFailed(descriptor.position.index, text))
+    effects.diagnostics.append(.snapshotFailed(descriptor.position.index, text))
     if snapshots.saving == descriptor {
       snapshots.saving = nil
       snapshots.nextSave = now + pauseAfterFailedSave

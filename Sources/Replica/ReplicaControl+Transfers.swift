@@ -128,8 +128,8 @@ extension ReplicaControl {
       bytes < window || snapshots.transfers[index].underWay.isEmpty
     {
       effects.snapshots.append(.read(descriptor, number: snapshots.transfers[index].next, for: transfer.peer))
-      snapshots.transfers[index].underWay.append(SnapshotBlock.preferredSize)
-      bytes += SnapshotBlock.preferredSize
+      snapshots.transfers[index].underWay.append(SnapshotBlockSize.preferred)
+      bytes += SnapshotBlockSize.preferred
     }
   }
 

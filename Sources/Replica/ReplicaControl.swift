@@ -8,12 +8,12 @@ import WriteAheadLog
 @usableFromInline
 struct ReplicaControl: Sendable {
   let settings: ReplicaSettings
-  let contact: Contact
+  let peerInfo: PeerInfo
   var identity: IdentityRecord
   /// While the cluster has not formed.
   var formation: Formation?
   /// Once it has.
-  @usableFromInline var raft: Raft?
+  @usableFromInline var raft: RaftCore?
   var consensus = Effects()
   var random: PseudoRandom
 
@@ -35,34 +35,34 @@ struct ReplicaControl: Sendable {
   /// Messages that wait until the term that they name is durable.
   var withheld: [Outbound] = []
   var durableSequence: UInt64 = 0
-  var nextIntroduction: Instant
+  var nextBootstrap: Instant
   /// Whom we said that we wait for.
   var reportedAwaited: [String] = []
   var lastRefusalNotice: Instant?
   /// What was last said of role and leader.
-  var reported: (role: Raft.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
+  var reported: (role: RaftCore.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
   var hasWork = false
 
   init(
-    identity: IdentityRecord, contact: Contact, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
+    identity: IdentityRecord, peerInfo: PeerInfo, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
     settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
     self.settings = settings
-    self.contact = contact
+    self.peerInfo = peerInfo
     self.identity = identity
     random = PseudoRandom(seed: seed)
     inFlight = InFlight(stream: random.next())
     snapshots = Snapshots(newest: snapshot, bytes: snapshotBytes)
-    nextIntroduction = now
+    nextBootstrap = now
     appliedIndex = snapshot?.position.index ?? 0
     switch identity.phase {
-    case .undecided: formation = Formation(identity: identity, contact: contact)
-    case .promised where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, contact: contact)
-    case .promised, .formed:
+    case .undecided: formation = Formation(identity: identity, peerInfo: peerInfo)
+    case .voted where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, peerInfo: peerInfo)
+    case .voted, .formed:
       guard let recovered else { throw MalformedBytes("log: it is missing") }
       let state = DurableState(
         hardState: recovered.hardState, start: recovered.start, entries: recovered.entries, commit: recovered.commit)
-      raft = try Raft(
+      raft = try RaftCore(
         restarting: state, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
     }
   }
@@ -71,12 +71,12 @@ struct ReplicaControl: Sendable {
     if isStopped { return pending.deadline }
     if hasWork { return .zero }
     let clients = min(pending.deadline, reads.deadline)
-    guard let consensus = raft?.deadline else { return min(nextIntroduction, clients) }
+    guard let consensus = raft?.deadline else { return min(nextBootstrap, clients) }
     return min(consensus, min(clients, snapshots.deadline))
   }
 
   var status: ReplicaStatus {
-    var status = ReplicaStatus(node: identity.node, name: contact.name)
+    var status = ReplicaStatus(node: identity.node, name: peerInfo.name)
     status.cluster = raft == nil ? nil : identity.cluster
     status.pendingRequests = pending.count
     status.pendingBytes = pending.bytes
@@ -132,7 +132,7 @@ struct ReplicaControl: Sendable {
   mutating func tick(now: Instant, into effects: inout ControlEffects) {
     expireRequests(now: now, into: &effects)
     guard !isStopped else { return }
-    if formation != nil, now >= nextIntroduction { introduce(now: now, into: &effects) }
+    if formation != nil, now >= nextBootstrap { sendBootstrap(now: now, into: &effects) }
     if let deadline = raft?.deadline, now >= deadline { raft?.step(.tick, now: now, into: &consensus) }
     reads.retryUnconfirmed(now: now)
     resumeTransfers(now: now, into: &effects)
@@ -156,7 +156,7 @@ struct ReplicaControl: Sendable {
     withheld.append(contentsOf: consensus.messages)
     consensus.messages.clear()
     if let contradiction = wanted.contradiction {
-      effects.notices.append(.contradiction(contradiction))
+      effects.diagnostics.append(.contradiction(contradiction))
       stop(into: &effects)
     }
     guard consensus.isEmpty else { return }
@@ -173,7 +173,7 @@ struct ReplicaControl: Sendable {
     case .success(let piece):
       raft?.step(.entriesRead(request, previous: piece.previous, piece.entries), now: now, into: &consensus)
     case .failure(let error):
-      effects.notices.append(.logUnreadable(request.after + 1, error.description))
+      effects.diagnostics.append(.logUnreadable(request.after + 1, error.description))
       raft?.step(.entriesUnavailable(request), now: now, into: &consensus)
     }
   }

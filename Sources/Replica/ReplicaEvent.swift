@@ -69,7 +69,7 @@ public struct ReplicaEffects<Machine: StateMachine> {
   /// Make these durable in order, then report `written`.
   @inlinable public var writes: [LogWrite] { control.writes }
   /// The log up to here is covered by a durable snapshot and no longer needed.
-  @inlinable public var cut: LogIndex? { control.cut }
+  @inlinable public var compact: LogIndex? { control.compact }
   /// Read these from the log, after the writes, and report each with `logRead`.
   @inlinable public var logReads: [EntriesRequest] { control.logReads }
   /// To be sent now; may be lost. What must be durable before was already.
@@ -77,10 +77,10 @@ public struct ReplicaEffects<Machine: StateMachine> {
   /// Who sent the frame of the last `.frame` event; known as soon as that is stepped.
   @inlinable public var frameVerdict: FrameVerdict { control.frameVerdict }
   /// For logs and people; nothing depends on them.
-  @inlinable public var notices: [Notice] { control.notices }
+  @inlinable public var diagnostics: [Diagnostic] { control.diagnostics }
   /// When to call `step(.tick)` next, if nothing else happens before; set at the end of each turn.
   @inlinable public var deadline: Instant { control.deadline }
-  /// Where consensus stood at the end of the turn; for judges.
+  /// Where consensus stood at the end of the turn; for checkers.
   @inlinable package var consensus: ConsensusState? { control.consensus }
 
   @inlinable public init() {}
@@ -121,7 +121,7 @@ public enum SnapshotWork<Machine: StateMachine>: Sendable {
 }
 
 /// Something worth a line in the log.
-public enum Notice: Hashable, Sendable {
+public enum Diagnostic: Hashable, Sendable {
   case waitingForMembers([String])
   case formed(ClusterID)
   case becameLeader(Term)

@@ -40,14 +40,14 @@ public protocol StateMachine: Sendable {
 public protocol SnapshotSource: Sendable {
   associatedtype Blocks: IteratorProtocol<[UInt8]>, Sendable
 
-  /// The state in blocks. Each should have about `SnapshotBlock.preferredSize` bytes, and must not exceed `SnapshotBlock.maximumSize`.
+  /// The state in blocks. Each should have about `SnapshotBlockSize.preferred` bytes, and must not exceed `SnapshotBlockSize.maximum`.
   func makeBlocks() -> Blocks
 }
 
 /// Bounds of a snapshot's blocks, in bytes.
-public enum SnapshotBlock {
-  public static let preferredSize = 64 << 10
-  public static let maximumSize = 4 << 20
+public enum SnapshotBlockSize {
+  public static let preferred = 64 << 10
+  public static let maximum = 4 << 20
 }
 
 extension StateMachine where View == Self {

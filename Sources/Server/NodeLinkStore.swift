@@ -11,7 +11,7 @@ struct NodeLinkStore: LinkStore {
   /// A link is asked for by somebody who waits: an error after this time is better than none.
   private static let timeout = Duration.seconds(5)
 
-  func perform(_ request: Request) async throws(LinkStoreError) -> Answer {
+  func perform(_ request: Request) async throws(LinkStoreError) -> Response {
     try await ask(request, .linearizable).answer
   }
 

@@ -19,7 +19,8 @@ public struct LinkServer<Store: LinkStore>: Sendable {
   public init(store: Store, configuration: LinkServerConfiguration) {
     self.configuration = configuration
     let keys = LinkKeys(prefix: configuration.keyPrefix)
-    service = LinkService(store: store, links: Links(keys: keys), nowSeconds: configuration.nowSeconds, random: configuration.random)
+    service = LinkService(
+      store: store, links: LinkShortener(keys: keys), nowSeconds: configuration.nowSeconds, random: configuration.random)
     flusher = VisitFlusher(
       store: store, counter: VisitCounter(owner: configuration.owner, process: configuration.random(), keys: keys),
       interval: configuration.flushInterval, logger: configuration.logger)

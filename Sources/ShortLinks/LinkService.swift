@@ -10,7 +10,7 @@ struct LinkService<Store: LinkStore>: Sendable {
   static var editAttempts: Int { 4 }
 
   let store: Store
-  let links: Links
+  let links: LinkShortener
   let nowSeconds: @Sendable () -> UInt64
   let random: @Sendable () -> UInt64
 
@@ -112,7 +112,7 @@ extension LinkService {
   }
 
   private func apply<Outcome>(_ change: LinkChange<Outcome>, slug: Slug) async throws(ServiceError) -> Outcome {
-    let answer: Answer
+    let answer: Response
     do {
       answer = try await store.perform(change.request)
     } catch .outcomeUnknown {

@@ -4,7 +4,7 @@ import KeyValue
 public protocol LinkStore: Sendable {
   /// Does a request through the log. The answer is linearizable, also when the request only reads. It must come within a bounded time: an
   /// answer that does not is `outcomeUnknown`.
-  func perform(_ request: Request) async throws(LinkStoreError) -> Answer
+  func perform(_ request: Request) async throws(LinkStoreError) -> Response
 
   /// Reads a range.
   /// - Parameter allowStale: answer from this node's own state, without asking anybody; it must work without a quorum. Otherwise the
@@ -13,11 +13,11 @@ public protocol LinkStore: Sendable {
 }
 
 public struct StoreReading: Sendable {
-  public var answer: Answer
+  public var answer: Response
   /// The node cannot rule out that it lags behind: it has heard of no leader for longer than is usual. Never set on a linearizable answer.
   public var isStale: Bool
 
-  public init(answer: Answer, isStale: Bool) {
+  public init(answer: Response, isStale: Bool) {
     self.answer = answer
     self.isStale = isStale
   }

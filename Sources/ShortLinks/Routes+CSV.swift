@@ -38,7 +38,7 @@ extension Routes {
   /// All links with their visits, page by page. If a page cannot be read the connection ends without the end of the body, so that the
   /// client sees that the file is not whole.
   @Sendable func exportLinks(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
-    let first = try await service.list(after: nil, limit: Links.maximumPage)
+    let first = try await service.list(after: nil, limit: LinkShortener.maximumPage)
     let body = ResponseBody { [service] writer in
       var page = first
       try await writer.write(ByteBuffer(string: LinkCSVWriter.header))
@@ -46,7 +46,7 @@ extension Routes {
         for key in page.damaged { context.logger.error("a link cannot be read", metadata: ["key": "\(key)"]) }
         try await writer.write(ByteBuffer(string: page.links.map { LinkCSVWriter.row($0.stored, visits: $0.visits) }.joined()))
         guard let next = page.next else { break }
-        page = try await service.list(after: next, limit: Links.maximumPage)
+        page = try await service.list(after: next, limit: LinkShortener.maximumPage)
       }
       try await writer.finish(nil)
     }

@@ -8,7 +8,7 @@ public struct IdentityRecord: Hashable, Sendable {
     /// It belongs to no cluster.
     case undecided
     /// It has agreed to form this cluster and no other.
-    case promised(Configuration)
+    case voted(Configuration)
     /// It is a member of the cluster that began with this configuration; its log exists.
     case formed(Configuration)
   }
@@ -30,7 +30,7 @@ public struct IdentityRecord: Hashable, Sendable {
     cluster =
       switch phase {
       case .undecided: nil
-      case .promised(let configuration), .formed(let configuration): configuration.digest
+      case .voted(let configuration), .formed(let configuration): configuration.digest
       }
   }
 
@@ -62,7 +62,7 @@ public struct IdentityRecord: Hashable, Sendable {
     case .undecided:
       writer.write(UInt8(0))
       writer.write(prefixed: [])
-    case .promised(let configuration):
+    case .voted(let configuration):
       writer.write(UInt8(1))
       writer.write(prefixed: configuration.encoded())
     case .formed(let configuration):
@@ -97,7 +97,7 @@ public struct IdentityRecord: Hashable, Sendable {
     let configuration = try reader.readPrefixed()
     switch phase {
     case 0 where configuration.isEmpty: return .undecided
-    case 1: return .promised(try Configuration(decoding: configuration))
+    case 1: return .voted(try Configuration(decoding: configuration))
     case 2: return .formed(try Configuration(decoding: configuration))
     default: throw MalformedBytes("identity: phase \(phase)")
     }

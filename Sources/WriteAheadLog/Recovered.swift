@@ -1,6 +1,6 @@
 import Raft
 
-/// What `WriteAheadLog.open` found: durable, all of it.
+/// What `LogStore.open` found: durable, all of it.
 public struct Recovered: Sendable {
   public var hardState: HardState
   /// The position before the first entry kept.
@@ -26,7 +26,7 @@ public struct Recovered: Sendable {
   /// The log as it goes on from a durable snapshot; nil means that there is none.
   ///
   /// If the log reaches the snapshot's position and agrees there, the entries behind it stay. If it is shorter or differs, nothing of it
-  /// stays (Raft paper, section 7): then `last` differs from the log's, and `WriteAheadLog.adopt` must be called before any append.
+  /// stays (Raft paper, section 7): then `last` differs from the log's, and `LogStore.adopt` must be called before any append.
   /// Throws `.damaged` if entries between the snapshot and the log are missing, or if the log says of another entry there that it is
   /// committed.
   public func reconciled(with snapshot: SnapshotDescriptor?) throws(StorageError) -> Recovered {
@@ -57,7 +57,7 @@ public struct Recovered: Sendable {
   }
 }
 
-extension WriteAheadLog {
+extension LogStore {
   /// Brings the files in line with `reconciled`: if the snapshot took the place of the whole log, the log says so, durably.
   public mutating func adopt(_ reconciled: Recovered) throws(StorageError) {
     guard reconciled.last != shape.last else { return }

@@ -87,8 +87,8 @@ import WriteAheadLog
   @Test func whatIsReportedIsThereAtTheNextStart() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
-      for index in LogIndex(2)...50 { bench.worker.submit(identity: nil, writes: [bench.write(index...index)], cut: nil) }
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
+      for index in LogIndex(2)...50 { bench.worker.submit(identity: nil, writes: [bench.write(index...index)], compact: nil) }
       #expect(try await bench.has(.done(.identitySaved)))
       #expect(try await bench.has(.done(.written(through: 50))))
       try await bench.stop()
@@ -99,10 +99,10 @@ import WriteAheadLog
   @Test func closingWritesWhatWaits() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...100)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...100)], compact: nil)
       try await bench.stop()
       #expect(bench.reports.withLockedValue { $0 } == [.done(.identitySaved), .done(.written(through: 100))])
-      bench.worker.submit(identity: nil, writes: [bench.write(101...101)], cut: nil)
+      bench.worker.submit(identity: nil, writes: [bench.write(101...101)], compact: nil)
       #expect(try bench.recovered()?.last.index == 100)
     }
   }
@@ -110,13 +110,13 @@ import WriteAheadLog
   @Test func failureIsTheLastReport() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .failed("Input/output error") }
-      bench.worker.submit(identity: nil, writes: [bench.write(2...2)], cut: nil)
+      bench.worker.submit(identity: nil, writes: [bench.write(2...2)], compact: nil)
       #expect(try await eventually { bench.reports.withLockedValue { $0.count } == 3 })
       bench.disk.failure.withLockedValue { $0 = nil }
-      bench.worker.submit(identity: nil, writes: [bench.write(3...3)], cut: nil)
+      bench.worker.submit(identity: nil, writes: [bench.write(3...3)], compact: nil)
       try await bench.stop()
       let reports = bench.reports.withLockedValue { $0 }
       #expect(reports.count == 3)
@@ -132,12 +132,12 @@ import WriteAheadLog
   @Test func fullDiskIsWaitedFor() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .full }
       // More than was made ready beforehand, so that it needs room.
       let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
-      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], compact: nil)
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.count } == 2)
       bench.disk.failure.withLockedValue { $0 = nil }
@@ -150,12 +150,12 @@ import WriteAheadLog
   @Test func nextSegmentWaitsForADescriptor() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.cannotOpen.withLockedValue { $0 = .tooManyFiles }
       // More than the first segment has room for.
       let large = (2...4).map { Entry(index: $0, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 3 << 20)[...]) }
-      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 4, entries: large)], cut: nil)
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 4, entries: large)], compact: nil)
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.count } == 2, "it is no failure, and nothing is acknowledged")
       bench.disk.cannotOpen.withLockedValue { $0 = nil }
@@ -171,7 +171,7 @@ import WriteAheadLog
       let bench = try Bench(in: path, pulse: pulse)
       #expect(pulse.health().logWriting == nil)
       bench.disk.failure.withLockedValue { $0 = .full }
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       #expect(try await eventually { pulse.health().logWriting.map { $0 > .milliseconds(100) } ?? false })
       bench.disk.failure.withLockedValue { $0 = nil }
       #expect(try await bench.has(.done(.written(through: 1))))
@@ -184,7 +184,7 @@ import WriteAheadLog
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
       bench.disk.failure.withLockedValue { $0 = .full }
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       try await Task.sleep(for: .milliseconds(300))
       #expect(bench.reports.withLockedValue { $0.isEmpty })
       bench.disk.failure.withLockedValue { $0 = nil }
@@ -197,11 +197,11 @@ import WriteAheadLog
   @Test func fullDiskDoesNotKeepTheNodeFromStopping() async throws {
     try await withTemporaryDirectory { path in
       let bench = try Bench(in: path)
-      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], cut: nil)
+      bench.worker.submit(identity: bench.identity, writes: [bench.write(1...1)], compact: nil)
       #expect(try await bench.has(.done(.written(through: 1))))
       bench.disk.failure.withLockedValue { $0 = .full }
       let large = Entry(index: 2, term: 1, kind: .command, payload: [UInt8](repeating: 1, count: 1 << 20)[...])
-      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], cut: nil)
+      bench.worker.submit(identity: nil, writes: [LogWrite(sequence: 2, entries: [large])], compact: nil)
       try await bench.stop()
       bench.disk.failure.withLockedValue { $0 = nil }
       #expect(try bench.recovered()?.last.index == 1)

@@ -120,12 +120,12 @@ import Testing
 
   @Test func strangersTakeNoPlaceOfAMember() async throws {
     var limits = PeerTransport.Limits()
-    limits.strangers = 2
+    limits.unknownPeers = 2
     let a = try await Host(limits)
     let member = try await connect(a)
     try await member.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42]))
     #expect(try await eventually { a.has([42]) })
-    var strangers: [any Channel] = []
+    var unknownPeers: [any Channel] = []
     for _ in 0..<5 { strangers.append(try await connect(a)) }
     #expect(try await eventually { strangers[..<3].allSatisfy { !$0.isActive } })
     #expect(strangers[3...].allSatisfy { $0.isActive }, "the oldest are closed, and no more than must be")

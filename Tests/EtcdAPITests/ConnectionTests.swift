@@ -321,7 +321,7 @@ import Testing
       let text = try await second.wait { !$0.isOpen }
       #expect(text.hasPrefix("HTTP/1.1 503 ") && text.hasSuffix("too many connections\n"))
       await first.close()
-      // The port notices in its own time that there is room again.
+      // The port finds out in its own time that there is room again.
       for _ in 0..<100 {
         guard let next = try? await RawClient(port: port) else { continue }
         try? await next.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")

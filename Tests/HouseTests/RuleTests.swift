@@ -153,15 +153,18 @@ private func source(_ text: String, path: String = "Sources/Raft/File.swift") ->
   }
 
   private func unnamed(_ text: String, path: String = "Docs/A.md") -> [Int] {
-    let files = ["Sources/Raft/Raft.swift", "Sources/Raft/Raft+Reads.swift", "Docs/A.md", "Tests/Acceptance/demo.py"]
+    let files = ["Sources/Raft/RaftCore.swift", "Sources/Raft/RaftCore+Reads.swift", "Docs/A.md", "Tests/Acceptance/demo.py"]
     return DocumentNames.names(path: path, text: text, files: files).map(\.line)
   }
 
   @Test func namesOfFilesThatThereAreNotAreFound() {
-    #expect(unnamed("`Raft+Gone.swift`\n`Gone/Raft.swift` and `Replica+*.swift`\n`demo.sh`, `B.md`") == [1, 2, 2, 3, 3])
+    #expect(unnamed("`RaftCore+Gone.swift`\n`Gone/RaftCore.swift` and `Replica+*.swift`\n`demo.sh`, `B.md`") == [1, 2, 2, 3, 3])
     let comments = source("// see `Gone.swift`\nlet a = \"`Gone.swift`\"\n/// `File.swift`")
     #expect(DocumentNames.names(comments, files: ["Sources/Raft/File.swift"]).map(\.line) == [1])
-    #expect(unnamed("`Raft.swift`, `Raft/Raft.swift`, `Sources/Raft/Raft+Reads.swift`, `Raft+*.swift`, `../Docs/A.md`, `*/demo.py`") == [])
+    let named =
+      "`RaftCore.swift`, `Raft/RaftCore.swift`, `Sources/Raft/RaftCore+Reads.swift`, `RaftCore+*.swift`, `../Docs/A.md`, "
+      + "`*/demo.py`"
+    #expect(unnamed(named) == [])
     #expect(
       unnamed("`Raft+<Feature>.swift`, `.swift`, Gone.swift, `swift test Gone.swift`, `let a = \"b.swift\"`\n```\n`Gone.swift`\n```") == [])
   }

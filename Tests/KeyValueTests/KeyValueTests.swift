@@ -7,9 +7,9 @@ import Testing
     var machine = KeyValueMachine()
     #expect(machine.view.revision == 1)
     let first = machine.perform(.put("a", "1"))
-    #expect(first == .success(Answer(revision: 2, response: .put(previous: nil))))
+    #expect(first == .success(Response(revision: 2, result: .put(previous: nil))))
     let second = machine.perform(.put("a", "2", previous: true))
-    #expect(second == .success(Answer(revision: 3, response: .put(previous: KeyValuePair("a", "1", create: 2, mod: 2, version: 1)))))
+    #expect(second == .success(Response(revision: 3, result: .put(previous: KeyValuePair("a", "1", create: 2, mod: 2, version: 1)))))
     machine.perform(.put("b", "3"))
     #expect(machine.view.get(k("a")) == KeyValuePair("a", "2", create: 2, mod: 3, version: 2))
     machine.perform(.delete("a"))
@@ -21,16 +21,16 @@ import Testing
   @Test func aDeleteOfNothingMakesNoRevision() {
     var machine = KeyValueMachine(.put("a", "1"))
     let output = machine.perform(.delete("b", "z", previous: true))
-    #expect(output == .success(Answer(revision: 2, response: .delete(count: 0, previous: []))))
+    #expect(output == .success(Response(revision: 2, result: .delete(count: 0, previous: []))))
   }
 
   @Test func deletesARangeInOneRevision() {
     var machine = KeyValueMachine(.put("a", "1"), .put("b", "2"), .put("c", "3"))
     let output = machine.perform(.delete("a", "c", previous: true))
     let pairs = [KeyValuePair("a", "1", create: 2, mod: 2, version: 1), KeyValuePair("b", "2", create: 3, mod: 3, version: 1)]
-    #expect(output == .success(Answer(revision: 5, response: .delete(count: 2, previous: pairs))))
+    #expect(output == .success(Response(revision: 5, result: .delete(count: 2, previous: pairs))))
     let rest = machine.perform(.delete("\0", "\0"))
-    #expect(rest == .success(Answer(revision: 6, response: .delete(count: 1, previous: []))))
+    #expect(rest == .success(Response(revision: 6, result: .delete(count: 1, previous: []))))
     #expect(machine.view.count == 0)
   }
 

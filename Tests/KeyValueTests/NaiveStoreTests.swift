@@ -148,25 +148,25 @@ import Testing
     #expect(difference(4) { $0[1].key = k("c") } != nil)
   }
 
-  static let wrongAnswers: [(Request, Answer)] = [
-    (.put("a", "2", previous: true), Answer(revision: 4, response: .put(previous: KeyValuePair("a", "1", create: 2, mod: 2, version: 2)))),
-    (.put("a", "2"), Answer(revision: 3, response: .put(previous: nil))),
-    (.delete("a", "\0"), Answer(revision: 4, response: .delete(count: 1, previous: []))),
-    (.get("a"), Answer(revision: 3, response: .range(RangeResponse()))),
+  static let wrongAnswers: [(Request, Response)] = [
+    (.put("a", "2", previous: true), Response(revision: 4, result: .put(previous: KeyValuePair("a", "1", create: 2, mod: 2, version: 2)))),
+    (.put("a", "2"), Response(revision: 3, result: .put(previous: nil))),
+    (.delete("a", "\0"), Response(revision: 4, result: .delete(count: 1, previous: []))),
+    (.get("a"), Response(revision: 3, result: .range(RangeResponse()))),
     (
       .transaction(then: [.transaction(then: [.put("c")])]),
-      Answer(
-        revision: 3, response: .transaction(succeeded: true, responses: [.transaction(succeeded: true, responses: [.put(previous: nil)])]))
+      Response(
+        revision: 3, result: .transaction(succeeded: true, responses: [.transaction(succeeded: true, responses: [.put(previous: nil)])]))
     ),
-    (.transaction(then: [.put("c")]), Answer(revision: 4, response: .transaction(succeeded: false, responses: [.put(previous: nil)]))),
+    (.transaction(then: [.put("c")]), Response(revision: 4, result: .transaction(succeeded: false, responses: [.put(previous: nil)]))),
     (
       .range(RangeRequest(range: .all, limit: 2, countOnly: true)),
-      Answer(revision: 3, response: .range(RangeResponse(pairs: [], more: true, count: 2)))
+      Response(revision: 3, result: .range(RangeResponse(pairs: [], more: true, count: 2)))
     ),
-    (.put("c", ignoreValue: true), Answer(revision: 4, response: .put(previous: nil))),
+    (.put("c", ignoreValue: true), Response(revision: 4, result: .put(previous: nil))),
   ]
 
-  @Test(arguments: wrongAnswers) func namesAWrongAnswer(request: Request, answer: Answer) {
+  @Test(arguments: wrongAnswers) func namesAWrongAnswer(request: Request, answer: Response) {
     let machine = KeyValueMachine(.put("a", "1"), .put("b", "3"))
     let model = NaiveStore(revision: 3, pairs: machine.view.pairs())
     let command = Command(index: 1, term: 1, payload: request.encoded()[...])

@@ -40,12 +40,12 @@ import Testing
   private static func definition(_ request: RangeRequest, _ view: KeyValueView) throws -> RangeResponse {
     var model = NaiveStore(revision: view.revision, pairs: view.pairs())
     let answer = try model.perform(.range(request), size: 0).get()
-    guard case .range(let response) = answer.response else { throw KeyValueError.malformed("answer") }
+    guard case .range(let response) = answer.result else { throw KeyValueError.malformed("answer") }
     return response
   }
 
-  private static func readInSlices(_ answer: Answer, work slice: Int) -> (response: RangeResponse, pauses: Int, longest: Int) {
-    var reader = AnswerReader(answer)
+  private static func readInSlices(_ answer: Response, work slice: Int) -> (response: RangeResponse, pauses: Int, longest: Int) {
+    var reader = ResponseReader(answer)
     var response = RangeResponse()
     var (pauses, longest) = (0, 0)
     while true {
@@ -74,7 +74,7 @@ import Testing
       let inSlices = Self.readInSlices(answer, work: 1 + number % 40).response
       #expect(inSlices == expected, "\(request)")
       guard inSlices == expected else { return }
-      #expect(answer.response == .range(expected))
+      #expect(answer.result == .range(expected))
     }
   }
 
@@ -101,11 +101,11 @@ import Testing
     let view = Self.store(seed: 5)
     let request = RangeRequest(range: .all, limit: 10, order: .descending, target: .createRevision)
     let answer = try view.answer(request).get()
-    var reader = AnswerReader(answer)
+    var reader = ResponseReader(answer)
     var work = 5000
     for _ in 0..<10 { if case .pause = reader.next(&work) { Issue.record("looked at too much") } }
     #expect(work > 3000)
-    #expect(try answer.response == .range(Self.definition(request, view)))
+    #expect(try answer.result == .range(Self.definition(request, view)))
   }
 
   /// It holds what is there now, and nothing is made of it before somebody looks.
@@ -123,7 +123,7 @@ import Testing
     for number in 0..<100 { machine.perform(.put("\(number)", "other")) }
     let all = RangeResponse(pairs: before, count: 500)
     #expect(
-      answer.response
+      answer.result
         == .transaction(succeeded: true, responses: [.range(all), .delete(count: 500, previous: before), .range(RangeResponse())]))
   }
 

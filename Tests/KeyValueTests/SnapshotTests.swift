@@ -26,14 +26,14 @@ import Testing
 
   @Test func blocksKeepToTheirSizes() throws {
     var machine = KeyValueMachine()
-    let sizes = [10, SnapshotBlock.preferredSize, 100, 1 << 20, Limits.requestBytes - 100, 30_000, 30_000, 30_000]
+    let sizes = [10, SnapshotBlockSize.preferred, 100, 1 << 20, Limits.requestBytes - 100, 30_000, 30_000, 30_000]
     for (index, size) in sizes.enumerated() {
       machine.perform(.put(PutRequest(key: [UInt8(index)], value: [UInt8](repeating: 1, count: size))))
     }
     let blocks = machine.view.blocks
-    #expect(blocks.allSatisfy { $0.count <= SnapshotBlock.maximumSize })
+    #expect(blocks.allSatisfy { $0.count <= SnapshotBlockSize.maximum })
     // Only a block with a single pair may be larger than preferred.
-    #expect(blocks.filter { $0.count > SnapshotBlock.preferredSize }.count == 3)
+    #expect(blocks.filter { $0.count > SnapshotBlockSize.preferred }.count == 3)
     var restored = KeyValueMachine()
     try restored.restore(blocks)
     #expect(restored.view.digest == machine.view.digest)

@@ -158,7 +158,7 @@ extension KeyValueView {
   var blocks: [[UInt8]] { Array(IteratorSequence(makeBlocks())) }
 
   func response(_ request: RangeRequest) throws -> RangeResponse {
-    guard case .range(let response) = try answer(request).get().response else { throw MalformedBytes("answer") }
+    guard case .range(let response) = try answer(request).get().result else { throw MalformedBytes("answer") }
     return response
   }
 }

@@ -8,11 +8,11 @@ import Testing
     let output = machine.perform(
       .transaction(then: [.get("b"), .put("b", "2"), .get("b"), .delete("a"), .get("a", "\0"), .transaction(then: [.put("c", "3")])]))
     let b = KeyValuePair("b", "2", create: 3, mod: 3, version: 1)
-    let expected: [Response] = [
+    let expected: [OperationResult] = [
       .range(RangeResponse()), .put(previous: nil), .range(RangeResponse(pairs: [b], count: 1)), .delete(count: 1, previous: []),
       .range(RangeResponse(pairs: [b], count: 1)), .transaction(succeeded: true, responses: [.put(previous: nil)]),
     ]
-    #expect(output == .success(Answer(revision: 3, response: .transaction(succeeded: true, responses: expected))))
+    #expect(output == .success(Response(revision: 3, result: .transaction(succeeded: true, responses: expected))))
     #expect(machine.view.pairs().map(\.modRevision) == [3, 3])
     #expect(expected.map(\.isChange) == [false, true, false, true, false, true])
   }
@@ -30,8 +30,8 @@ import Testing
     let isOne = Comparison(range: KeyRange("a"), relation: .equal, operand: .value(k("1")))
     let output = machine.perform(
       .transaction([isOne], then: [.put("a", "2"), .transaction([isOne], then: [.put("b")], else: [.put("c")])]))
-    let inner = Response.transaction(succeeded: true, responses: [.put(previous: nil)])
-    #expect(output == .success(Answer(revision: 3, response: .transaction(succeeded: true, responses: [.put(previous: nil), inner]))))
+    let inner = OperationResult.transaction(succeeded: true, responses: [.put(previous: nil)])
+    #expect(output == .success(Response(revision: 3, result: .transaction(succeeded: true, responses: [.put(previous: nil), inner]))))
     #expect(machine.view.pairs().map(\.key) == [k("a"), k("b")])
   }
 
@@ -70,7 +70,7 @@ import Testing
   func compares(range: KeyRange, relation: Comparison.Relation, operand: Comparison.Operand, expected: Bool) throws {
     let machine = KeyValueMachine(.put("a", "x"), .put("a", "m"), .put("b", "m"))
     let answer = try machine.view.answer(.transaction([Comparison(range: range, relation: relation, operand: operand)])).get()
-    #expect(answer == Answer(revision: 4, response: .transaction(succeeded: expected, responses: [])))
+    #expect(answer == Response(revision: 4, result: .transaction(succeeded: expected, responses: [])))
   }
 
   @Test func aFailingOneChangesNothing() {
@@ -94,7 +94,7 @@ import Testing
     // What stands in the branch not taken does not matter.
     let other: [Request] = [.get("a", revision: 99), .put("c", ignoreValue: true), .put("d", lease: 5)]
     let output = machine.perform(.transaction(then: [.put("b")], else: other))
-    #expect(output == .success(Answer(revision: 3, response: .transaction(succeeded: true, responses: [.put(previous: nil)]))))
+    #expect(output == .success(Response(revision: 3, result: .transaction(succeeded: true, responses: [.put(previous: nil)]))))
   }
 
   @Test func aReadThatNamesTheRevisionSeesTheStateBefore() {
@@ -102,10 +102,10 @@ import Testing
     let output = machine.perform(.transaction(then: [.put("a", "2"), .get("a", revision: 2), .get("a")]))
     let before = KeyValuePair("a", "1", create: 2, mod: 2, version: 1)
     let after = KeyValuePair("a", "2", create: 2, mod: 3, version: 2)
-    let responses: [Response] = [
+    let responses: [OperationResult] = [
       .put(previous: nil), .range(RangeResponse(pairs: [before], count: 1)), .range(RangeResponse(pairs: [after], count: 1)),
     ]
-    #expect(output == .success(Answer(revision: 3, response: .transaction(succeeded: true, responses: responses))))
+    #expect(output == .success(Response(revision: 3, result: .transaction(succeeded: true, responses: responses))))
   }
 
   @Test func aViewAnswersWithoutChanging() throws {

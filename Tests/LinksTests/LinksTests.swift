@@ -4,7 +4,7 @@ import LocalStore
 import Testing
 
 @Suite struct LinksTests {
-  private let links = Links(keys: LinkKeys(prefix: "shop/"))
+  private let links = LinkShortener(keys: LinkKeys(prefix: "shop/"))
   private let first: Link
   private let second: Target
   private let slug: Slug
@@ -116,10 +116,10 @@ import Testing
   }
 
   @Test func refusesAnswersToSomethingElse() throws {
-    let answer = Answer(revision: 2, response: .put(previous: nil))
+    let answer = Response(revision: 2, result: .put(previous: nil))
     #expect(throws: LinkError.unexpectedAnswer) { try links.get(slug).outcome(of: answer) }
     #expect(throws: LinkError.unexpectedAnswer) { try links.create(slug, first).outcome(of: answer) }
-    let empty = Answer(revision: 2, response: .transaction(succeeded: false, responses: []))
+    let empty = Response(revision: 2, result: .transaction(succeeded: false, responses: []))
     #expect(throws: LinkError.unexpectedAnswer) { try links.create(slug, first).outcome(of: empty) }
     #expect(throws: LinkError.unexpectedAnswer) { try links.delete(slug).outcome(of: empty) }
   }

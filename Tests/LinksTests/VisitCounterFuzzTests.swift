@@ -16,7 +16,7 @@ import Testing
 private struct World {
   private var generator: SeededGenerator
   private var store = LocalStore()
-  private let links = Links()
+  private let links = LinkShortener()
   private var nodes: [VisitCounter]
   private var processes: UInt64 = 0
   private var current: [StoredLink?]

@@ -4,7 +4,7 @@ import LocalStore
 import Testing
 
 @Suite struct VisitCounterTests {
-  private let links = Links()
+  private let links = LinkShortener()
   private let owner = CounterOwner(1)
 
   private func create(_ slug: Slug, in store: inout LocalStore, carried: UInt64 = 0) throws -> StoredLink {
@@ -204,8 +204,8 @@ import Testing
     counter.record(a.identity)
     counter.record(b.identity)
     _ = counter.nextRequest()
-    #expect(throws: LinkError.unexpectedAnswer) { try counter.receive(Answer(revision: 1, response: .put(previous: nil))) }
-    let short = Answer(revision: 1, response: .transaction(succeeded: true, responses: [.range(RangeResponse())]))
+    #expect(throws: LinkError.unexpectedAnswer) { try counter.receive(Response(revision: 1, result: .put(previous: nil))) }
+    let short = Response(revision: 1, result: .transaction(succeeded: true, responses: [.range(RangeResponse())]))
     #expect(throws: LinkError.unexpectedAnswer) { try counter.receive(short) }
     try flush(&counter, to: &store)
     #expect(try count(b, in: store) == 2)

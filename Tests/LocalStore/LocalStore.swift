@@ -10,7 +10,7 @@ public struct LocalStore: Sendable {
 
   public var pairs: [KeyValuePair] { Array(machine.view.pairs()) }
 
-  public mutating func perform(_ request: Request) throws(KeyValueError) -> Answer {
+  public mutating func perform(_ request: Request) throws(KeyValueError) -> Response {
     try request.validate()
     if request.isReadOnly { return try machine.view.answer(request).get() }
     commands += 1
@@ -18,5 +18,5 @@ public struct LocalStore: Sendable {
     return try outputs[0].get()
   }
 
-  public func read(_ request: RangeRequest) throws(KeyValueError) -> Answer { try machine.view.answer(request).get() }
+  public func read(_ request: RangeRequest) throws(KeyValueError) -> Response { try machine.view.answer(request).get() }
 }

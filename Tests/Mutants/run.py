@@ -1,7 +1,7 @@
 """Puts known mistakes back into the code, and shows that the simulator or a test catches each.
 
 Works on a copy of the tracked files, so nothing happens to the working tree. All mutants are built into one binary, each behind a switch
-(switches.py). For each: run the swarm until a judge finds something; if none does, run the tests that the patch names; if they do not,
+(switches.py). For each: run the swarm until a checker finds something; if none does, run the tests that the patch names; if they do not,
 all tests. Without a switch the copy must pass the same seeds and tests.
 
 What came of a mutant is kept, and used again as long as neither the code nor the patch changes (`--anew` does without).
@@ -34,7 +34,7 @@ ROOT = HERE.parent.parent
 FIELDS = ("Mistake", "Pitfall", "Expected")
 NAME = re.compile(r"\d\d\d-[a-z0-9]+(-[a-z0-9]+)*\.patch")
 FILE = re.compile(r"^\+\+\+ b/(\S+)", re.M)
-VIOLATION = re.compile(r"^violation: seed=(\d+) judge=(\w+) at=\S+ run=(\d+) simulated=(\S+): (.*)", re.M)
+VIOLATION = re.compile(r"^violation: seed=(\d+) checker=(\w+) at=\S+ run=(\d+) simulated=(\S+): (.*)", re.M)
 FAILED_TEST = re.compile(r"^\S+ +Test (?:\"([^\"]+)\"|(\w+)\(.*?\)) (?:recorded an issue|failed)", re.M)
 FAILED_SUITE = re.compile(r"^\S+ +Suite (?:\"([^\"]+)\"|(\w+)) failed", re.M)
 NAMED_TEST = re.compile(r"\b(\w+Tests\.\w+)")
@@ -58,7 +58,7 @@ package.dependencies.removeAll { dependency in
 
 
 class Unusable(Exception):
-    """A patch, or the unpatched code, that cannot be judged."""
+    """A patch, or the unpatched code, that cannot be checked."""
 
 
 class Mutant:
@@ -244,7 +244,7 @@ class Workshop:
 
     # One mutant
 
-    def judge(self, mutant, options):
+    def checker(self, mutant, options):
         began = time.monotonic()
         verdict = Verdict() if options.tests_only else self.try_swarm(mutant.number)
         for filter in [f"^{re.escape(test)}" for test in mutant.tests] + [TESTS]:
@@ -338,7 +338,7 @@ def judge_all(mutants, source, options):
         if not options.tests_only:
             workshop.control_swarm()
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            futures = {pool.submit(workshop.judge, mutant, options): mutant for mutant in waiting}
+            futures = {pool.submit(workshop.checker, mutant, options): mutant for mutant in waiting}
             for future in concurrent.futures.as_completed(futures):
                 mutant = futures[future]
                 try:

@@ -4,7 +4,7 @@ import ByteCoding
 
 /// One core on the bench, in the middle of a cluster of three (1 is itself, 2 and 3 are the peers), told by hand what the others say.
 struct Bench {
-  var raft: Raft
+  var raft: RaftCore
   var now = Instant.zero
   /// What the core said last.
   var effects = Effects()
@@ -34,7 +34,7 @@ struct Bench {
   init(terms: [Term] = [1], term: Term? = nil, vote: NodeID? = nil, commit: LogIndex = 1, settings: Settings = Settings()) throws {
     let state = DurableState(
       hardState: HardState(term: term ?? terms.last ?? 1, vote: vote), entries: Self.entries(terms), commit: commit)
-    raft = try Raft(restarting: state, snapshot: nil, id: Self.a, settings: settings, seed: 1, now: .zero)
+    raft = try RaftCore(restarting: state, snapshot: nil, id: Self.a, settings: settings, seed: 1, now: .zero)
   }
 
   /// Its messages of the last turn.

@@ -38,7 +38,7 @@ import Testing
   @Test func aRestartFindsTheConfigurationBehindTheSnapshot() throws {
     let snapshot = SnapshotDescriptor(position: Self.command.position, configuration: Bench.configuration, configurationIndex: 1)
     let state = DurableState(hardState: HardState(term: 2), start: snapshot.position, entries: [Self.change], commit: 2)
-    let raft = try Raft(restarting: state, snapshot: snapshot, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    let raft = try RaftCore(restarting: state, snapshot: snapshot, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     #expect(raft.configuration == Self.two)
     #expect(raft.descriptor(at: 2)?.configuration == Bench.configuration)
   }

@@ -101,7 +101,7 @@ final class Conversation {
     }
   }
 
-  private func tell(_ turn: TestNode.Turn, of index: Int, before: Raft) {
+  private func tell(_ turn: TestNode.Turn, of index: Int, before: RaftCore) {
     let raft = nodes[index].raft
     let name = Description.name(raft.id)
     if (raft.role, raft.term) != (before.role, before.term) { lines.append("\(name) is \(raft.role) in term \(raft.term)") }

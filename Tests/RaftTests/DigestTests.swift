@@ -7,7 +7,7 @@ import Testing
 @Suite struct DigestTests {
   static let names = DigestNames(node: { $0.rawValue }, payload: { UInt64($0.payload.first ?? 0) })
 
-  static func digest(_ raft: Raft, now: Instant, names: DigestNames = names) -> Digest {
+  static func digest(_ raft: RaftCore, now: Instant, names: DigestNames = names) -> Digest {
     var writer = DigestWriter(names)
     raft.write(into: &writer, now: now)
     return writer.digest
@@ -80,7 +80,7 @@ import Testing
 
   @Test func everyChangeShows() throws {
     let bench = try Self.leader()
-    let changes: [(inout Raft) -> Void] = [
+    let changes: [(inout RaftCore) -> Void] = [
       { $0.role = .candidate }, { $0.leader = nil }, { $0.commitIndex += 1 }, { $0.hardState.term += 1 }, { $0.hardState.vote = nil },
       { $0.log.append([Entry(index: 9, term: 2, kind: .command, payload: [1])]) },
       { $0.log.append([Entry(index: 9, term: 2, kind: .command, payload: [2])]) }, { $0.log.truncate(from: 3) },

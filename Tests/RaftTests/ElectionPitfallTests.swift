@@ -52,7 +52,8 @@ import Testing
     let state = DurableState(hardState: HardState(term: 1), entries: Bench.entries([1]), commit: 1)
     var waits: [Nanoseconds] = []
     for seed in 1...8 as ClosedRange<UInt64> {
-      waits.append(try Raft(restarting: state, snapshot: nil, id: Bench.a, settings: Settings(), seed: seed, now: .zero).deadline - .zero)
+      let raft = try RaftCore(restarting: state, snapshot: nil, id: Bench.a, settings: Settings(), seed: seed, now: .zero)
+      waits.append(raft.deadline - .zero)
     }
     #expect(Set(waits).count > 4)
     var bench = try Bench()
@@ -90,7 +91,7 @@ import Testing
 
   @Test func aDuplicateVoteCountsOnce() throws {
     let five = Configuration(voters: (1...5 as ClosedRange<UInt64>).map { Bench.member(NodeID($0)) })
-    var raft = Raft(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    var raft = RaftCore(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     var effects = Effects()
     raft.step(.tick, now: raft.deadline, into: &effects)
     for peer in [Bench.b, Bench.c] {
@@ -123,7 +124,7 @@ import Testing
     #expect(bench.raft.role == .candidate)
   }
 
-  // MARK: 4. Up-to-date is judged by index only
+  // MARK: 4. Up-to-date is checked by index only
 
   @Test(arguments: [
     (LogPosition(index: 9, term: 2), false), (LogPosition(index: 2, term: 3), false), (LogPosition(index: 3, term: 3), true),
@@ -200,7 +201,7 @@ import Testing
 
   @Test func aLeaderThatHearsOneOfFourStepsDown() throws {
     let five = Configuration(voters: (1...5 as ClosedRange<UInt64>).map { Bench.member(NodeID($0)) })
-    var raft = Raft(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    var raft = RaftCore(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     var now = raft.deadline
     var effects = Effects()
     func step(_ event: Event) {

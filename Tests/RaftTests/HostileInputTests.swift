@@ -49,7 +49,7 @@ import Testing
   }
 
   /// What holds whatever comes in. `before`: the same core a moment ago.
-  static func expectSound(_ raft: Raft, since before: Raft, _ comment: Comment) {
+  static func expectSound(_ raft: RaftCore, since before: RaftCore, _ comment: Comment) {
     #expect(raft.term >= before.term, comment)
     #expect(raft.term > before.term || before.hardState.vote == nil || raft.hardState.vote == before.hardState.vote, comment)
     #expect(raft.commitIndex >= before.commitIndex, comment)

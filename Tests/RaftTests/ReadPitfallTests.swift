@@ -33,7 +33,7 @@ import Testing
 
   @Test func answersOfOneRoundFromOnePeerAreNoMajorityOfFive() throws {
     let five = Configuration(voters: (1...5 as ClosedRange<UInt64>).map { Bench.member(NodeID($0)) })
-    var raft = Raft(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    var raft = RaftCore(bootstrapping: five, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     var effects = Effects()
     func receive(_ body: Message.Body, from peer: NodeID, term: Term = 2) {
       raft.step(.message(Message(from: peer, to: Bench.a, term: term, body: body)), now: .zero, into: &effects)

@@ -248,7 +248,7 @@ import Testing
     #expect(bench.raft.configuration == two)
     #expect(bench.raft.descriptor(at: 2)?.configurationIndex == 2)
     let state = DurableState(hardState: bench.raft.hardState, entries: Bench.entries([1]) + [change], commit: 1)
-    let restarted = try Raft(restarting: state, snapshot: nil, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    let restarted = try RaftCore(restarting: state, snapshot: nil, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     #expect(restarted.configuration == two)
     bench.receive(Self.append([1, 3], after: 1), term: 3)
     #expect(bench.raft.configuration == Bench.configuration)
@@ -258,7 +258,7 @@ import Testing
 
   @Test func aloneIsNotDurable() {
     let alone = Configuration(voters: [Bench.member(Bench.a)])
-    var raft = Raft(bootstrapping: alone, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
+    var raft = RaftCore(bootstrapping: alone, id: Bench.a, settings: Settings(), seed: 1, now: .zero)
     var effects = Effects()
     func turn(_ event: Event) {
       raft.step(event, now: .zero, into: &effects)

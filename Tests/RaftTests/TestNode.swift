@@ -5,7 +5,7 @@ import ByteCoding
 /// One member as tests see it: the core, a disk that forgets what was not synced, and messages that wait for the disk.
 struct TestNode {
   let id: NodeID
-  var raft: Raft
+  var raft: RaftCore
   /// What survives a loss of power.
   private(set) var disk: DurableState
   private(set) var snapshot: SnapshotDescriptor?
@@ -19,7 +19,7 @@ struct TestNode {
   init(bootstrapping configuration: Configuration, id: NodeID, now: Instant) {
     self.id = id
     seed = id.rawValue &* 7919
-    raft = Raft(bootstrapping: configuration, id: id, settings: Settings(), seed: seed, now: now)
+    raft = RaftCore(bootstrapping: configuration, id: id, settings: Settings(), seed: seed, now: now)
     disk = DurableState(hardState: HardState(term: 1))
   }
 
@@ -77,7 +77,7 @@ struct TestNode {
   /// A loss of power, and a start from what is durable.
   mutating func restart(now: Instant) throws {
     (unsynced, held, syncedSequence) = ([], [], 0)
-    raft = try Raft(restarting: disk, snapshot: snapshot, id: id, settings: raft.settings, seed: seed, now: now)
+    raft = try RaftCore(restarting: disk, snapshot: snapshot, id: id, settings: raft.settings, seed: seed, now: now)
   }
 
   /// Puts another log and term on the disk, and starts from them.

@@ -18,7 +18,7 @@ import Testing
       bench.receive(
         .append(previous: LogPosition(index: index - 1, term: index == 2 ? 1 : 2), entries: [entry], commit: index))
       for case .save(let descriptor, _) in bench.effects.snapshots { return (bench, descriptor) }
-      #expect(bench.effects.cut == nil)
+      #expect(bench.effects.compact == nil)
     }
     throw Missing()
   }
@@ -27,24 +27,24 @@ import Testing
 
   @Test func nothingIsCutBeforeTheSnapshotIsDurable() throws {
     var (bench, descriptor) = try Self.due()
-    #expect(bench.effects.cut == nil)
+    #expect(bench.effects.compact == nil)
     let index = descriptor.position.index
     bench.receive(.commit(index))
     bench.tick(after: .milliseconds(10))
-    #expect(bench.effects.cut == nil)
+    #expect(bench.effects.compact == nil)
     #expect(bench.replica.raft?.logStart.index == 0)
     bench.step(.snapshotSaved(descriptor, bytes: 100))
-    let cut = try #require(bench.effects.cut)
-    #expect(cut < index, "what a peer may want that was away for a moment is kept")
-    #expect(cut > 0)
-    #expect(bench.replica.raft?.logStart.index == cut)
+    let compact = try #require(bench.effects.compact)
+    #expect(compact < index, "what a peer may want that was away for a moment is kept")
+    #expect(compact > 0)
+    #expect(bench.replica.raft?.logStart.index == compact)
   }
 
   @Test func aSnapshotThatFailsCutsNothingAndIsTriedAgain() throws {
     var (bench, descriptor) = try Self.due()
     bench.step(.snapshotFailed(descriptor, "no space"))
-    #expect(bench.effects.cut == nil)
-    #expect(bench.effects.notices.contains(.snapshotFailed(descriptor.position.index, "no space")))
+    #expect(bench.effects.compact == nil)
+    #expect(bench.effects.diagnostics.contains(.snapshotFailed(descriptor.position.index, "no space")))
     // Not at once: a disk that is full now may not be then.
     bench.now = bench.now + .milliseconds(5000)
     var saves = 0

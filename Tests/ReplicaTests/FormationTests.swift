@@ -9,7 +9,7 @@ import WriteAheadLog
 @Suite struct FormationTests {
   struct FormingNode {
     var identity: IdentityRecord
-    let contact: Contact
+    let peerInfo: PeerInfo
     var formation: Formation
     var saving: Configuration?
     var formed: Configuration?
@@ -17,19 +17,19 @@ import WriteAheadLog
     var doubts: [String] = []
 
     init(id: UInt64, name: String, names: [String], address: String? = nil) {
-      contact = Contact(
+      peerInfo = PeerInfo(
         name: name, peerAddress: address ?? name, clientAddress: "",
-        initialCluster: names.map { Contact.InitialMember(name: $0, peerAddress: $0) })
+        initialCluster: names.map { PeerInfo.InitialMember(name: $0, peerAddress: $0) })
       identity = IdentityRecord(node: NodeID(id), name: name, phase: .undecided)
-      formation = Formation(identity: identity, contact: contact)
+      formation = Formation(identity: identity, peerInfo: peerInfo)
     }
 
     mutating func take(_ step: Formation.Step) {
       switch step {
       case .wait: break
-      case .promise(let configuration):
+      case .castVote(let configuration):
         if let saving { Issue.record("a second promise, \(configuration), while \(saving) is on its way") }
-        if case .promised(let first) = identity.phase { Issue.record("a second promise after \(first)") }
+        if case .voted(let first) = identity.phase { Issue.record("a second promise after \(first)") }
         saving = configuration
       case .form(let configuration): formed = formed ?? configuration
       case .refused(let text): refusals.append(text)
@@ -39,14 +39,14 @@ import WriteAheadLog
 
     mutating func save() {
       guard let configuration = saving else { return }
-      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .promised(configuration))
+      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .voted(configuration))
       saving = nil
-      take(formation.promised(configuration))
+      take(formation.voted(configuration))
     }
 
     mutating func restart() {
       saving = nil
-      formation = Formation(identity: identity, contact: contact)
+      formation = Formation(identity: identity, peerInfo: peerInfo)
     }
 
     mutating func wipe(newID: UInt64) {
@@ -57,13 +57,13 @@ import WriteAheadLog
 
     mutating func hear(_ other: FormingNode) {
       guard formed == nil else { return }
-      var introduction = other.formation.introduction
+      var bootstrap = other.formation.bootstrap
       if let formed = other.formed {
-        introduction = Introduction(
-          name: introduction.name, peerAddress: introduction.peerAddress, clientAddress: introduction.clientAddress,
-          names: introduction.names, phase: .formed(formed))
+        bootstrap = BootstrapMessage(
+          name: bootstrap.name, peerAddress: bootstrap.peerAddress, clientAddress: bootstrap.clientAddress,
+          names: bootstrap.names, phase: .formed(formed))
       }
-      take(formation.receive(introduction, from: other.identity.node))
+      take(formation.receive(bootstrap, from: other.identity.node))
     }
   }
 
@@ -134,7 +134,7 @@ import WriteAheadLog
     var nodes = Self.nodes()
     for peer in 1...2 { nodes[0].hear(nodes[peer]) }
     nodes[0].save()
-    #expect(nodes[0].formation.promise != nil)
+    #expect(nodes[0].formation.vote != nil)
     nodes[1].wipe(newID: 50)
     nodes[0].hear(nodes[1])
     #expect(try #require(nodes[0].refusals.first).contains("b lost its data directory"))
@@ -206,7 +206,7 @@ import WriteAheadLog
       replica.endTurn(now: .zero, into: &effects)
       return effects.identity?.phase
     }
-    guard case .promised(let configuration) = turn(.tick) else {
+    guard case .voted(let configuration) = turn(.tick) else {
       Issue.record("nothing was promised")
       return
     }

@@ -37,14 +37,14 @@ import Testing
       Frame(
         cluster: ClusterID(number | 1), from: a, to: b, body: .message(Message(from: a, to: b, term: number, body: body)))
     }
-    let phases: [Introduction.Phase] = [.undecided, .promised(configuration), .formed(configuration)]
-    let introductions = phases.map { phase in
+    let phases: [BootstrapMessage.Phase] = [.undecided, .voted(configuration), .formed(configuration)]
+    let bootstraps = phases.map { phase in
       Frame(
         cluster: nil, from: a, to: nil,
-        body: .introduction(Introduction(name: "a", peerAddress: "p", clientAddress: "", names: ["a", "b"], phase: phase)))
+        body: .bootstrap(BootstrapMessage(name: "a", peerAddress: "p", clientAddress: "", names: ["a", "b"], phase: phase)))
     }
-    let others = [Frame.Body.stranger, .greeting].map { Frame(cluster: ClusterID(3), from: b, to: a, body: $0) }
-    return messages + introductions + others
+    let others = [Frame.Body.wrongCluster, .greeting].map { Frame(cluster: ClusterID(3), from: b, to: a, body: $0) }
+    return messages + bootstraps + others
   }
 
   @Test(arguments: numbers) func everyKindComesBackAsItWas(number: UInt64) throws {
@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func anotherVersionIsNamedInTheError() throws {
-    var body = Array(Frame(cluster: nil, from: NodeID(1), to: NodeID(2), body: .stranger).encoded().dropFirst(4))
+    var body = Array(Frame(cluster: nil, from: NodeID(1), to: NodeID(2), body: .wrongCluster).encoded().dropFirst(4))
     body[0] = 9
     let error = #expect(throws: MalformedBytes.self) { try Frame(decoding: Self.sealed(body)[...]) }
     #expect(try #require(error).description.contains("version 9"))

@@ -8,7 +8,7 @@ import Testing
 /// Whatever comes over the network: a replica refuses it in one line a second, and goes on.
 @Suite struct HostileFrameTests {
   func refusals(_ bench: ReplicaBench) -> Int {
-    bench.effects.notices.filter { if case .refusedFrame = $0 { true } else { false } }.count
+    bench.effects.diagnostics.filter { if case .refusedFrame = $0 { true } else { false } }.count
   }
 
   @Test(arguments: 1...6 as ClosedRange<UInt64>) func garbageIsRefused(seed: UInt64) throws {
@@ -67,7 +67,7 @@ import Testing
       #expect(bench.replica.status.term == 1)
       #expect(bench.effects.frames.map(\.to) == [.connection(5)])
       let answer = try Frame(decoding: try #require(bench.effects.frames.first).frame[...])
-      #expect(answer.body == .stranger)
+      #expect(answer.body == .wrongCluster)
       // No answer to an answer: two strangers do not talk for ever.
       bench.step(.frame(answer.encoded()[...], connection: 5))
       #expect(bench.effects.frames.isEmpty)
@@ -137,7 +137,7 @@ import Testing
     #expect(verdict(greeting) == .member)
     #expect(verdict(Frame(cluster: other, from: NodeID(2), to: NodeID(1), body: .greeting).encoded()) == .unknown)
     #expect(verdict(Frame(cluster: own, from: NodeID(2), to: NodeID(3), body: .greeting).encoded()) == .unknown)
-    #expect(verdict(Frame(cluster: nil, from: NodeID(2), to: NodeID(1), body: .stranger).encoded()) == .unknown)
+    #expect(verdict(Frame(cluster: nil, from: NodeID(2), to: NodeID(1), body: .wrongCluster).encoded()) == .unknown)
     #expect(verdict(Array(greeting.dropLast()) + [greeting.last! ^ 1]) == .malformed)
     #expect(verdict([]) == .malformed)
   }
@@ -145,8 +145,8 @@ import Testing
   @Test func whoIsToFormTheClusterCountsAsAMember() throws {
     var bench = try ReplicaBench(forming: ["a", "b"])
     func verdict(_ name: String) -> FrameVerdict {
-      let introduction = Introduction(name: name, peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
-      bench.step(.frame(Frame(cluster: nil, from: NodeID(9), to: nil, body: .introduction(introduction)).encoded()[...], connection: 1))
+      let bootstrap = BootstrapMessage(name: name, peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
+      bench.step(.frame(Frame(cluster: nil, from: NodeID(9), to: nil, body: .bootstrap(bootstrap)).encoded()[...], connection: 1))
       return bench.effects.frameVerdict
     }
     #expect(verdict("b") == .member)
@@ -164,13 +164,13 @@ import Testing
 
   @Test func aFormingNodeKeepsWhatItSaysBounded() throws {
     var bench = try ReplicaBench(forming: ["a", "b"])
-    let twin = Introduction(name: "a", peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
-    let frame = Frame(cluster: nil, from: NodeID(9), to: nil, body: .introduction(twin)).encoded()
+    let twin = BootstrapMessage(name: "a", peerAddress: "x", clientAddress: "", names: ["a", "b"], phase: .undecided)
+    let frame = Frame(cluster: nil, from: NodeID(9), to: nil, body: .bootstrap(twin)).encoded()
     var lines = 0
     for _ in 0..<3000 {
       bench.now = bench.now + .milliseconds(1)
       bench.step(.frame(frame[...], connection: 1))
-      lines += bench.effects.notices.count
+      lines += bench.effects.diagnostics.count
     }
     #expect(lines <= 4, "the same refusal again says nothing new")
   }
@@ -178,7 +178,7 @@ import Testing
   // MARK: What cannot be
 
   private func contradictions(_ bench: ReplicaBench) -> [String] {
-    bench.effects.notices.compactMap { if case .contradiction(let text) = $0 { text } else { nil } }
+    bench.effects.diagnostics.compactMap { if case .contradiction(let text) = $0 { text } else { nil } }
   }
 
   /// Another first entry than the one that all members agreed on.
@@ -199,7 +199,7 @@ import Testing
     // It says so once, and is heard of no more.
     bench.receive(contradiction)
     bench.tick(after: .milliseconds(5000))
-    #expect(bench.effects.notices.isEmpty && bench.effects.frames.isEmpty && bench.effects.writes.isEmpty)
+    #expect(bench.effects.diagnostics.isEmpty && bench.effects.frames.isEmpty && bench.effects.writes.isEmpty)
   }
 
   /// Nor does one of a leader that was, or of a member that this node does not follow.

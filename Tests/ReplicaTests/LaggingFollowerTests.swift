@@ -37,10 +37,10 @@ import WriteAheadLog
     let name = try #require(try disk.list().first { $0.hasPrefix("snapshot-") && !$0.hasSuffix(".part") })
     let file = try disk.open(name, create: false)
     try disk.write(file, offset: try disk.size(file) / 2, [0x55, 0xaa, 0x55])
-    let notices = cluster.notices.count
+    let diagnostics = cluster.diagnostics.count
     cluster.network.heal()
     cluster.run(for: .milliseconds(10_000))
-    let failures = cluster.notices[notices...].count { if case .snapshotFailed = $0.notice { true } else { false } }
+    let failures = cluster.diagnostics[diagnostics...].count { if case .snapshotFailed = $0.diagnostic { true } else { false } }
     #expect(SnapshotTransferTests.hasCaughtUp(lagging, in: cluster))
     #expect((1..<5).contains(failures), "\(failures) failures in 10 s")
     #expect(cluster.violations.isEmpty)
@@ -64,7 +64,7 @@ import WriteAheadLog
       cluster.run(for: .milliseconds(1))
     }
     #expect(cluster.run(within: .milliseconds(30_000)) { requests.allSatisfy { ClusterTests.isDone(cluster.outcome(of: $0)) } })
-    let slowed = cluster.notices.contains { if case .slowsDown = $0.notice { true } else { false } }
+    let slowed = cluster.diagnostics.contains { if case .slowsDown = $0.diagnostic { true } else { false } }
     #expect(slowed)
     #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 0)
     #expect(

@@ -20,7 +20,7 @@ import WriteAheadLog
     case .save: "save"
     case .append(let writes): "append " + writes.map { String($0.sequence) }.joined(separator: " ")
     case .sync(let sequence): "sync \(sequence)"
-    case .cut(let index): "cut \(index)"
+    case .compact(let index): "cut \(index)"
     case .read(let request): "read \(request.peer.rawValue)"
     }
   }
@@ -48,8 +48,8 @@ import WriteAheadLog
 
   @Test func whatWaitsGoesTogetherInOneOrder() {
     var queue = queue
-    queue.add(identity: nil, writes: [write(1)], cut: 3, reads: [read(2)])
-    queue.add(identity: identity, writes: [write(2), write(3)], cut: 2, reads: [read(3)])
+    queue.add(identity: nil, writes: [write(1)], compact: 3, reads: [read(2)])
+    queue.add(identity: identity, writes: [write(2), write(3)], compact: 2, reads: [read(3)])
     #expect(queue.bytes == 3 * write(1).entries[0].record.count)
     #expect(drain(&queue) == ["save", "append 1 2 3", "sync 3", "cut 3", "read 2", "read 3"])
     #expect(queue.isEmpty)
@@ -58,28 +58,28 @@ import WriteAheadLog
 
   @Test func whatComesMeanwhileWaitsForTheNextTime() {
     var queue = queue
-    queue.add(identity: nil, writes: [write(1)], cut: nil, reads: [])
+    queue.add(identity: nil, writes: [write(1)], compact: nil, reads: [])
     #expect(peek(&queue) == "append 1")
-    queue.add(identity: identity, writes: [write(2)], cut: nil, reads: [])
+    queue.add(identity: identity, writes: [write(2)], compact: nil, reads: [])
     #expect(drain(&queue) == ["append 1", "sync 1", "save", "append 2", "sync 2"])
   }
 
   @Test func fullDiskIsMadeRoomOn() {
     var queue = queue
-    queue.add(identity: identity, writes: [write(1)], cut: nil, reads: [read(2)])
+    queue.add(identity: identity, writes: [write(1)], compact: nil, reads: [read(2)])
     #expect(perform(&queue) == "save")
     #expect(findNoRoom(&queue) == .goOn, "a peer can be served meanwhile")
     #expect(perform(&queue) == "read 2")
     #expect(findNoRoom(&queue) == .wait)
     #expect(peek(&queue) == "append 1", "the identity is not saved twice")
-    queue.add(identity: nil, writes: [write(2)], cut: 5, reads: [read(3)])
+    queue.add(identity: nil, writes: [write(2)], compact: 5, reads: [read(3)])
     #expect(findNoRoom(&queue) == .goOn)
     #expect(drain(&queue) == ["cut 5", "append 1", "sync 1", "read 3", "append 2", "sync 2"])
   }
 
   @Test func cutThatFindsNoRoomWaits() {
     var queue = queue
-    queue.add(identity: nil, writes: [], cut: 5, reads: [])
+    queue.add(identity: nil, writes: [], compact: 5, reads: [])
     #expect(findNoRoom(&queue) == .wait)
     #expect(peek(&queue) == "cut 5")
   }

@@ -57,13 +57,13 @@ import WriteAheadLog
     let writes = [LogWrite(sequence: 2, entries: entries)]
     disk.capacity = disk.usedBytes + 12_000
     #expect(throws: StorageError.self) { try storage.log.append(writes) }
-    try storage.log.cut(through: 15)
+    try storage.log.compact(through: 15)
     disk.capacity = .max
     try storage.log.append(writes)
     try storage.log.sync()
     storage.log.close()
     let identity = StorageIdentity(node: member.id, cluster: configuration.digest)
-    let (log, recovered) = try WriteAheadLog.open(disk, identity: identity, options: options)
+    let (log, recovered) = try LogStore.open(disk, identity: identity, options: options)
     log.close()
     #expect(recovered.start.index > 1 && recovered.start.index <= 15)
     #expect(recovered.entries == entries.filter { $0.index > recovered.start.index })

@@ -7,7 +7,7 @@ import WriteAheadLog
 
 /// One replica on the bench, a member of a cluster of three, told by hand what happens.
 struct ReplicaBench {
-  var replica: Replica<KeyValueMachine>
+  var replica: ReplicaCore<KeyValueMachine>
   var now = Instant.zero
   /// Of the last turn.
   var effects = ReplicaEffects<KeyValueMachine>()
@@ -20,19 +20,19 @@ struct ReplicaBench {
 
   init(settings: ReplicaSettings = ReplicaSettings(), seed: UInt64 = 1) throws {
     let first = Entry(index: 1, term: 1, kind: .configuration, payload: Self.configuration.encoded()[...])
-    replica = try Replica(
+    replica = try ReplicaCore(
       identity: IdentityRecord(node: NodeID(1), name: "a", phase: .formed(Self.configuration)),
-      contact: Contact(name: "a", peerAddress: "a", clientAddress: "a"),
+      peerInfo: PeerInfo(name: "a", peerAddress: "a", clientAddress: "a"),
       recovered: Recovered(hardState: HardState(term: 1), start: .zero, entries: [first], commit: 1), snapshot: nil,
       machine: KeyValueMachine(), settings: settings, seed: seed, now: .zero)
   }
 
   /// A node that still waits for its cluster.
   init(forming names: [String]) throws {
-    let members = names.map { Contact.InitialMember(name: $0, peerAddress: $0) }
-    replica = try Replica(
+    let members = names.map { PeerInfo.InitialMember(name: $0, peerAddress: $0) }
+    replica = try ReplicaCore(
       identity: IdentityRecord(node: NodeID(1), name: "a", phase: .undecided),
-      contact: Contact(name: "a", peerAddress: "a", clientAddress: "a", initialCluster: members), recovered: nil, snapshot: nil,
+      peerInfo: PeerInfo(name: "a", peerAddress: "a", clientAddress: "a", initialCluster: members), recovered: nil, snapshot: nil,
       machine: KeyValueMachine(), settings: ReplicaSettings(), seed: 1, now: .zero)
   }
 

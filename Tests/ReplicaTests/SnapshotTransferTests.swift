@@ -38,7 +38,7 @@ import Testing
   }
 
   static func installs(_ name: String, in cluster: Cluster) -> Int {
-    cluster.notices.filter { $0.name == name && { if case .snapshotInstalled = $0 { true } else { false } }($0.notice) }.count
+    cluster.diagnostics.filter { $0.name == name && { if case .snapshotInstalled = $0 { true } else { false } }($0.diagnostic) }.count
   }
 
   @Test func aSnapshotBringsALaggingFollowerBack() throws {

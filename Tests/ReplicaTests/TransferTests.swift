@@ -50,7 +50,7 @@ import Testing
 
   /// The window is in bytes. Of a block that was not read yet only its usual size is known.
   @Test func noMoreIsReadThanTheWindowHolds() throws {
-    let size = SnapshotBlock.preferredSize
+    let size = SnapshotBlockSize.preferred
     let block = Bytes(repeating: 1, count: size)
     var (bench, descriptor) = try Self.begun(window: 3 * size)
     bench.step(.snapshotBlock(descriptor, number: 0, block: block, file: Self.file(10), for: NodeID(3)))

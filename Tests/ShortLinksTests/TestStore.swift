@@ -29,7 +29,7 @@ final class TestStore: LinkStore {
 
   var pairs: [KeyValuePair] { state.withLock { $0.store.pairs } }
 
-  func perform(_ request: Request) async throws(LinkStoreError) -> Answer {
+  func perform(_ request: Request) async throws(LinkStoreError) -> Response {
     try state.withLock { (state) throws(LinkStoreError) in
       switch state.mode {
       case .sound:
@@ -60,7 +60,7 @@ final class TestStore: LinkStore {
     StoreReading(answer: try refusing { () throws(KeyValueError) in try store.read(request) }, isStale: isStale)
   }
 
-  private static func refusing(_ body: () throws(KeyValueError) -> Answer) throws(LinkStoreError) -> Answer {
+  private static func refusing(_ body: () throws(KeyValueError) -> Response) throws(LinkStoreError) -> Response {
     do {
       return try body()
     } catch {

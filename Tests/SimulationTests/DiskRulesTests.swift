@@ -120,7 +120,7 @@ import WriteAheadLog
   private func put(_ key: String, _ value: String) -> Request { .put(PutRequest(key: Array(key.utf8), value: Array(value.utf8))) }
 
   private func texts(_ cluster: SimulatedCluster<KeyValueMachine>) -> [String] {
-    cluster.violations.map { "\($0.judge): \($0.text)" }
+    cluster.violations.map { "\($0.checker): \($0.text)" }
   }
 
   @Test func anUnsyncedNameIsFound() throws {
@@ -167,7 +167,7 @@ import WriteAheadLog
     var effects = ReplicaEffects<KeyValueMachine>()
     cluster.auditTurn(of: 0, effects)
     #expect(cluster.violations.isEmpty)
-    effects.control.cut = 4
+    effects.control.compact = 4
     effects.control.writes = [LogWrite(sequence: 9, reset: LogPosition(index: 7, term: 2))]
     cluster.auditTurn(of: 0, effects)
     #expect(texts(cluster).count == 2)
@@ -183,14 +183,14 @@ import WriteAheadLog
     let disk = SimulatedDisk()
     let identity = StorageIdentity(node: NodeID(1), cluster: ClusterID(1))
     disk.fail(.sync, prefix: "log-")
-    #expect(throws: StorageError.self) { try WriteAheadLog.open(disk, identity: identity) }
-    var (log, _) = try WriteAheadLog.open(disk, identity: identity)
+    #expect(throws: StorageError.self) { try LogStore.open(disk, identity: identity) }
+    var (log, _) = try LogStore.open(disk, identity: identity)
     try log.append([LogWrite(sequence: 1, entries: [Entry(index: 1, term: 1, kind: .command, payload: [1])])])
     try log.sync()
     #expect(disk.misuses.isEmpty)
     #expect(!disk.fileNames.contains { $0.hasSuffix(".part") })
     var random = PseudoRandom(seed: 1)
     disk.losePower(using: &random)
-    #expect(try WriteAheadLog.open(disk, identity: identity).1.last.index == 1)
+    #expect(try LogStore.open(disk, identity: identity).1.last.index == 1)
   }
 }

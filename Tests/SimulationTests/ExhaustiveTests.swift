@@ -40,7 +40,7 @@ import Testing
     #expect(exploration.ending == .complete)
     #expect(exploration.frontier == 0)
     // Somebody led, and the value was committed by both.
-    let summaries = exploration.library.summaries
+    let summaries = exploration.interner.summaries
     #expect(summaries.contains { $0.leads && $0.commit == 3 })
     #expect(summaries.contains { !$0.leads && $0.commit == 3 })
   }
@@ -116,7 +116,7 @@ import Testing
   @Test func aQueueGivesBackWhatCameFirst() {
     var queue = WorldQueue()
     let worlds = (0..<300_000 as Range<UInt32>).map {
-      SmallWorld(nodes: [$0, 1, 2], chronicle: $0 % 7, budget: $0, messages: Array(repeating: $0, count: Int($0 % 3)))
+      SmallWorld(nodes: [$0, 1, 2], ghostState: $0 % 7, budget: $0, messages: Array(repeating: $0, count: Int($0 % 3)))
     }
     for world in worlds { queue.append(world) }
     var world = SmallWorld(nodes: [0, 0, 0])
@@ -136,7 +136,7 @@ import Testing
   }
 
   @Test func everyPermutationIsThereOnceAndTheIdentityFirst() {
-    let permutations = Cast.permutations(of: 3)
+    let permutations = Symmetry.permutations(of: 3)
     #expect(permutations.first == [0, 1, 2])
     #expect(Set(permutations).count == 6)
     #expect(permutations.allSatisfy { $0.sorted() == [0, 1, 2] })

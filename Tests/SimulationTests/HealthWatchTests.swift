@@ -4,7 +4,7 @@ import Testing
 
 @testable import Simulation
 
-/// What would heal itself is seen while the story goes on: the network is broken behind the judge's back, which believes all to be whole.
+/// What would heal itself is seen while the story goes on: the network is broken behind the checker's back, which believes all to be whole.
 @Suite struct HealthWatchTests {
   /// Three nodes and their clients, and no fault.
   static func quiet(lasting duration: Nanoseconds) -> Story {
@@ -35,7 +35,7 @@ import Testing
       found { run in
         for name in run.story.names { run.cluster.network.isolate(name, from: run.story.names) }
       }.first)
-    #expect(violation.judge == .liveness && violation.text.contains("nobody leads"))
+    #expect(violation.checker == .liveness && violation.text.contains("nobody leads"))
     #expect(violation.at < .zero + .milliseconds(15_000))
   }
 
@@ -47,7 +47,7 @@ import Testing
         for other in run.story.names where other != name { run.cluster.network.cut(from: other, to: name) }
         run.health.goals[0] = nil
       }.first { $0.text.contains("has applied") || $0.text.contains("no answer") })
-    #expect(violation.judge == .liveness)
+    #expect(violation.checker == .liveness)
   }
 
   @Test func namesARequestThatExpiresUnderAHealthyLeader() throws {
@@ -56,7 +56,7 @@ import Testing
         let name = run.story.names.first { $0 != run.cluster.leader } ?? ""
         for other in run.story.names where other != name { run.cluster.network.cut(from: name, to: other) }
       }.first)
-    #expect(violation.judge == .liveness && violation.text.contains("no answer"))
+    #expect(violation.checker == .liveness && violation.text.contains("no answer"))
   }
 
   @Test func namesAProcessThatGivesUpThoughItsDiskDoesNotFail() throws {
@@ -66,7 +66,7 @@ import Testing
         // As if the call had failed before this process began.
         run.health.started("a", failedCalls: 1)
       }.first)
-    #expect(violation.judge == .recovery && violation.text.contains("gave up"))
+    #expect(violation.checker == .recovery && violation.text.contains("gave up"))
   }
 
   @Test func aDiskThatFailsMayEndAProcess() {

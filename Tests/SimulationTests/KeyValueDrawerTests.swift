@@ -5,10 +5,10 @@ import Testing
 
 @testable import Simulation
 
-/// What clients ask of the store: a kind of request that never comes is not judged.
+/// What clients ask of the store: a kind of request that never comes is not checked.
 @Suite struct KeyValueDrawerTests {
   /// What a request, as the store answered it, is an example of.
-  private static func kinds(of request: Request, _ response: Response, depth: Int = 0) -> [String] {
+  private static func kinds(of request: Request, _ response: OperationResult, depth: Int = 0) -> [String] {
     switch (request, response) {
     case (.range(let range), .range(let answer)):
       var kinds = ["\(range.order) by \(range.target)"]
@@ -64,7 +64,7 @@ import Testing
         output = machine.view.answer(request)
       }
       switch output {
-      case .success(let answer): for kind in Self.kinds(of: request, answer.response) { seen[kind, default: 0] += 1 }
+      case .success(let answer): for kind in Self.kinds(of: request, answer.result) { seen[kind, default: 0] += 1 }
       case .failure(let error):
         refused += 1
         seen["refused: \(error)", default: 0] += 1

@@ -95,7 +95,7 @@ import Testing
   static let keys: [Key] = [[1], [2]]
 
   /// Comparisons see the store as it was before the request.
-  static func perform(_ request: Request, on store: inout Store, before: Store? = nil) -> Response {
+  static func perform(_ request: Request, on store: inout Store, before: Store? = nil) -> OperationResult {
     let before = before ?? store
     func pair(_ key: Key) -> KeyValuePair? {
       store[key].map { KeyValuePair(key: key, value: $0, createRevision: 1, modRevision: 1, version: 1) }
@@ -150,7 +150,8 @@ import Testing
   }
 
   /// What a client was told, now and then of another store.
-  static func history(_ random: inout PseudoRandom) -> [(request: Request, response: Response?, called: Instant, returned: Instant)] {
+  static func history(_ random: inout PseudoRandom) -> [(request: Request, response: OperationResult?, called: Instant, returned: Instant)]
+  {
     let spans = (0..<(3 + random.below(5))).map { _ in span(&random, from: 16) }.sorted { $0.effect < $1.effect }
     var store: Store = [:]
     return spans.map { span in
@@ -168,7 +169,7 @@ import Testing
 
   struct Told: Hashable {
     let request: Request
-    let response: Response?
+    let response: OperationResult?
   }
 
   @Test func agreesOnKeysAndValues() {
@@ -191,7 +192,7 @@ import Testing
         checked.asked(UInt64(number), told.request, at: told.called)
         guard let response = told.response else { continue }
         // Revisions that mislead.
-        let answer = Answer(revision: Revision(random.below(8)), response: response)
+        let answer = Response(revision: Revision(random.below(8)), result: response)
         checked.answered(UInt64(number), .done(answer), at: told.returned)
       }
       let verdict = checked.check()

@@ -10,7 +10,7 @@ import Testing
   struct Told {
     var request: Request
     /// `nil`: nobody knows.
-    var answer: Answer?
+    var answer: Response?
     var called: Instant
     var returned: Instant
   }
@@ -70,13 +70,13 @@ import Testing
   /// Makes the last read of some key show the value that the first one showed.
   static func corrupted(_ told: [Told]) -> [Told] {
     func pair(_ told: Told) -> KeyValuePair? {
-      if case .range(let response) = told.answer?.response { response.pairs.first } else { nil }
+      if case .range(let response) = told.answer?.result { response.pairs.first } else { nil }
     }
     guard let first = told.lazy.compactMap(pair).first,
       let last = told.lastIndex(where: { pair($0).map { $0.key == first.key && $0.value != first.value } ?? false })
     else { return told }
     var told = told
-    told[last].answer?.response = .range(RangeResponse(pairs: [first], count: 1))
+    told[last].answer?.result = .range(RangeResponse(pairs: [first], count: 1))
     return told
   }
 

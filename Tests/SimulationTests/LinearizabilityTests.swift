@@ -29,12 +29,12 @@ import Testing
     }
 
     /// `to` is `nil` for an outcome that nobody knows.
-    mutating func add(_ request: Request, _ response: Response?, _ from: Int64, _ to: Int64?, revision: Revision? = nil) {
+    mutating func add(_ request: Request, _ response: OperationResult?, _ from: Int64, _ to: Int64?, revision: Revision? = nil) {
       last += 1
       self.revision += 1
       history.asked(last, request, at: .zero + .milliseconds(from))
       guard let to, let response else { return }
-      let answer = Answer(revision: revision ?? self.revision, response: response)
+      let answer = Response(revision: revision ?? self.revision, result: response)
       history.answered(last, .done(answer), at: .zero + .milliseconds(to))
     }
 
@@ -58,7 +58,7 @@ import Testing
     }
 
     mutating func swap(_ key: String, at revision: Revision, to value: String, _ succeeded: Bool, _ from: Int64, _ to: Int64?) {
-      let responses: [Response] = succeeded ? [.put(previous: nil)] : []
+      let responses: [OperationResult] = succeeded ? [.put(previous: nil)] : []
       add(Self.swap(key, at: revision, to: value), .transaction(succeeded: succeeded, responses: responses), from, to)
     }
 
@@ -314,11 +314,11 @@ import Testing
     var history = KeyValueHistory()
     for number: UInt64 in 1...8 {
       history.asked(number, Story.put("k", "v\(number)"), at: .zero)
-      history.answered(number, .done(Answer(revision: 1, response: .put(previous: nil))), at: Instant(nanoseconds: 9))
+      history.answered(number, .done(Response(revision: 1, result: .put(previous: nil))), at: Instant(nanoseconds: 9))
     }
     history.asked(9, Story.get("k"), at: Instant(nanoseconds: 10))
     let pairs = [Story.pair("k", "v1")]
-    history.answered(9, .done(Answer(revision: 1, response: .range(RangeResponse(pairs: pairs, count: 1)))), at: Instant(nanoseconds: 11))
+    history.answered(9, .done(Response(revision: 1, result: .range(RangeResponse(pairs: pairs, count: 1)))), at: Instant(nanoseconds: 11))
     #expect(history.check(limit: 3) == .undecided(visited: 4))
     #expect(history.check() == .linearizable)
   }

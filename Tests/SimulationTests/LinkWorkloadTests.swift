@@ -24,8 +24,8 @@ import Testing
   }
 }
 
-/// The judge is judged: it accepts what may be, and names what may not.
-@Suite struct LinkJudgeTests {
+/// The checker is checked: it accepts what may be, and names what may not.
+@Suite struct LinkCheckerTests {
   static let owner: UInt64 = 1
   let slug: Slug
   let link: Link
@@ -55,8 +55,8 @@ import Testing
 
     /// Asked, and answered that it was done.
     mutating func succeed(_ errand: LinkWorkload.Errand, at revision: Revision) {
-      let response = Response.transaction(succeeded: true, responses: [.put(previous: nil)])
-      workload.answered(ask(errand), .output(.success(Answer(revision: revision, response: response))), at: .zero)
+      let response = OperationResult.transaction(succeeded: true, responses: [.put(previous: nil)])
+      workload.answered(ask(errand), .output(.success(Response(revision: revision, result: response))), at: .zero)
     }
 
     mutating func fail(_ errand: LinkWorkload.Errand, _ answer: ClientAnswer<KeyValueMachine>) {
@@ -191,39 +191,39 @@ import Testing
   /// A store that says that it did the flush, and did not.
   @Test func namesCommittedVisitsThatAreNotThere() throws {
     var owner = VisitOwner(number: Self.owner)
-    var judge = LinkJudge(owners: [Self.owner])
+    var checker = LinkChecker(owners: [Self.owner])
     let life = LinkIdentity(slug: slug, createRevision: 2)
     let view = Self.store(linkPair)
     owner.record(life)
-    judge.visited(CounterName(life: life, owner: Self.owner))
+    checker.visited(CounterName(life: life, owner: Self.owner))
     let first = owner.nextFlush()
     let read = try #require(first)
     let toldAfterReading = try owner.receive(view.answer(read).get(), to: read)
     #expect(toldAfterReading.isEmpty)
     let second = owner.nextFlush()
     let write = try #require(second)
-    let told = try owner.receive(Answer(revision: 3, response: .transaction(succeeded: true, responses: [])), to: write)
+    let told = try owner.receive(Response(revision: 3, result: .transaction(succeeded: true, responses: [])), to: write)
     #expect(told.map(\.visits) == [1])
-    judge.look(at: slug, in: view, isNewest: true)
-    #expect(judge.violations.isEmpty, "nobody was told yet")
-    for (counter, visits) in told { judge.committed(visits, in: counter) }
-    judge.look(at: slug, in: view, isNewest: false)
-    #expect(judge.violations.isEmpty, "an older state does not have it yet")
-    judge.look(at: slug, in: view, isNewest: true)
-    #expect(judge.violations.count == 1)
+    checker.look(at: slug, in: view, isNewest: true)
+    #expect(checker.violations.isEmpty, "nobody was told yet")
+    for (counter, visits) in told { checker.committed(visits, in: counter) }
+    checker.look(at: slug, in: view, isNewest: false)
+    #expect(checker.violations.isEmpty, "an older state does not have it yet")
+    checker.look(at: slug, in: view, isNewest: true)
+    #expect(checker.violations.count == 1)
   }
 
   @Test func deletedLinksNeedNoCounters() {
-    var judge = LinkJudge(owners: [Self.owner])
-    judge.committed(3, in: CounterName(life: LinkIdentity(slug: slug, createRevision: 1), owner: Self.owner))
-    judge.look(at: slug, in: Self.store(), isNewest: true)
-    judge.look(at: slug, in: Self.store(linkPair), isNewest: true)
-    #expect(judge.violations.isEmpty)
+    var checker = LinkChecker(owners: [Self.owner])
+    checker.committed(3, in: CounterName(life: LinkIdentity(slug: slug, createRevision: 1), owner: Self.owner))
+    checker.look(at: slug, in: Self.store(), isNewest: true)
+    checker.look(at: slug, in: Self.store(linkPair), isNewest: true)
+    #expect(checker.violations.isEmpty)
   }
 
   @Test func namesAnAnswerThatDoesNotFit() {
     var bench = Bench()
-    bench.fail(create, .output(.success(Answer(revision: 2, response: .put(previous: nil)))))
+    bench.fail(create, .output(.success(Response(revision: 2, result: .put(previous: nil)))))
     #expect(bench.verdict() != nil)
   }
 

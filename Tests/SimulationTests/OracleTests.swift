@@ -6,7 +6,7 @@ import Testing
 
 @testable import Simulation
 
-/// The judge is judged: it accepts what may be, and names what may not.
+/// The checker is checked: it accepts what may be, and names what may not.
 @Suite struct OracleTests {
   typealias Outcome = SimulatedCluster<KeyValueMachine>.Outcome
 
@@ -19,7 +19,7 @@ import Testing
   }
 
   static func outcome(revision: Revision) -> Outcome {
-    .applied(.success(Answer(revision: revision, response: .put(previous: nil))))
+    .applied(.success(Response(revision: revision, result: .put(previous: nil))))
   }
 
   /// A store in which `values` were put one after the other.
@@ -57,7 +57,7 @@ import Testing
     var oracle = Self.oracle(committed: "a", "b")
     oracle.ask(9)
     oracle.answer(9, .view(Self.view("a"), index: 1, staleness: nil), at: .zero)
-    #expect(oracle.violations.contains { $0.judge == .freshness })
+    #expect(oracle.violations.contains { $0.checker == .freshness })
   }
 
   @Test func namesAReadOfWhatWasNeverWritten() {
@@ -71,7 +71,7 @@ import Testing
     var oracle = Oracle<KeyValueWorkload>()
     oracle.ask(1)
     oracle.answer(1, Self.outcome(revision: 2), at: .zero)
-    #expect(oracle.violations.contains { $0.judge == .answers })
+    #expect(oracle.violations.contains { $0.checker == .answers })
   }
 
   @Test func namesAnAnswerThatTheLogDoesNotGive() {
@@ -85,14 +85,14 @@ import Testing
   @Test func namesACommandDoneTwice() {
     var oracle = Self.oracle(committed: "a")
     oracle.commit(Self.entry(2, request: 1, "a"), at: .zero)
-    #expect(oracle.violations.contains { $0.judge == .exactlyOnce })
+    #expect(oracle.violations.contains { $0.checker == .exactlyOnce })
   }
 
   @Test func namesACommandThatNobodyAskedFor() {
     var oracle = Self.oracle(committed: "a")
     oracle.request = { _ in nil }
     oracle.commit(Self.entry(2, request: 2, "b"), at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.exactlyOnce])
+    #expect(oracle.violations.map(\.checker) == [.exactlyOnce])
   }
 
   @Test(arguments: [true, false]) func namesALieAboutWhatWasNotDone(isCommittedFirst: Bool) {
@@ -117,13 +117,13 @@ import Testing
   @Test func namesAnAnswerThatComesTwice() {
     var oracle = Self.oracle(committed: "a")
     oracle.answer(1, Self.outcome(revision: 2), at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.exactlyOnce])
+    #expect(oracle.violations.map(\.checker) == [.exactlyOnce])
   }
 
   @Test func namesAGapAmongWhatIsCommitted() {
     var oracle = Self.oracle(committed: "a")
     oracle.commit(Self.entry(3, request: 7, "b"), at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.stateMachineSafety])
+    #expect(oracle.violations.map(\.checker) == [.stateMachineSafety])
   }
 
   @Test func namesANodeWithAnotherState() {
@@ -132,6 +132,6 @@ import Testing
     #expect(oracle.violations.isEmpty)
     oracle.compare(Self.view("a"), 2, "node x", at: .zero)
     oracle.compare(Self.view("a", "b"), 3, "node x", at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.stateMachineSafety, .stateMachineSafety])
+    #expect(oracle.violations.map(\.checker) == [.stateMachineSafety, .stateMachineSafety])
   }
 }

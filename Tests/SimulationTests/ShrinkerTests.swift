@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ShrinkerTests {
   /// Fails when `b` crashes after operation 17, whatever else happens.
-  static func judge(_ story: Story) -> Violation? {
+  static func checker(_ story: Story) -> Violation? {
     var isArmed = false
     for step in story.steps {
       switch step.action {
@@ -27,11 +27,11 @@ import Testing
   }
 
   @Test func whatDoesNotMatterIsLeftOut() throws {
-    var shrinker = try #require(Shrinker(Self.failing, judge: Self.judge))
+    var shrinker = try #require(Shrinker(Self.failing, checker: Self.checker))
     shrinker.shrink()
     let story = shrinker.story
     #expect(story.steps.count == 2)
-    #expect(Self.judge(story) != nil)
+    #expect(Self.checker(story) != nil)
     #expect(story.names.count <= 2)
     #expect(story.steps.last?.action == .fault(Fault(.crash, target: .node("b"), duration: .milliseconds(10))))
     #expect(story.end < .zero + .milliseconds(100), "no empty stretches")
@@ -39,7 +39,7 @@ import Testing
   }
 
   /// Fails when two commands were asked and then a machine lost power, or worse.
-  static func fussyJudge(_ story: Story) -> Violation? {
+  static func fussyChecker(_ story: Story) -> Violation? {
     var asked = 0
     for step in story.steps {
       switch step.action {
@@ -61,7 +61,7 @@ import Testing
     story.steps = story.steps.filter { if case .operation = $0.action { true } else { false } }.suffix(20)
     story.steps.append(
       Story.Step(at: story.end, .fault(Fault(.totalPowerLoss, target: .leader, amount: 900, duration: .milliseconds(7777)))))
-    var shrinker = try #require(Shrinker(story, judge: Self.fussyJudge))
+    var shrinker = try #require(Shrinker(story, checker: Self.fussyChecker))
     shrinker.shrink()
     let short = shrinker.story
     #expect(
@@ -87,15 +87,15 @@ import Testing
 
   /// What fails behind a snapshot needs few operations, if the snapshot comes soon.
   @Test func snapshotsComeSooner() throws {
-    func judge(_ story: Story) -> Violation? {
+    func checker(_ story: Story) -> Violation? {
       30 * story.steps.count > story.scale.snapshotBytes ? Violation(.answers, "found", at: story.end) : nil
     }
-    var shrinker = try #require(Shrinker(Story(seed: 3, nodes: 3), judge: judge))
+    var shrinker = try #require(Shrinker(Story(seed: 3, nodes: 3), checker: checker))
     shrinker.shrink()
     #expect(shrinker.story.steps.count == 7)
   }
 
-  @Test func aStoryThatDoesNotFailCannotBeShortened() { #expect(Shrinker(Self.failing, judge: { _ in nil }) == nil) }
+  @Test func aStoryThatDoesNotFailCannotBeShortened() { #expect(Shrinker(Self.failing, checker: { _ in nil }) == nil) }
 
   @Test func anotherJudgesFindingIsAnotherStory() throws {
     var shrinker = try #require(
@@ -103,15 +103,15 @@ import Testing
         story.steps.count > 100 ? Violation(.answers, "long", at: story.end) : Violation(.liveness, "short", at: story.end)
       })
     shrinker.shrink()
-    #expect(shrinker.violation.judge == .answers)
+    #expect(shrinker.violation.checker == .answers)
     #expect(shrinker.story.steps.count == 101)
   }
 
   @Test func itStopsWhenItHasTriedEnough() throws {
-    var shrinker = try #require(Shrinker(Self.failing, maximumRuns: 20, judge: Self.judge))
+    var shrinker = try #require(Shrinker(Self.failing, maximumRuns: 20, checker: Self.checker))
     shrinker.shrink()
     #expect(shrinker.runs == 20)
-    #expect(Self.judge(shrinker.story) != nil)
+    #expect(Self.checker(shrinker.story) != nil)
   }
 
   /// A bug planted in a state machine that the project does not know is found, and its story made short.
@@ -122,7 +122,7 @@ import Testing
     var shrinker = try #require(Shrinker(story, maximumRuns: 60) { Self.run($0).first })
     shrinker.shrink()
     #expect(shrinker.story.steps.count < story.steps.count / 2)
-    #expect(Self.run(shrinker.story).first?.judge == shrinker.violation.judge)
+    #expect(Self.run(shrinker.story).first?.checker == shrinker.violation.checker)
   }
 
   static func run(_ story: Story) -> [Violation] { Run<ForgetfulClients>(story).run().violations }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Simulation
 
-/// The judges that hold a state machine against a model, and its snapshots against itself: each rule broken by hand.
+/// The checkers that hold a state machine against a model, and its snapshots against itself: each rule broken by hand.
 @Suite struct StateModelTests {
   private static func entry(_ index: LogIndex, _ command: [UInt8]) -> Entry {
     Entry(
@@ -30,21 +30,21 @@ import Testing
     .delete(DeleteRequest(range: KeyRange(Array("b".utf8)), previous: true)),
   ]
 
-  private static func judges<Clients: Workload>(_ clients: Clients.Type) -> [Violation.Judge] {
-    oracle(of: clients, committed: changes.map { $0.encoded() }).violations.map(\.judge)
+  private static func checkers<Clients: Workload>(_ clients: Clients.Type) -> [Violation.Checker] {
+    oracle(of: clients, committed: changes.map { $0.encoded() }).violations.map(\.checker)
   }
 
   // MARK: The model
 
-  @Test func acceptsTheStore() { #expect(Self.judges(KeyValueWorkload.self).isEmpty) }
+  @Test func acceptsTheStore() { #expect(Self.checkers(KeyValueWorkload.self).isEmpty) }
 
   @Test func namesATransactionWhoseInnerOnesMakeNoRevision() {
-    #expect(Self.judges(Clients<Stuck>.self) == [.model])
+    #expect(Self.checkers(Clients<Stuck>.self) == [.model])
   }
 
   @Test func namesAnAnswerThatTheModelDoesNotGive() {
     let oracle = Self.oracle(of: Clients<Lazy>.self, committed: Self.changes.map { $0.encoded() })
-    #expect(oracle.violations.map(\.judge) == [.model])
+    #expect(oracle.violations.map(\.checker) == [.model])
     // The delete with the pair before is the one that is answered wrong.
     #expect(oracle.violations.first?.text.contains("entry 5, delete b") == true)
   }
@@ -58,7 +58,7 @@ import Testing
       // What it looks for is what the model objects to.
       #expect(oracle.violations.count == query.count)
     }
-    #expect(oracle.violations.first?.judge == .model)
+    #expect(oracle.violations.first?.checker == .model)
     #expect(oracle.violations.first?.text.contains("read 9") == true)
   }
 
@@ -70,7 +70,7 @@ import Testing
     oracle.commit(Self.entry(41, [ModelledTallies.Model.lost]), at: .zero)
     #expect(oracle.violations.isEmpty)
     oracle.compareWithModel(oracle.view, 41, "the log", at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.model])
+    #expect(oracle.violations.map(\.checker) == [.model])
     for _ in 0..<32 { oracle.commit(Self.entry(oracle.lastIndex + 1, [1]), at: .zero) }
     #expect(oracle.violations.count == 2)
   }
@@ -78,17 +78,17 @@ import Testing
   @Test func aRunWithABrokenStoreIsCondemned() {
     let stories = (1...4 as ClosedRange<UInt64>).map { Story(seed: $0 * 8 + 3, nodes: 3, lasting: .milliseconds(5000)) }
     let found = stories.flatMap { Run($0, Clients<Stuck>($0.scale)).run().violations }
-    #expect(found.contains { $0.judge == .model })
+    #expect(found.contains { $0.checker == .model })
     #expect(stories.allSatisfy { Run($0, KeyValueWorkload($0.scale, searchingForOrder: false)).run().violations.isEmpty })
   }
 
   // MARK: Snapshots
 
-  private static func afterSaving<Clients: Workload>(_ oracle: Oracle<Clients>) -> [Violation.Judge] {
+  private static func afterSaving<Clients: Workload>(_ oracle: Oracle<Clients>) -> [Violation.Checker] {
     var oracle = oracle
     #expect(oracle.violations.isEmpty)
     oracle.saved(oracle.view, oracle.lastIndex, "the snapshot of node a", at: .zero)
-    return oracle.violations.map(\.judge)
+    return oracle.violations.map(\.checker)
   }
 
   @Test func acceptsASnapshotOfTheStore() {
@@ -103,13 +103,13 @@ import Testing
   }
 
   @Test func namesASnapshotThatForgets() {
-    let judges = Self.afterSaving(Self.oracle(of: Clients<Forgetful>.self, committed: Self.changes.dropLast(2).map { $0.encoded() }))
-    #expect(judges == [.snapshot, .snapshot, .model])
+    let checkers = Self.afterSaving(Self.oracle(of: Clients<Forgetful>.self, committed: Self.changes.dropLast(2).map { $0.encoded() }))
+    #expect(checkers == [.snapshot, .snapshot, .model])
   }
 
   @Test func namesASnapshotThatCannotBeRestored() {
-    let judges = Self.afterSaving(Self.oracle(of: Clients<Illegible>.self, committed: Self.changes.map { $0.encoded() }))
-    #expect(judges == [.snapshot])
+    let checkers = Self.afterSaving(Self.oracle(of: Clients<Illegible>.self, committed: Self.changes.map { $0.encoded() }))
+    #expect(checkers == [.snapshot])
   }
 
   /// Its bytes are the same each time: only what it does afterwards gives it away.
@@ -118,14 +118,14 @@ import Testing
     oracle.saved(oracle.view, 2, "the snapshot of node a", at: .zero)
     #expect(oracle.violations.isEmpty)
     oracle.commit(Self.entry(3, [1]), at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.snapshot])
+    #expect(oracle.violations.map(\.checker) == [.snapshot])
     #expect(oracle.violations.first?.text.contains("entry 3") == true)
   }
 
   @Test func goesOnWithWhatWasCommittedBefore() {
     var oracle = Self.oracle(of: ForgetfulClients.self, committed: [[200], [100], [1], [1]])
     oracle.saved(oracle.states[2].view, 2, "the snapshot of node a", at: .zero)
-    #expect(oracle.violations.map(\.judge) == [.snapshot])
+    #expect(oracle.violations.map(\.checker) == [.snapshot])
   }
 
   @Test func namesAnInstalledStateThatIsNotTheLogs() {
@@ -133,7 +133,7 @@ import Testing
     oracle.installed(oracle.states[3].view, 3, "node a", at: .zero)
     #expect(oracle.violations.isEmpty)
     oracle.installed(oracle.states[3].view, 4, "node a", at: .zero)
-    #expect(Set(oracle.violations.map(\.judge)) == [.stateMachineSafety, .model])
+    #expect(Set(oracle.violations.map(\.checker)) == [.stateMachineSafety, .model])
   }
 }
 
@@ -153,19 +153,19 @@ extension StoreFault {
 /// A transaction whose inner ones alone change keys makes no revision.
 enum Stuck: StoreFault {
   static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output {
-    guard case .success(let answer) = output, case .transaction(_, let responses) = answer.response, answer.response.isChange else {
+    guard case .success(let answer) = output, case .transaction(_, let responses) = answer.result, answer.result.isChange else {
       return output
     }
     let changesItself = responses.contains { if case .transaction = $0 { false } else { $0.isChange } }
-    return changesItself ? output : .success(Answer(revision: answer.revision - 1, response: answer.response))
+    return changesItself ? output : .success(Response(revision: answer.revision - 1, result: answer.result))
   }
 }
 
 /// A delete does not say what was there.
 enum Lazy: StoreFault {
   static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output {
-    guard case .success(let answer) = output, case .delete(let count, _) = answer.response else { return output }
-    return .success(Answer(revision: answer.revision, response: .delete(count: count, previous: [])))
+    guard case .success(let answer) = output, case .delete(let count, _) = answer.result else { return output }
+    return .success(Response(revision: answer.revision, result: .delete(count: count, previous: [])))
   }
 }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Simulation
 
-/// The scenarios' judge is judged: it accepts what may be, and names what may not.
+/// The scenarios' checker is checked: it accepts what may be, and names what may not.
 @Suite struct TestimonyTests {
   /// A store in which these were put one after the other.
   static func view(_ pairs: (String, String)...) -> KeyValueView {

@@ -14,7 +14,7 @@ private func everyCase() -> Trace {
     .faultBegan(fault: 6, label: "slowDisk by 20", nodes: [1]), .faultEnded(fault: 6), .paused(node: 1), .resumed(node: 1),
     .asked(request: 77, node: 0, label: "put x"), .answered(request: 77, label: "revision 9", good: true),
     .asked(request: .max, node: 1, label: "read y"), .answered(request: .max, label: "given up", good: false),
-    .note(node: 1, "has a snapshot"), .ended(node: 1, how: "no power"), .violation(judge: "logMatching", "two logs differ"),
+    .note(node: 1, "has a snapshot"), .ended(node: 1, how: "no power"), .violation(checker: "logMatching", "two logs differ"),
   ]
   for (number, event) in events.enumerated() { trace.add(event, at: time(number)) }
   return trace
@@ -54,7 +54,7 @@ private func data(_ page: String) throws -> JSONValue {
   @Test func whatIsFoundLaterStandsWhereItBelongs() {
     var trace = Trace(names: ["a"])
     for number in 1...3 { trace.add(.note(node: 0, "note \(number)"), at: time(number)) }
-    trace.insert(.violation(judge: "answers", "wrong"), at: time(2))
+    trace.insert(.violation(checker: "answers", "wrong"), at: time(2))
     trace.insert(.phase("first"), at: .zero)
     #expect(TraceText(trace).story.split(separator: "\n").map { $0.split(separator: " ").last } == ["—", "1", "2", "wrong", "3"])
   }
@@ -65,7 +65,7 @@ private func data(_ page: String) throws -> JSONValue {
     trace.add(.faultBegan(fault: 1, label: "cut", nodes: [0]), at: .zero)
     trace.add(.progress(node: 1, last: 9, durable: 9, commit: 9, applied: 9), at: .zero)
     for number in 0..<5000 { trace.add(.sent(message: number, from: 0, to: 1, label: "append", term: 4), at: time(number)) }
-    trace.add(.violation(judge: "durability", "gone"), at: time(5000))
+    trace.add(.violation(checker: "durability", "gone"), at: time(5000))
     #expect(trace.events.count <= 200 && trace.events.count >= 100)
     #expect(trace.forgotten == 5004 - trace.events.count)
     let sent = trace.events.filter { if case .sent = $0.event { true } else { false } }
@@ -172,7 +172,7 @@ private func data(_ page: String) throws -> JSONValue {
     trace.add(.phase("early"), at: .zero)
     trace.add(.note(node: 1, "quiet since"), at: time(1))
     for number in 2..<9 { trace.add(.note(node: 0, "note \(number)"), at: time(number)) }
-    trace.add(.violation(judge: "recovery", "it does not start"), at: time(9))
+    trace.add(.violation(checker: "recovery", "it does not start"), at: time(9))
     #expect(
       TraceText(trace).ends(2) == """
         (5 lines left out)
@@ -241,7 +241,7 @@ private func data(_ page: String) throws -> JSONValue {
       .phase(label), .started(node: 0), .sent(message: 1, from: 0, to: 1, label: label, term: 1), .lost(message: 1, why: label),
       .faultBegan(fault: 1, label: label, nodes: []), .asked(request: 1, node: 0, label: label),
       .answered(request: 1, label: label, good: false), .note(node: 0, label), .ended(node: 0, how: label),
-      .violation(judge: label, label),
+      .violation(checker: label, label),
     ]
     for event in events { trace.add(event, at: .zero) }
     let harmless = page(Trace(names: ["a", "b"]), title: "t", facts: [("n", "v"), ("replay", "v")])

@@ -20,9 +20,9 @@ import Testing
       (.range(RangeResponse(pairs: [pair, pair], count: 3)), "3 pairs at 8"),
       (.transaction(succeeded: true, responses: [.put(previous: nil)]), "yes, revision 8"),
       (.transaction(succeeded: false, responses: [.range(RangeResponse(pairs: [pair], count: 1))]), "no, k = v at 8"),
-    ] as [(Response, String)])
-  func anAnswerIsShort(response: Response, text: String) {
-    #expect(KeyValueWorkload.label(of: .success(Answer(revision: 8, response: response))) == text)
+    ] as [(OperationResult, String)])
+  func anAnswerIsShort(response: OperationResult, text: String) {
+    #expect(KeyValueWorkload.label(of: .success(Response(revision: 8, result: response))) == text)
   }
 
   @Test func anErrorIsNamed() { #expect(KeyValueWorkload.label(of: .failure(.emptyKey)) == "refused: emptyKey") }

@@ -103,7 +103,7 @@ import WriteAheadLog
       switch step {
       case .append(let writes): try log.append(writes)
       case .sync: try log.sync()
-      case .cut(let index): try log.cut(through: index)
+      case .cut(let index): try log.compact(through: index)
       }
       images.did(step)
     }

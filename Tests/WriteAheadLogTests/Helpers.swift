@@ -7,7 +7,7 @@ let me = StorageIdentity(node: NodeID(0xa1), cluster: ClusterID(0xc1))
 /// The smallest files there can be, so that a few entries fill several.
 let small = LogOptions(segmentSize: 4 << 10, fillStep: 4 << 10, batchSize: 1500)
 
-typealias Log = WriteAheadLog<SimulatedDisk>
+typealias Log = LogStore<SimulatedDisk>
 
 func entry(_ index: LogIndex, term: Term = 1, size: Int = 20) -> Entry {
   Entry(

@@ -84,7 +84,7 @@ import WriteAheadLog
     let recovered = try recover(disk).get()
     #expect(recovered.start == position)
     #expect(recovered.entries == entries(21...22, term: 5))
-    try log.cut(through: 20)
+    try log.compact(through: 20)
     #expect(log.segmentCount == 1)
     #expect(try recover(disk).get().entries == entries(21...22, term: 5))
     #expect(try recover(disk).get().start == position)
@@ -99,13 +99,13 @@ import WriteAheadLog
     }
     let before = log.segmentCount
     #expect(before > 5)
-    try log.cut(through: 30)
+    try log.compact(through: 30)
     #expect(log.segmentCount < before)
     let recovered = try recover(disk).get()
     #expect(recovered.start.index <= 30 && recovered.start.index > 15)
     #expect(recovered.start.term == 1)
     #expect(recovered.entries == entries((recovered.start.index + 1)...60, size: 900))
-    try log.cut(through: 60)
+    try log.compact(through: 60)
     #expect(log.segmentCount == 1)
     try log.append([write(61...61)])
     try log.sync()
@@ -120,7 +120,7 @@ import WriteAheadLog
     for index in LogIndex(8)...40 {
       try log.append([write(index...index, term: 2, size: 900)])
       for through in [index - 2, index] {
-        try log.cut(through: through)
+        try log.compact(through: through)
         let recovered = try recover(disk.copy()).get()
         let expected = (1...index).map { entry($0, term: $0 < 8 ? 1 : 2, size: 900) }
         #expect(recovered.start.index <= through)
@@ -199,7 +199,7 @@ import WriteAheadLog
     #expect(throws: StorageError.disk(DiskError(operation: "sync", file: segment(1), reason: .failed("injected")))) { try log.sync() }
     #expect(throws: StorageError.self) { try log.sync() }
     #expect(throws: StorageError.self) { try log.append([write(4...4)]) }
-    #expect(throws: StorageError.self) { try log.cut(through: 1) }
+    #expect(throws: StorageError.self) { try log.compact(through: 1) }
     #expect(log.poison != nil)
   }
 
@@ -242,7 +242,7 @@ import WriteAheadLog
     // What was written is safe, whatever the attempt has left, and the hard state needs no room.
     #expect(try recover(disk.copy()).get().entries == entries(1...written, size: 300))
     #expect(try recover(disk.copy()).get().hardState.term == written)
-    try log.cut(through: 30)
+    try log.compact(through: 30)
     try log.append([LogWrite(sequence: 2, entries: [entry(written + 1, size: 300)])])
     try log.sync()
     #expect(try recover(disk).get().entries.last?.index == written + 1)

@@ -48,7 +48,7 @@ import WriteAheadLog
     #expect(try recover(disk).get().entries == entries(1...9, size: 900) + [entry(10)])
     let piece = try log.read(after: 0, through: 10, limit: .max)
     #expect(piece?.entries.first == entry(1, size: 900))
-    try log.cut(through: 10)
+    try log.compact(through: 10)
     #expect(log.segmentCount == 1)
   }
 

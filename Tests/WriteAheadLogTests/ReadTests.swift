@@ -16,7 +16,7 @@ import WriteAheadLog
       case 0:
         term += 1
         try log.append([LogWrite(sequence: 1, reset: LogPosition(index: log.lastIndex + 3, term: term))])
-      case 1: try log.cut(through: log.start.index + random.below(log.lastIndex - log.start.index + 1))
+      case 1: try log.compact(through: log.start.index + random.below(log.lastIndex - log.start.index + 1))
       default:
         let kept = log.lastIndex - log.start.index
         let back = random.below(4) == 0 ? min(kept, random.below(12)) : 0
@@ -66,7 +66,7 @@ import WriteAheadLog
     let disk = SimulatedDisk()
     var (log, _) = try open(disk)
     for index in 1...60 as ClosedRange<LogIndex> { try log.append([write(index...index, size: 500)]) }
-    try log.cut(through: 40)
+    try log.compact(through: 40)
     #expect(log.start.index > 0)
     #expect(try log.read(after: log.start.index - 1, through: 60, limit: 1) == nil)
     #expect(try log.read(after: log.start.index, through: 60, limit: 1)?.entries == [entry(log.start.index + 1, size: 500)])

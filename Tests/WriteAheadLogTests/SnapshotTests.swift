@@ -185,7 +185,7 @@ import WriteAheadLog
   @Test func theIdentityComesBack() throws {
     let disk = SimulatedDisk()
     #expect(try DataDirectory.load(disk).identity == nil)
-    for phase in [IdentityRecord.Phase.undecided, .promised(configuration)] {
+    for phase in [IdentityRecord.Phase.undecided, .voted(configuration)] {
       let record = IdentityRecord(node: node, name: "a", phase: phase)
       try DataDirectory.write(record, to: disk)
       #expect(try DataDirectory.load(disk).identity == record)
@@ -194,7 +194,7 @@ import WriteAheadLog
 
   @Test func everyFlippedByteAndEveryCutIsDetected() throws {
     let disk = SimulatedDisk()
-    try DataDirectory.write(IdentityRecord(node: node, name: "a", phase: .promised(configuration)), to: disk)
+    try DataDirectory.write(IdentityRecord(node: node, name: "a", phase: .voted(configuration)), to: disk)
     let bytes = try #require(disk.contents(of: "identity"))
     for offset in bytes.indices {
       disk.flip("identity", at: offset)
@@ -208,7 +208,7 @@ import WriteAheadLog
 
   @Test func theLossOfPowerLeavesTheOldOrTheNew() throws {
     let old = IdentityRecord(node: node, name: "a", phase: .undecided)
-    let new = IdentityRecord(node: node, name: "a", phase: .promised(configuration))
+    let new = IdentityRecord(node: node, name: "a", phase: .voted(configuration))
     for operation in 0..<8 {
       for seed in UInt64(0)..<16 {
         let disk = SimulatedDisk()
@@ -231,7 +231,7 @@ import WriteAheadLog
     #expect(throws: StorageError.self) { try DataDirectory.load(disk) }
     #expect(throws: StorageError.self) { try Log.open(disk, identity: identity) }
     let good = SimulatedDisk()
-    try DataDirectory.write(IdentityRecord(node: node, name: "a", phase: .promised(configuration)), to: good)
+    try DataDirectory.write(IdentityRecord(node: node, name: "a", phase: .voted(configuration)), to: good)
     _ = try Log.open(good, identity: identity)
     try DataDirectory.write(record, to: good)
     _ = try Log.open(good, identity: identity)

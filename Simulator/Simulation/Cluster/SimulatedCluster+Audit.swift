@@ -14,14 +14,14 @@ extension SimulatedCluster {
     let node = nodes[number]
     let disk = node.disk
     if !disk.misuses.isEmpty {
-      for text in disk.misuses { judge.report(.durability, "\(names[number]): \(text)", at: now) }
+      for text in disk.misuses { checker.report(.durability, "\(names[number]): \(text)", at: now) }
       disk.misuses = []
     }
     if !disk.imagesOfRemovals.isEmpty { auditRemovals(of: number) }
     // Whoever failed in the middle leaves what waits to the next start.
     if disk.refusals == node.audited.refusals, disk.isPowered {
       for name in disk.unsyncedNames(since: node.audited.operation) {
-        judge.report(.durability, "\(names[number]): \(name) was made, renamed or removed, and the directory is not synced", at: now)
+        checker.report(.durability, "\(names[number]): \(name) was made, renamed or removed, and the directory is not synced", at: now)
       }
     }
     node.audited.refusals = disk.refusals
@@ -48,12 +48,12 @@ extension SimulatedCluster {
     guard !node.disk.isDamaged else { return }
     do throws(StorageError) {
       let storage = try NodeStorage<Machine, SimulatedDisk>(
-        opening: image, name: node.contact.name, newborn: NodeID(1), options: logOptions)
-      for text in judge.mirror(of: number).missing(in: storage.recovered) {
-        judge.report(.durability, "\(names[number]): had the power gone \(moment): \(text)", at: now)
+        opening: image, name: node.peerInfo.name, newborn: NodeID(1), options: logOptions)
+      for text in checker.mirror(of: number).missing(in: storage.recovered) {
+        checker.report(.durability, "\(names[number]): had the power gone \(moment): \(text)", at: now)
       }
     } catch {
-      judge.report(.durability, "\(names[number]): had the power gone \(moment), it would not start: \(error)", at: now)
+      checker.report(.durability, "\(names[number]): had the power gone \(moment), it would not start: \(error)", at: now)
     }
   }
 
@@ -61,12 +61,12 @@ extension SimulatedCluster {
   func auditTurn(of number: Int, _ effects: ReplicaEffects<Machine>) {
     let disk = nodes[number].disk
     guard !disk.isDamaged else { return }
-    if let cut = effects.cut, !disk.holdsSnapshot(through: cut) {
-      judge.report(.durability, "\(names[number]) lets go of the log up to \(cut), and no durable snapshot holds it", at: now)
+    if let compact = effects.compact, !disk.holdsSnapshot(through: compact) {
+      checker.report(.durability, "\(names[number]) lets go of the log up to \(compact), and no durable snapshot holds it", at: now)
     }
     for write in effects.writes {
       if let reset = write.reset, !disk.holdsSnapshot(through: reset.index) {
-        judge.report(
+        checker.report(
           .durability, "\(names[number]) begins its log at \(reset.index), and no durable snapshot holds what was before", at: now)
       }
     }

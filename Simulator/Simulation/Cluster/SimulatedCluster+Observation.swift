@@ -2,16 +2,16 @@ import Raft
 import Replica
 import WriteAheadLog
 
-/// What the judge of bounds is told after each turn, and what of the code's own branches happened: all of it seen from outside.
+/// What the checker of bounds is told after each turn, and what of the code's own branches happened: all of it seen from outside.
 extension SimulatedCluster {
-  func judgeBounds(of number: Int, _ process: SimulatedProcess<Machine>, _ state: ConsensusState) {
+  func checkBounds(of number: Int, _ process: SimulatedProcess<Machine>, _ state: ConsensusState) {
     let sizes = process.replica.sizes(now: nodes[number].clock.local(now))
-    var turn = BoundsJudge.Turn()
+    var turn = BoundsChecker.Turn()
     turn.events = process.eventsInTurn
     process.eventsInTurn = 0
     turn.frames = process.effects.frames.count
-    for notice in process.effects.notices {
-      switch notice {
+    for diagnostic in process.effects.diagnostics {
+      switch diagnostic {
       case .snapshotInstalled: (turn.installedSnapshot, turn.savedSnapshot) = (true, true)
       case .snapshotTaken: turn.savedSnapshot = true
       case .snapshotFailed: turn.failedSnapshot = true
@@ -20,7 +20,7 @@ extension SimulatedCluster {
     }
     if let last = process.last, state.appliedIndex > last.appliedIndex + 1, !turn.installedSnapshot {
       turn.entriesApplied = Int(state.appliedIndex - last.appliedIndex)
-      turn.bytesApplied = judge.bytes(of: number, from: last.appliedIndex + 1, through: state.appliedIndex)
+      turn.bytesApplied = checker.bytes(of: number, from: last.appliedIndex + 1, through: state.appliedIndex)
     }
     observe(sizes, process, state)
     process.last = state
@@ -31,7 +31,7 @@ extension SimulatedCluster {
 
   // MARK: What happened
 
-  /// Before the judge looks at the turn: its mirror shows the log as it was.
+  /// Before the checker looks at the turn: its mirror shows the log as it was.
   func observe(_ number: Int, _ process: SimulatedProcess<Machine>, _ state: ConsensusState) {
     coverage.reach(.entriesLeftUnapplied, if: state.appliedIndex < state.commitIndex)
     coverage.reach(.readFromDisk, if: !process.effects.logReads.isEmpty)
@@ -44,11 +44,11 @@ extension SimulatedCluster {
         coverage.reach(.batchSplit, if: write.entries.reduce(0) { $0 + $1.record.count } > logOptions.batchSize)
       }
     }
-    for notice in process.effects.notices { observe(notice, process) }
+    for diagnostic in process.effects.diagnostics { observe(diagnostic, process) }
   }
 
-  private func observe(_ notice: Notice, _ process: SimulatedProcess<Machine>) {
-    switch notice {
+  private func observe(_ diagnostic: Diagnostic, _ process: SimulatedProcess<Machine>) {
+    switch diagnostic {
     case .becameLeader:
       coverage.reach(.ledAgain, if: process.hasLed)
       process.hasLed = true

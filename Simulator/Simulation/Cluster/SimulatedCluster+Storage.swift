@@ -35,7 +35,7 @@ extension SimulatedCluster {
       auditDisk(of: number)
       guard let report else { return true }
       if case .written(let sequence) = report {
-        judge.wrote(number, through: sequence, now: now)
+        checker.wrote(number, through: sequence, now: now)
         auditConfirmation(of: number)
       }
       process.replica.step(ReplicaEvent(report), now: nodes[number].clock.local(now), into: &process.effects)
@@ -115,7 +115,7 @@ extension LogQueue.Step {
   /// A sync is what a disk takes long for; the rest of the same batch is done in that time.
   fileprivate func goesTogether(with step: LogQueue.Step) -> Bool {
     switch self {
-    case .cut, .read: if case .save = step { false } else { true }
+    case .compact, .read: if case .save = step { false } else { true }
     case .save, .append, .sync: false
     }
   }

@@ -2,7 +2,7 @@ import Raft
 import Replica
 import WriteAheadLog
 
-/// What a node's turn comes to: its effects are carried out, and judged.
+/// What a node's turn comes to: its effects are carried out, and checked.
 extension SimulatedCluster {
   /// A node's state is shown each time it has passed so many entries.
   private static var statesShownEvery: LogIndex { 16 }
@@ -21,7 +21,7 @@ extension SimulatedCluster {
     node.turnIsOpen = node.isGathering
     guard !node.turnIsOpen else { return }
     process.replica.endTurn(now: node.clock.local(now), into: &process.effects)
-    judgeTurn(of: number, process)
+    checkTurn(of: number, process)
     carryOut(process, number)
     // What a client was told may have made it ask again at once, and that may have ended the process.
     guard node.process === process else { return }
@@ -30,13 +30,13 @@ extension SimulatedCluster {
     planTick(of: number)
   }
 
-  private func judgeTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
+  private func checkTurn(of number: Int, _ process: SimulatedProcess<Machine>) {
     guard let state = process.effects.consensus else { return }
     if trace != nil { traceProgress(of: number, process, state) }
     auditTurn(of: number, process.effects)
     observe(number, process, state)
-    for entry in judge.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
-    judgeBounds(of: number, process, state)
+    for entry in checker.check(number, state, writes: process.effects.writes, now: now) { onCommit?(entry) }
+    checkBounds(of: number, process, state)
     if let onApply, state.appliedIndex / Self.statesShownEvery != process.shownApplied / Self.statesShownEvery {
       process.shownApplied = state.appliedIndex
       onApply(names[number], process.replica.view, state.appliedIndex)
@@ -53,7 +53,7 @@ extension SimulatedCluster {
         }
       trace?.add(.role(node: number, role, term: state.term), at: now)
     }
-    let durable = judge.mirror(of: number).durableIndex
+    let durable = checker.mirror(of: number).durableIndex
     trace?.add(
       .progress(node: number, last: state.lastIndex, durable: durable, commit: state.commitIndex, applied: state.appliedIndex), at: now)
     process.traced = state
@@ -64,13 +64,13 @@ extension SimulatedCluster {
     var effects = ReplicaEffects<Machine>()
     swap(&effects, &process.effects)
     for (destination, frame) in effects.frames { send(frame, from: number, to: destination) }
-    for notice in effects.notices {
-      notices.append((names[number], notice))
-      if case .formed(let cluster) = notice { judge.formed(number, cluster, now: now) }
-      if case .contradiction(let text) = notice { judge.report(.stateMachineSafety, "\(names[number]): \(text)", at: now) }
-      if trace != nil { trace?.add(.note(node: number, notice.shortText(name: name)), at: now) }
+    for diagnostic in effects.diagnostics {
+      diagnostics.append((names[number], diagnostic))
+      if case .formed(let cluster) = diagnostic { checker.formed(number, cluster, now: now) }
+      if case .contradiction(let text) = diagnostic { checker.report(.stateMachineSafety, "\(names[number]): \(text)", at: now) }
+      if trace != nil { trace?.add(.note(node: number, diagnostic.shortText(name: name)), at: now) }
     }
-    process.logQueue.add(identity: effects.identity, writes: effects.writes, cut: effects.cut, reads: effects.logReads)
+    process.logQueue.add(identity: effects.identity, writes: effects.writes, compact: effects.compact, reads: effects.logReads)
     for work in effects.snapshots { process.lanes[work.isForPeers ? 1 : 0].work.append(work) }
     let replies = effects.replies
     effects.removeAll()
@@ -90,7 +90,7 @@ extension SimulatedCluster {
       case .connection(let connection): Int(exactly: connection)
       }
     guard let target, nodes.indices.contains(target) else { return }
-    judge.said(source, frame, now: now)
+    checker.said(source, frame, now: now)
     let message = network.counts.sent + 1
     if trace != nil {
       let description = FrameDescription(frame)

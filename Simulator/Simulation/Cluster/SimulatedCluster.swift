@@ -49,7 +49,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// Events so far.
   @exclusivity(unchecked) public internal(set) var eventCount = 0
   /// What the nodes said, in order.
-  public internal(set) var notices: [(name: String, notice: Notice)] = []
+  public internal(set) var diagnostics: [(name: String, diagnostic: Diagnostic)] = []
   /// Called for each answer. As long as it is set, `outcome(of:)` remembers none.
   @exclusivity(unchecked) public var onOutcome: ((RequestID, Outcome) -> Void)?
   /// Called for each entry when the first node commits it.
@@ -66,14 +66,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) public var trace: Trace?
   /// What of the code's own branches happened.
   @exclusivity(unchecked) public internal(set) var coverage = Coverage()
-  /// What the judges found wrong; empty in a correct run.
-  public var violations: [Violation] { judge.violations + bounds.violations }
-  public var hasViolations: Bool { !judge.violations.isEmpty || !bounds.violations.isEmpty }
+  /// What the checkers found wrong; empty in a correct run.
+  public var violations: [Violation] { checker.violations + bounds.violations }
+  public var hasViolations: Bool { !checker.violations.isEmpty || !bounds.violations.isEmpty }
 
   let nodes: [SimulatedNode<Machine>]
   @exclusivity(unchecked) var queue = EventQueue<Happening>()
-  @exclusivity(unchecked) var judge: SafetyJudge
-  @exclusivity(unchecked) var bounds: BoundsJudge
+  @exclusivity(unchecked) var checker: SafetyChecker
+  @exclusivity(unchecked) var bounds: BoundsChecker
   /// The millisecond that is being lived through, and how much happened in it.
   @exclusivity(unchecked) private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
@@ -90,19 +90,19 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public init(names: [String], seed: UInt64, settings: ReplicaSettings = ReplicaSettings(), lists: [String: [String]] = [:]) {
     self.names = names
     self.settings = settings
-    judge = SafetyJudge(names: names)
-    bounds = BoundsJudge(names: names)
+    checker = SafetyChecker(names: names)
+    bounds = BoundsChecker(names: names)
     var random = PseudoRandom(seed: seed)
     network = SimulatedNetwork(names: names, seed: random.next())
     nodes = names.map { name in
-      SimulatedNode(contact: Self.contact(name, list: lists[name] ?? names), seed: random.next())
+      SimulatedNode(peerInfo: Self.peerInfo(name, list: lists[name] ?? names), seed: random.next())
     }
   }
 
-  static func contact(_ name: String, list: [String]) -> Contact {
-    Contact(
+  static func peerInfo(_ name: String, list: [String]) -> PeerInfo {
+    PeerInfo(
       name: name, peerAddress: name, clientAddress: "\(name)-client",
-      initialCluster: list.map { Contact.InitialMember(name: $0, peerAddress: $0) })
+      initialCluster: list.map { PeerInfo.InitialMember(name: $0, peerAddress: $0) })
   }
 
   // MARK: Processes
@@ -117,7 +117,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
       let segments = Self.segments(of: node.disk)
       let storage = try node.start(settings: settings, log: logOptions, now: now)
       origins[storage.identity.node] = number
-      judge.started(number, storage.recovered, now: now)
+      checker.started(number, storage.recovered, now: now)
       auditDisk(of: number)
       if let snapshot = storage.snapshot { onSnapshot?(name, .installed, storage.machine.view, snapshot.position.index) }
       bounds.started(number)
@@ -160,11 +160,11 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let node = index(name)
     precondition(nodes[node].process == nil, "the disk of a running process cannot be wiped")
     nodes[node].disk = SimulatedDisk()
-    judge.lostDisk(of: node)
+    checker.lostDisk(of: node)
   }
 
   /// The operator changes whom the node is told to form a cluster with, from its next start on.
-  public func setList(_ list: [String], of name: String) { nodes[index(name)].contact = Self.contact(name, list: list) }
+  public func setList(_ list: [String], of name: String) { nodes[index(name)].peerInfo = Self.peerInfo(name, list: list) }
 
   /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
   public func pause(_ name: String) {
@@ -291,7 +291,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let id = nodes[node].requests[Int(place)]
     observe(outcome)
     if let onOutcome { return onOutcome(id, outcome) }
-    if outcomes[id] != nil { judge.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
+    if outcomes[id] != nil { checker.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
     outcomes[id] = outcome
   }
 
@@ -402,7 +402,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     let millisecond = now.nanoseconds / .milliseconds(1)
     pace = millisecond == pace.millisecond ? (millisecond, pace.events + 1) : (millisecond, 1)
     if pace.events > Self.maximumEventsPerMillisecond {
-      judge.report(.livelock, "\(pace.events) events in one millisecond", at: now)
+      checker.report(.livelock, "\(pace.events) events in one millisecond", at: now)
       queue.removeAll()
     }
   }

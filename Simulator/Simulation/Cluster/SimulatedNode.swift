@@ -11,7 +11,7 @@ final class SimulatedNode<Machine: StateMachine> {
   /// What a frozen process finds when it wakes; more is lost, as by a full socket.
   static var maximumHeld: Int { 10_000 }
 
-  @exclusivity(unchecked) var contact: Contact
+  @exclusivity(unchecked) var peerInfo: PeerInfo
   @exclusivity(unchecked) var disk = SimulatedDisk() { didSet { beginAudit() } }
   /// How much of what its disk did was looked at.
   @exclusivity(unchecked) var audited = (operation: 0, refusals: 0, confirmations: 0)
@@ -44,8 +44,8 @@ final class SimulatedNode<Machine: StateMachine> {
   /// here means another one there, as it may where they begin anywhere.
   @exclusivity(unchecked) var requests: [RequestID] = []
 
-  init(contact: Contact, seed: UInt64) {
-    self.contact = contact
+  init(peerInfo: PeerInfo, seed: UInt64) {
+    self.peerInfo = peerInfo
     random = PseudoRandom(seed: seed)
     turnRandom = PseudoRandom(seed: ~seed)
     beginAudit()
@@ -62,9 +62,9 @@ final class SimulatedNode<Machine: StateMachine> {
   /// Starts the real node on the real recovery code.
   func start(settings: ReplicaSettings, log: LogOptions, now: Instant) throws -> NodeStorage<Machine, SimulatedDisk> {
     let storage = try NodeStorage<Machine, SimulatedDisk>(
-      opening: disk, name: contact.name, newborn: NodeID(random.next() | 1), options: log)
-    let replica = try Replica(
-      identity: storage.identity, contact: contact, recovered: storage.recovered, snapshot: storage.snapshot,
+      opening: disk, name: peerInfo.name, newborn: NodeID(random.next() | 1), options: log)
+    let replica = try ReplicaCore(
+      identity: storage.identity, peerInfo: peerInfo, recovered: storage.recovered, snapshot: storage.snapshot,
       snapshotBytes: storage.snapshotBytes, machine: storage.machine, settings: settings, seed: random.next(), now: clock.local(now))
     forget()
     process = SimulatedProcess(replica: replica, log: storage.log, lanes: [storage.snapshots, storage.snapshotsForPeers])
@@ -91,7 +91,7 @@ final class SimulatedNode<Machine: StateMachine> {
 
 /// What a start makes anew, from what is on the disk.
 final class SimulatedProcess<Machine: StateMachine> {
-  @exclusivity(unchecked) var replica: Replica<Machine>
+  @exclusivity(unchecked) var replica: ReplicaCore<Machine>
   @exclusivity(unchecked) var effects = ReplicaEffects<Machine>()
   @exclusivity(unchecked) var log: LogFiles<SimulatedDisk>
   /// The threads that work on snapshots: one writes, one reads for peers.
@@ -121,7 +121,7 @@ final class SimulatedProcess<Machine: StateMachine> {
     var isBusy = false
   }
 
-  init(replica: Replica<Machine>, log: LogFiles<SimulatedDisk>, lanes: [SnapshotFiles<Machine, SimulatedDisk>]) {
+  init(replica: ReplicaCore<Machine>, log: LogFiles<SimulatedDisk>, lanes: [SnapshotFiles<Machine, SimulatedDisk>]) {
     self.replica = replica
     self.log = log
     self.lanes = lanes.map { SnapshotLane(files: $0) }

@@ -12,30 +12,30 @@ extension Exploration {
   /// The shortest path to the violation, a line for each step and what it makes of the node; empty if there is none.
   public var story: [String] {
     guard let flaw else { return [] }
-    return tell(lastPath) + ["\(flaw.judge.rawValue): \(flaw.text)"]
+    return tell(lastPath) + ["\(flaw.checker.rawValue): \(flaw.text)"]
   }
 
   func tell(_ path: [Step]) -> [String] {
-    var library = library
+    var interner = interner
     var world = beginning
-    var lines = world.nodes.indices.map { Self.describe($0, world, library) }
+    var lines = world.nodes.indices.map { Self.describe($0, world, interner) }
     for (number, step) in path.enumerated() {
       let before = world.messages
-      let what = describe(step, library)
-      _ = library.take(step, in: &world)
+      let what = describe(step, interner)
+      _ = interner.take(step, in: &world)
       lines.append("\(number + 1). \(what)")
       var sent = world.messages
       for message in before { if let place = sent.firstIndex(of: message) { sent.remove(at: place) } }
-      for message in sent { lines.append("     sent: \(Self.describe(library.messages[Int(message)]))") }
-      if step.kind != .lose { lines.append("     \(Self.describe(step.node, world, library))") }
+      for message in sent { lines.append("     sent: \(Self.describe(interner.messages[Int(message)]))") }
+      if step.kind != .lose { lines.append("     \(Self.describe(step.node, world, interner))") }
     }
     return lines
   }
 
   /// Role, term, vote, commit index, and the log with a bar behind what is durable and the same there.
-  private static func describe(_ node: Int, _ world: SmallWorld, _ library: Library) -> String {
-    let summary = library.summaries[Int(world.nodes[node])]
-    let vote = library.nodes[Int(world.nodes[node])].raft.hardState.vote
+  private static func describe(_ node: Int, _ world: SmallWorld, _ interner: StateInterner) -> String {
+    let summary = interner.summaries[Int(world.nodes[node])]
+    let vote = interner.nodes[Int(world.nodes[node])].raft.hardState.vote
     let durable = zip(summary.log, summary.durable).prefix { $0 == $1 }.count
     var log = summary.log.map(\.text)
     log.insert("|", at: durable)
@@ -43,7 +43,7 @@ extension Exploration {
       + "log \(log.joined(separator: " ")), committed \(summary.commit)"
   }
 
-  private static func role(_ role: Raft.Role) -> String {
+  private static func role(_ role: RaftCore.Role) -> String {
     switch role {
     case .follower: "follower"
     case .preCandidate: "pre-candidate"
@@ -52,12 +52,12 @@ extension Exploration {
     }
   }
 
-  private func describe(_ step: Step, _ library: Library) -> String {
+  private func describe(_ step: Step, _ interner: StateInterner) -> String {
     let name = Self.name(step.node)
     switch step.kind {
-    case .deliver: return "arrives: \(Self.describe(library.messages[Int(step.argument)]))"
-    case .deliverCopy: return "arrives, and will once more: \(Self.describe(library.messages[Int(step.argument)]))"
-    case .lose: return "is lost: \(Self.describe(library.messages[Int(step.argument)]))"
+    case .deliver: return "arrives: \(Self.describe(interner.messages[Int(step.argument)]))"
+    case .deliverCopy: return "arrives, and will once more: \(Self.describe(interner.messages[Int(step.argument)]))"
+    case .lose: return "is lost: \(Self.describe(interner.messages[Int(step.argument)]))"
     case .timeOut: return "nobody has heard anything for long; \(name)'s patience ends"
     case .timeOutAlone: return "\(name) alone has heard nothing for long; its patience ends"
     case .heartbeat: return "\(name)'s heartbeat is due"

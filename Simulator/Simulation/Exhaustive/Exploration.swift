@@ -1,7 +1,7 @@
 import Raft
 
 /// Walks through every state that a small cluster can come to: the real core with every order of deliveries, completed writes, time-outs,
-/// proposals, crashes, losses and duplicates that its scope allows, breadth first, and judged in every state. So the first path to a
+/// proposals, crashes, losses and duplicates that its scope allows, breadth first, and checked in every state. So the first path to a
 /// violation that it finds is a shortest one.
 ///
 /// Time: each node has a clock of its own that stands still, so that all it hears is recent, until somebody's patience ends. That comes in
@@ -11,9 +11,9 @@ import Raft
 /// What it leaves out: turns with more than one event, entries that are torn within a write, snapshots, reads, forwarding, and appends of
 /// more than one entry. Those are the swarm's.
 public struct Exploration {
-  /// What a judge found.
+  /// What a checker found.
   public struct Flaw: Sendable, Equatable {
-    public let judge: Violation.Judge
+    public let checker: Violation.Checker
     public let text: String
   }
 
@@ -38,7 +38,7 @@ public struct Exploration {
   /// A digest of all states in the order in which they were found: equal for equal scopes, on every machine.
   public private(set) var fingerprint: UInt64 = 0
 
-  var library: Library
+  var interner: StateInterner
   let beginning: SmallWorld
   private var seen = DigestSet()
   private var queue = WorldQueue()
@@ -60,16 +60,16 @@ public struct Exploration {
   /// States that are known and were not looked at.
   public var frontier: Int { parents.count - 1 - current }
   /// Different states of one node so far.
-  public var nodeStates: Int { library.nodes.count }
+  public var nodeStates: Int { interner.nodes.count }
   /// Different messages so far.
-  public var messageCount: Int { library.messages.count }
+  public var messageCount: Int { interner.messages.count }
 
   /// Fails if the scope makes no sense: see `Scope.flaw`.
   public init(_ scope: Scope) throws {
     if let flaw = scope.flaw { throw ScopeError(reason: flaw) }
     self.scope = scope
-    library = Library(Cast(scope))
-    beginning = try Self.opening(of: scope, &library)
+    interner = StateInterner(Symmetry(scope))
+    beginning = try Self.opening(of: scope, &interner)
     world = beginning
     next = beginning
     _ = add(beginning)
@@ -97,10 +97,10 @@ public struct Exploration {
 
   /// True if the world is new.
   private mutating func add(_ world: SmallWorld) -> Bool {
-    let digest = world.digest(library)
+    let digest = world.digest(interner)
     guard seen.insert(digest) else { return false }
     fingerprint = (fingerprint ^ digest.low) &* 0x100_0000_01b3 &+ digest.high
-    // Where the last step leads is judged, not gone on from.
+    // Where the last step leads is checked, not gone on from.
     if currentDepth + 1 < scope.depth { queue.append(world) }
     return true
   }
@@ -110,12 +110,12 @@ public struct Exploration {
   private mutating func expand() {
     for index in world.messages.indices where index == 0 || world.messages[index] != world.messages[index - 1] {
       let message = world.messages[index]
-      take(Step(.deliver, library.receivers[Int(message)], message))
-      if world.has(.duplicate) { take(Step(.deliverCopy, library.receivers[Int(message)], message)) }
-      if world.has(.loss) { take(Step(.lose, library.receivers[Int(message)], message)) }
+      take(Step(.deliver, interner.receivers[Int(message)], message))
+      if world.has(.duplicate) { take(Step(.deliverCopy, interner.receivers[Int(message)], message)) }
+      if world.has(.loss) { take(Step(.lose, interner.receivers[Int(message)], message)) }
     }
     for node in world.nodes.indices {
-      let summary = library.summaries[Int(world.nodes[node])]
+      let summary = interner.summaries[Int(world.nodes[node])]
       if summary.hasUnsynced { take(Step(.sync, node)) }
       if world.has(.timeOut) {
         take(Step(.timeOut, node))
@@ -137,10 +137,10 @@ public struct Exploration {
     next.nodes.replaceSubrange(0..., with: world.nodes)
     next.messages.removeAll(keepingCapacity: true)
     next.messages.append(contentsOf: world.messages)
-    next.chronicle = world.chronicle
+    next.ghostState = world.ghostState
     next.budget = world.budget
     visited += 1
-    let found = library.take(step, in: &next)
+    let found = interner.take(step, in: &next)
     guard add(next) || found != nil else { return }
     parents.append(UInt32(current))
     steps.append(step.code)
@@ -148,7 +148,7 @@ public struct Exploration {
     if let found {
       flaw = found
       ending = .violation
-    } else if distinct >= scope.maximumStates || library.messages.count > Step.maximumArgument {
+    } else if distinct >= scope.maximumStates || interner.messages.count > Step.maximumArgument {
       ending = .full
     }
   }

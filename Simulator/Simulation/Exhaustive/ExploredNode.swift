@@ -2,7 +2,7 @@ import Raft
 
 /// A node of an exploration: the real core, a disk in miniature, and what waits for it.
 struct ExploredNode: Sendable {
-  private(set) var raft: Raft
+  private(set) var raft: RaftCore
   /// What survives a loss of power.
   private(set) var disk: DurableState
   /// Writes that were handed out and are not durable, oldest first.
@@ -50,7 +50,7 @@ struct ExploredNode: Sendable {
   init(starting disk: DurableState, id: NodeID, hasInstantDisk: Bool) throws {
     self.disk = disk
     self.hasInstantDisk = hasInstantDisk
-    raft = try Raft(restarting: disk, snapshot: nil, id: id, settings: Self.settings, seed: 1, now: .zero)
+    raft = try RaftCore(restarting: disk, snapshot: nil, id: id, settings: Self.settings, seed: 1, now: .zero)
   }
 
   mutating func take(_ occurrence: Occurrence) -> Outcome {
@@ -84,11 +84,11 @@ struct ExploredNode: Sendable {
     var effects = Effects()
     raft.step(event, now: now, into: &effects)
     raft.endTurn(now: now, into: &effects)
-    outcome.add(NodeJudge.flaw(of: raft.hardState, after: state))
+    outcome.add(NodeChecker.flaw(of: raft.hardState, after: state))
     if effects.contradiction != nil { outcome.flag(.stateMachineSafety, "a leader has another entry than the one that is committed here") }
     if raft.commitIndex < commit { outcome.flag(.monotonicity, "the commit index goes back") }
     unsynced += effects.writes
-    for outbound in effects.messages { outcome.add(NodeJudge.flaw(ofClaim: outbound.message, log: raft.keptEntries, disk: disk.entries)) }
+    for outbound in effects.messages { outcome.add(NodeChecker.flaw(ofClaim: outbound.message, log: raft.keptEntries, disk: disk.entries)) }
     withheld += effects.messages
     release(&outcome)
   }
@@ -104,7 +104,7 @@ struct ExploredNode: Sendable {
 
   private mutating func apply(_ write: LogWrite, _ outcome: inout Outcome) {
     if let state = write.hardState {
-      outcome.add(NodeJudge.flaw(of: state, after: disk.hardState))
+      outcome.add(NodeChecker.flaw(of: state, after: disk.hardState))
       disk.hardState = state
     }
     if let first = write.entries.first {
@@ -120,7 +120,7 @@ struct ExploredNode: Sendable {
   /// What waits for the disk leaves as soon as its write is durable.
   private mutating func release(_ outcome: inout Outcome) {
     for outbound in withheld where outbound.after <= syncedSequence {
-      outcome.add(NodeJudge.flaw(ofPromise: outbound.message, durable: disk.hardState))
+      outcome.add(NodeChecker.flaw(ofClaim: outbound.message, durable: disk.hardState))
       outcome.sent.append(outbound.message)
     }
     withheld.removeAll { $0.after <= syncedSequence }
@@ -129,7 +129,7 @@ struct ExploredNode: Sendable {
   private mutating func restart(_ outcome: inout Outcome) {
     (unsynced, withheld, syncedSequence) = ([], [], 0)
     do {
-      raft = try Raft(restarting: disk, snapshot: nil, id: raft.id, settings: Self.settings, seed: 1, now: now)
+      raft = try RaftCore(restarting: disk, snapshot: nil, id: raft.id, settings: Self.settings, seed: 1, now: now)
     } catch {
       outcome.flag(.recovery, "a start fails: \(error)")
     }
@@ -160,5 +160,5 @@ struct ExploredNode: Sendable {
 
 extension ExploredNode.Outcome {
   mutating func add(_ flaw: Exploration.Flaw?) { if let flaw { flaws.append(flaw) } }
-  mutating func flag(_ judge: Violation.Judge, _ text: String) { flaws.append(Exploration.Flaw(judge: judge, text: text)) }
+  mutating func flag(_ checker: Violation.Checker, _ text: String) { flaws.append(Exploration.Flaw(checker: checker, text: text)) }
 }

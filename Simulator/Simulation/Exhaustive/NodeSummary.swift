@@ -1,6 +1,6 @@
 import Raft
 
-/// What judges compare of an entry: its term, and what it holds.
+/// What checkers compare of an entry: its term, and what it holds.
 struct EntryMark: Hashable, Sendable {
   let term: Term
   /// 0 for a no-op, 255 for a configuration, else the value.
@@ -32,9 +32,9 @@ struct EntryMark: Hashable, Sendable {
   }
 }
 
-/// What judges, and the choice of the next step, look at in a node.
+/// What checkers, and the choice of the next step, look at in a node.
 struct NodeSummary: Sendable, Equatable {
-  var role: Raft.Role = .follower
+  var role: RaftCore.Role = .follower
   var term: Term = 1
   var commit: LogIndex = 0
   /// The log in memory, from index 1 on.

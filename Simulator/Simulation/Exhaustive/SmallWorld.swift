@@ -1,13 +1,13 @@
 import Raft
 
-/// A state of the exploration: everything in it is a number of the `Library`.
+/// A state of the exploration: everything in it is a number of the `StateInterner`.
 struct SmallWorld: Equatable {
-  var nodes: [Library.Number] = []
-  var chronicle: Library.Number = 0
+  var nodes: [StateInterner.Number] = []
+  var ghostState: StateInterner.Number = 0
   /// What is left of the budget, four bits each, in the order of `Kind`.
   var budget: UInt32 = 0
   /// Messages in flight, in the order of their numbers; one that is there twice stands here twice.
-  var messages: [Library.Number] = []
+  var messages: [StateInterner.Number] = []
 
   enum Kind: UInt32 {
     case timeOut, heartbeat, proposal, crash, loss, duplicate
@@ -16,25 +16,25 @@ struct SmallWorld: Equatable {
   func has(_ kind: Kind) -> Bool { budget >> (4 * kind.rawValue) & 15 > 0 }
   mutating func spend(_ kind: Kind) { budget -= 1 << (4 * kind.rawValue) }
 
-  mutating func send(_ message: Library.Number) {
+  mutating func send(_ message: StateInterner.Number) {
     var place = messages.count
     while place > 0, messages[place - 1] > message { place -= 1 }
     messages.insert(message, at: place)
   }
 
-  mutating func remove(_ message: Library.Number) {
+  mutating func remove(_ message: StateInterner.Number) {
     if let place = messages.firstIndex(of: message) { messages.remove(at: place) }
   }
 
   /// Under each way of calling nodes and values the digest is a sum, as the order of messages means nothing. The least of them stands for
   /// all worlds that differ in names alone.
-  func digest(_ library: Library) -> Digest {
-    let variants = library.cast.variants.count
+  func digest(_ interner: StateInterner) -> Digest {
+    let variants = interner.symmetry.variants.count
     var least = Digest(low: .max, high: .max)
     for variant in 0..<variants {
-      var sum = library.chronicleDigests[Int(chronicle) * variants + variant]
-      for node in nodes { sum = sum &+ library.nodeDigests[Int(node) * variants + variant] }
-      for message in messages { sum = sum &+ library.messageDigests[Int(message) * variants + variant] }
+      var sum = interner.ghostDigests[Int(ghostState) * variants + variant]
+      for node in nodes { sum = sum &+ interner.nodeDigests[Int(node) * variants + variant] }
+      for message in messages { sum = sum &+ interner.messageDigests[Int(message) * variants + variant] }
       if sum.low < least.low || (sum.low == least.low && sum.high < least.high) { least = sum }
     }
     // An odd factor loses nothing.

@@ -13,7 +13,7 @@ struct WorldQueue {
       chunks[chunks.count - 1].reserveCapacity(max(Self.chunkSize, size))
     }
     let last = chunks.count - 1
-    chunks[last].append(world.chronicle)
+    chunks[last].append(world.ghostState)
     chunks[last].append(world.budget)
     chunks[last].append(UInt32(world.messages.count))
     chunks[last].append(contentsOf: world.nodes)
@@ -29,7 +29,7 @@ struct WorldQueue {
       firstChunk += 1
       position = 0
     }
-    world.chronicle = chunks[firstChunk][position]
+    world.ghostState = chunks[firstChunk][position]
     world.budget = chunks[firstChunk][position + 1]
     let messages = Int(chunks[firstChunk][position + 2])
     position += 3

@@ -4,7 +4,7 @@ import Raft
 extension KeyValueHistory.Record: CustomStringConvertible {
   /// `#12 get "k": "v", 1203.250 to 1207.500 ms`
   var description: String {
-    let outcome = answer.map { text($0.response) } ?? "outcome unknown"
+    let outcome = answer.map { text($0.result) } ?? "outcome unknown"
     let end = answer == nil ? "" : " to \(end.map { text($0.at) } ?? "")"
     return "#\(id) \(text(request)): \(outcome), \(text(called))\(end) ms"
   }
@@ -59,7 +59,7 @@ private func text(_ comparison: Comparison) -> String {
   return "\(text(comparison.range)): \(operand)"
 }
 
-private func text(_ response: Response) -> String {
+private func text(_ response: OperationResult) -> String {
   switch response {
   case .range(let response): return text(response.pairs, of: response.count)
   case .put(let previous): return previous.map { "done, before \(text($0.value))" } ?? "done"

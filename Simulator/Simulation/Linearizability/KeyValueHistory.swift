@@ -7,11 +7,11 @@ import Replica
 ///
 /// It looks at values: which keys exist, which value each has, whether a comparison held, how many keys were deleted. Keys that no
 /// operation joins are searched apart, and a key that nobody looks at not at all. Two operations that put the same value at the same key
-/// cannot be told apart, so a workload that puts each value once is judged most sharply.
+/// cannot be told apart, so a workload that puts each value once is checked most sharply.
 public struct KeyValueHistory {
   public enum Outcome: Sendable {
     /// It was done, and this is what it answered.
-    case done(Answer)
+    case done(Response)
     /// Certainly not done: nobody may ever see an effect of it.
     case refused
     /// Nobody knows: it was done, or will be, or never is.
@@ -26,7 +26,7 @@ public struct KeyValueHistory {
     let called: Instant
     var end: (outcome: Outcome, at: Instant)?
 
-    var answer: Answer? {
+    var answer: Response? {
       if case .done(let answer) = end?.outcome { answer } else { nil }
     }
 
@@ -63,7 +63,7 @@ public struct KeyValueHistory {
     var operations: [KeyValueOperation] = []
     for (place, record) in records.enumerated() {
       if let answer = record.answer {
-        guard let actions = translation.actions(of: record.request, answered: answer.response) else {
+        guard let actions = translation.actions(of: record.request, answered: answer.result) else {
           return .illegal("\(record) is no answer that this request can have, whatever was done before")
         }
         operations.append(KeyValueOperation(record: place, actions: actions))

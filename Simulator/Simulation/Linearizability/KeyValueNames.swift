@@ -33,13 +33,13 @@ struct KeyValueNames {
     var found: Set<Key> = []
     for record in records {
       record.request.forEachKey { found.insert($0) }
-      record.answer?.response.forEachPair { found.insert($0.key) }
+      record.answer?.result.forEachPair { found.insert($0.key) }
     }
     keys = found.sorted { $0.lexicographicallyPrecedes($1) }
     for (number, key) in keys.enumerated() { keyNumbers[key] = number }
     for record in records {
       countWriters(record.request)
-      if let answer = record.answer { learn(record.request, answer.response, answer.revision) }
+      if let answer = record.answer { learn(record.request, answer.result, answer.revision) }
     }
   }
 
@@ -92,7 +92,7 @@ struct KeyValueNames {
     }
   }
 
-  private mutating func learn(_ request: Request, _ response: Response, _ revision: Revision) {
+  private mutating func learn(_ request: Request, _ response: OperationResult, _ revision: Revision) {
     switch (request, response) {
     case (.range(let range), .range(let response)) where !range.keysOnly: for pair in response.pairs { learn(pair) }
     case (.put(let put), .put(let previous)):
@@ -132,7 +132,7 @@ extension Request {
   }
 }
 
-extension Response {
+extension OperationResult {
   fileprivate func forEachPair(_ body: (KeyValuePair) -> Void) {
     switch self {
     case .range(let response): response.pairs.forEach(body)

@@ -11,7 +11,7 @@ struct KeyValueTranslation {
   init(_ names: KeyValueNames) { self.names = names }
 
   /// What the request did; `nil` if the answer is not one to this request.
-  mutating func actions(of request: Request, answered response: Response) -> [KeyValueAction]? {
+  mutating func actions(of request: Request, answered response: OperationResult) -> [KeyValueAction]? {
     switch (request, response) {
     case (.range(let request), .range(let response)):
       return shown(response.pairs, of: names.numbers(in: request.range), count: response.count, keysOnly: request.keysOnly)

@@ -11,9 +11,9 @@ public struct NaiveStore: Sendable {
   }
 
   /// What a request did, all of it read out.
-  struct Answer: Equatable {
+  struct Response: Equatable {
     var revision: Revision
-    var response: Response
+    var result: OperationResult
     /// The revision that each operation's own header has, in their order; an inner transaction has none.
     var headers: [Revision]
   }
@@ -32,7 +32,7 @@ public struct NaiveStore: Sendable {
 
   /// Does a request, or changes nothing and says why not.
   /// - Parameter size: bytes of its encoding.
-  mutating func perform(_ request: Request, size: Int) -> Result<Answer, KeyValueError> {
+  mutating func perform(_ request: Request, size: Int) -> Result<Response, KeyValueError> {
     do throws(KeyValueError) {
       try NaiveRules.check(request, size: size)
       var cost = NaiveCost()
@@ -43,7 +43,7 @@ public struct NaiveStore: Sendable {
     let before = self
     var headers: [Revision] = []
     let response = carryOut(request, before, &headers)
-    return .success(Answer(revision: revision, response: response, headers: headers))
+    return .success(Response(revision: revision, result: response, headers: headers))
   }
 
   // MARK: What can be refused
@@ -95,15 +95,15 @@ public struct NaiveStore: Sendable {
   // MARK: What is done
 
   /// - Parameter before: the store before the first change, which has all comparisons, and the reads that name its revision.
-  private mutating func carryOut(_ request: Request, _ before: NaiveStore, _ headers: inout [Revision]) -> Response {
-    let response: Response
+  private mutating func carryOut(_ request: Request, _ before: NaiveStore, _ headers: inout [Revision]) -> OperationResult {
+    let response: OperationResult
     switch request {
     case .range(let range): response = .range(range.revision > 0 ? before.answer(range) : answer(range))
     case .put(let put): response = .put(previous: self.put(put, before))
     case .delete(let delete): response = self.delete(delete, before)
     case .transaction(let transaction):
       let succeeded = transaction.comparisons.allSatisfy(before.holds)
-      var responses: [Response] = []
+      var responses: [OperationResult] = []
       for operation in succeeded ? transaction.success : transaction.failure { responses.append(carryOut(operation, before, &headers)) }
       return .transaction(succeeded: succeeded, responses: responses)
     }
@@ -123,7 +123,7 @@ public struct NaiveStore: Sendable {
     return put.previous ? old : nil
   }
 
-  private mutating func delete(_ delete: DeleteRequest, _ before: NaiveStore) -> Response {
+  private mutating func delete(_ delete: DeleteRequest, _ before: NaiveStore) -> OperationResult {
     let found = pairs(in: delete.range)
     guard !found.isEmpty else { return .delete(count: 0, previous: []) }
     revision = before.revision + 1

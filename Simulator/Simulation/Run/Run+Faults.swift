@@ -65,7 +65,7 @@ extension Run {
       takeDown(name, fault.kind)
     case .powerLoss: takeDown(name, .powerLoss)
     case .totalPowerLoss: for name in story.names { takeDown(name, .powerLoss) }
-    case .brokenStart:
+    case .crashDuringRecovery:
       cluster.crash(name)
       cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.amount & 1 == 1)
       start(name)
@@ -103,7 +103,7 @@ extension Run {
     switch fault.kind {
     case .crash, .stop, .powerLoss, .rot, .misdirectedWrite, .wipedDisk: release(name)
     case .totalPowerLoss: for name in story.names { release(name) }
-    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss: cluster.disk(of: name).powerFailsAfter = .max
+    case .crashAtWork, .powerLossAtWork, .crashDuringRecovery, .crashThenPowerLoss: cluster.disk(of: name).powerFailsAfter = .max
     case .pause: cluster.resume(name)
     case .suspend: cluster.resume(name, clockStoodStill: true)
     case .isolation, .oneWayCut, .halfDeaf, .minority, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }

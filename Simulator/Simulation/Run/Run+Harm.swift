@@ -221,7 +221,8 @@ extension Fault.Kind {
   /// It waits for the next work on the disk, and may find none.
   var isArmed: Bool {
     switch self {
-    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss, .failedWrite, .failedSync, .failedName, .failedRead: true
+    case .crashAtWork, .powerLossAtWork, .crashDuringRecovery, .crashThenPowerLoss, .failedWrite, .failedSync, .failedName, .failedRead:
+      true
     default: false
     }
   }
@@ -229,7 +230,7 @@ extension Fault.Kind {
   /// It ends the process in the middle of its work on the disk.
   var endsProcess: Bool {
     switch self {
-    case .crashAtWork, .powerLossAtWork, .brokenStart, .crashThenPowerLoss: true
+    case .crashAtWork, .powerLossAtWork, .crashDuringRecovery, .crashThenPowerLoss: true
     default: false
     }
   }

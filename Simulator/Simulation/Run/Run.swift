@@ -1,7 +1,7 @@
 import Raft
 import Replica
 
-/// One story, lived through: a cluster under faults and load, judged at every step; then its core is healed for good, and must serve.
+/// One story, lived through: a cluster under faults and load, checked at every step; then its core is healed for good, and must serve.
 public final class Run<Load: Workload> {
   typealias Cluster = SimulatedCluster<Load.Machine>
 
@@ -88,7 +88,7 @@ public final class Run<Load: Workload> {
 
   var isClean: Bool { !cluster.hasViolations && oracle.violations.isEmpty }
 
-  /// Lets time go by, and ends on the way what is to end. False as soon as a judge has found something.
+  /// Lets time go by, and ends on the way what is to end. False as soon as a checker has found something.
   private func live(until end: Instant) -> Bool {
     while isClean, dues.nextInstant <= end, let (at, due) = dues.next() {
       cluster.run(until: at)
@@ -178,7 +178,7 @@ public final class Run<Load: Workload> {
     }
   }
 
-  /// A process ended by itself: somebody will notice.
+  /// A process ended by itself: somebody will diagnostic.
   private func ended(_ name: String, _ how: Cluster.End) {
     health.touch(name, at: cluster.now)
     if how == .storageFailure {
@@ -268,13 +268,13 @@ public final class Run<Load: Workload> {
   // MARK: Report
 
   private func finalReport() -> RunReport {
-    for (judge, text) in isClean ? load.finalViolations(&report, view: oracle.view) : [] { oracle.report(judge, text, at: cluster.now) }
+    for (checker, text) in isClean ? load.finalViolations(&report, view: oracle.view) : [] { oracle.report(checker, text, at: cluster.now) }
     report.seed = story.seed
     report.nodes = story.names.count
     report.violations = (cluster.violations + oracle.violations).sorted { $0.at < $1.at }
     report.fingerprint = cluster.fingerprint
     for violation in report.violations {
-      cluster.trace?.insert(.violation(judge: violation.judge.rawValue, violation.text), at: violation.at)
+      cluster.trace?.insert(.violation(checker: violation.checker.rawValue, violation.text), at: violation.at)
     }
     report.trace = cluster.trace
     report.virtualTime = cluster.now - .zero
@@ -282,8 +282,8 @@ public final class Run<Load: Workload> {
     report.committed = Int(oracle.lastIndex)
     report.frames = cluster.framesSent
     report.coverage = cluster.coverage
-    for (_, notice) in cluster.notices {
-      switch notice {
+    for (_, diagnostic) in cluster.diagnostics {
+      switch diagnostic {
       case .snapshotInstalled: report.snapshotsInstalled += 1
       case .snapshotTaken: report.snapshotsTaken += 1
       case .becameLeader: report.elections += 1

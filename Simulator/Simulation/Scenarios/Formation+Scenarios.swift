@@ -108,7 +108,7 @@ extension Stage {
     try expectRead("who", on: .f, is: "d and e")
   }
 
-  // MARK: Contact lists
+  // MARK: PeerInfo lists
 
   fileprivate func everyContactList() throws(ScenarioFailure) {
     for shape in ContactLists.shapes {

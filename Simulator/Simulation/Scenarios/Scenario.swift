@@ -29,7 +29,7 @@ public struct Scenario: Sendable {
   public struct Report: Sendable {
     public let scenario: String
     public let seed: UInt64
-    /// `nil` if everything went as expected, and no judge found anything.
+    /// `nil` if everything went as expected, and no checker found anything.
     public let failure: ScenarioFailure?
     /// What was done, a line for each step, with its virtual time.
     public let transcript: [String]
@@ -50,7 +50,7 @@ public struct Scenario: Sendable {
       failure = error
     }
     if let failure {
-      stage.cluster.trace?.add(.violation(judge: "scenario", "expected \(failure.expected); seen: \(failure.seen)"), at: failure.at)
+      stage.cluster.trace?.add(.violation(checker: "scenario", "expected \(failure.expected); seen: \(failure.seen)"), at: failure.at)
     }
     return Report(
       scenario: name, seed: seed, failure: failure, transcript: stage.transcript, fingerprint: stage.fingerprint, traces: stage.traces)

@@ -108,11 +108,11 @@ extension Stage {
     _ server: Servers, because text: String, within limit: Nanoseconds = .milliseconds(3000)
   ) throws(ScenarioFailure) {
     let name = try name(of: server)
-    let before = cluster.notices.count
+    let before = cluster.diagnostics.count
     var seen = "nothing"
     let isSaid = try pass(limit) {
-      for (_, notice) in cluster.notices[before...].filter({ $0.name == name }) {
-        switch notice {
+      for (_, diagnostic) in cluster.diagnostics[before...].filter({ $0.name == name }) {
+        switch diagnostic {
         case .refusedByCluster(let reason), .refusedFrame(let reason): seen = reason
         default: break
         }

@@ -4,9 +4,9 @@ import Replica
 
 /// Where a scenario plays: a world of servers and the steps that may be done to it.
 ///
-/// Judges look on after every event, whether asked or not: no two answers to clients may contradict each other (`Testimony`), the cluster's
-/// own judge must find nothing, and at the end, when all faults are over, every server must show everything that was acknowledged. Each
-/// step is a line of `transcript`. For one thread.
+/// Checkers look on after every event, whether asked or not: no two answers to clients may contradict each other (`Testimony`), the
+/// cluster's own checker must find nothing, and at the end, when all faults are over, every server must show everything that was
+/// acknowledged. Each step is a line of `transcript`. For one thread.
 public final class Stage {
   /// Random numbers of this seed, for what a scenario leaves open.
   public var random: PseudoRandom

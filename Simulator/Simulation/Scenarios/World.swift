@@ -2,7 +2,7 @@ import KeyValue
 import Raft
 import Replica
 
-/// The servers of one scenario, what their clients were told, and the judges that hold it against each other after every event.
+/// The servers of one scenario, what their clients were told, and the checkers that hold it against each other after every event.
 struct World {
   typealias Cluster = SimulatedCluster<KeyValueMachine>
 
@@ -54,7 +54,7 @@ struct World {
     communities.map(\.list).filter { list in list.allSatisfy { cluster.names.contains($0) && self.list(of: $0) == list } }
   }
 
-  /// What any judge found. The cluster's own takes all its nodes for members of one cluster: where the lists make several, it has no say.
+  /// What any checker found. The cluster's own takes all its nodes for members of one cluster: where the lists make several, it has no say.
   var violations: [String] {
     communities.flatMap { $0.testimony.violations + $0.violations } + (agreedLists.count > 1 ? [] : cluster.violations.map(\.description))
   }
@@ -118,11 +118,11 @@ struct World {
       traceAnswer(outcome, to: item.request)
     }
     open.removeAll { cluster.outcome(of: $0.request) != nil }
-    guard noticesSeen < cluster.notices.count else { return false }
-    while noticesSeen < cluster.notices.count {
-      let (name, notice) = cluster.notices[noticesSeen]
+    guard noticesSeen < cluster.diagnostics.count else { return false }
+    while noticesSeen < cluster.diagnostics.count {
+      let (name, diagnostic) = cluster.diagnostics[noticesSeen]
       noticesSeen += 1
-      if case .becameLeader(let term) = notice { communities[community(of: name)].elect(name, term) }
+      if case .becameLeader(let term) = diagnostic { communities[community(of: name)].elect(name, term) }
     }
     return true
   }

@@ -18,7 +18,7 @@ public struct Fault: Sendable, Equatable {
     case powerLossAtWork
     /// The process is started anew, or for the first time, and ends in the middle of its work on the disk, after `amount` calls: killed, or
     /// by a loss of power if `amount` is odd.
-    case brokenStart
+    case crashDuringRecovery
     /// The process is killed in the middle of its work on the disk, after `amount` more calls, starts at once from what it left there, and
     /// then the machine loses power before half a second is over.
     case crashThenPowerLoss

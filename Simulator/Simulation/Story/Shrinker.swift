@@ -1,26 +1,26 @@
 import Raft
 
-/// Makes a failing story short: leaves out nodes, faults and operations, and makes what is left simpler, as long as the same judge still
+/// Makes a failing story short: leaves out nodes, faults and operations, and makes what is left simpler, as long as the same checker still
 /// finds something wrong (delta debugging: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002).
 public struct Shrinker {
   /// The shortest story so far that fails.
   public private(set) var story: Story
-  /// What the judge finds in it.
+  /// What the checker finds in it.
   public private(set) var violation: Violation
   /// Runs so far, and how many there may be.
   public private(set) var runs = 0
   public let maximumRuns: Int
 
-  private let judge: (Story) -> Violation?
+  private let checker: (Story) -> Violation?
 
   /// `nil` if the story does not fail.
-  /// - Parameter judge: runs a story, and gives the first thing that was found wrong.
-  public init?(_ story: Story, maximumRuns: Int = 5000, judge: @escaping (Story) -> Violation?) {
-    guard let violation = judge(story) else { return nil }
+  /// - Parameter checker: runs a story, and gives the first thing that was found wrong.
+  public init?(_ story: Story, maximumRuns: Int = 5000, checker: @escaping (Story) -> Violation?) {
+    guard let violation = checker(story) else { return nil }
     self.story = story
     self.violation = violation
     self.maximumRuns = maximumRuns
-    self.judge = judge
+    self.checker = checker
   }
 
   /// Goes on until nothing more can be left out, or `maximumRuns` is reached. `progress` is called for each shorter story.
@@ -38,11 +38,11 @@ public struct Shrinker {
     }
   }
 
-  /// Takes the candidate if the same judge still finds something.
+  /// Takes the candidate if the same checker still finds something.
   private mutating func take(_ candidate: Story, _ progress: (Shrinker) -> Void) -> Bool {
     guard candidate != story, runs < maximumRuns else { return false }
     runs += 1
-    guard let found = judge(candidate), found.judge == violation.judge else { return false }
+    guard let found = checker(candidate), found.checker == violation.checker else { return false }
     story = candidate
     violation = found
     progress(self)

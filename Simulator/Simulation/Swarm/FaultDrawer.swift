@@ -71,7 +71,7 @@ struct FaultDrawer {
   /// What a node writes while a cluster forms, it writes once in its life: the windows between are narrow.
   private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
     names.filter { _ in random.chance(1, in: 2) }.map { name in
-      let fault = Fault(.brokenStart, target: .node(name), amount: amount(.brokenStart), duration: .milliseconds(3000))
+      let fault = Fault(.crashDuringRecovery, target: .node(name), amount: amount(.crashDuringRecovery), duration: .milliseconds(3000))
       return (.zero + random.nanoseconds(in: 0 ... .milliseconds(300)), fault)
     }
   }
@@ -99,7 +99,7 @@ struct FaultDrawer {
       switch kind {
       case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk: nil
       case .crashAtWork, .powerLossAtWork, .failedName: 0...12
-      case .brokenStart: 0...40
+      case .crashDuringRecovery: 0...40
       case .crashThenPowerLoss: 0...30
       case .restartStorm: 50...1000
       case .slowNode: 100...20_000

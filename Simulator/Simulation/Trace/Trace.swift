@@ -42,7 +42,7 @@ public struct Trace: Sendable {
     case note(node: Int, String)
     /// A new part of the run begins.
     case phase(String)
-    case violation(judge: String, String)
+    case violation(checker: String, String)
   }
 
   /// What a message is for.

@@ -46,7 +46,7 @@ struct TraceData {
     case .answered(let request, let label, let good): "\"answered\",\(Self.exact(request)),\(number(of: label)),\(good)"
     case .note(let node, let text): "\"note\",\(node),\(number(of: text))"
     case .phase(let name): "\"phase\",\(number(of: name))"
-    case .violation(let judge, let text): "\"violation\",\(number(of: judge)),\(number(of: text))"
+    case .violation(let checker, let text): "\"violation\",\(number(of: checker)),\(number(of: text))"
     }
   }
 

@@ -160,11 +160,11 @@ extension TracePage {
         pen.fillStyle = ink.red;
         pen.fillRect(x - 1, 27, 2, at.height);
         pen.font = `600 11px ${ink.text}`;
-        const width = pen.measureText(violation.judge).width + 12, left = Math.min(x - 1, at.right - width);
+        const width = pen.measureText(violation.checker).width + 12, left = Math.min(x - 1, at.right - width);
         if (left < freeFrom) continue;
         freeFrom = left + width;
         pen.fillRect(left, 27, width, 18);
-        write(pen, violation.judge, left + 6, 36.5, ink.panel, '600 11px');
+        write(pen, violation.checker, left + 6, 36.5, ink.panel, '600 11px');
       }
     }
 

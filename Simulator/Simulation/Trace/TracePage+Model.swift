@@ -109,8 +109,8 @@ extension TracePage {
         event.text = label(text);
         trace.phases.push(event);
       },
-      violation(trace, event, label, open, judge, text) {
-        Object.assign(event, { judge: label(judge), text: label(text) });
+      violation(trace, event, label, open, checker, text) {
+        Object.assign(event, { checker: label(checker), text: label(text) });
         trace.violations.push(event);
       },
     };
@@ -228,7 +228,7 @@ extension TracePage {
         event.good ? 'operation' : 'failed'],
       note: event => [event.text, 'note'],
       phase: event => [`— ${event.text} —`, 'phase'],
-      violation: event => [`violation of ${event.judge}: ${event.text}`, 'violation'],
+      violation: event => [`violation of ${event.checker}: ${event.text}`, 'violation'],
     };
 
     const concerned = (fault, names) => fault.nodes.length ? ` (${fault.nodes.map(node => names[node]).join(', ')})` : '';

@@ -207,7 +207,7 @@ extension TracePage {
 
     // A heading and the lines below it.
     const tips = {
-      violation: item => [item.judge, item.text, seconds(item.at) + ' s'],
+      violation: item => [item.checker, item.text, seconds(item.at) + ' s'],
       fault: item => [
         item.text, item.nodes.map(node => trace.names[node]).join(', '),
         `${seconds(item.a)} s, for ${lasting(item.b - item.a)}${item.open ? ', to the end' : ''}`],

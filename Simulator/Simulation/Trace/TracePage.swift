@@ -9,7 +9,7 @@ public struct TracePage: Sendable {
   public static let maximumLabelCharacters = 500
 
   public let title: String
-  /// Shown above the diagram: the seed, the judge, what was expected and seen. One that is called `replay` is a command to copy.
+  /// Shown above the diagram: the seed, the checker, what was expected and seen. One that is called `replay` is a command to copy.
   public let facts: [(name: String, value: String)]
   public let trace: Trace
 

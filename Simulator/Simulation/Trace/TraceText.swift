@@ -165,7 +165,7 @@ public struct TraceText: Sendable {
       say(index, nil, "fault \(fault) begins: \(label)\(concerned)")
     case .faultEnded(let fault): say(index, nil, "fault \(fault) ends\(faults[fault].map { ": \($0)" } ?? "")")
     case .phase(let name): say(index, nil, "— \(name) —")
-    case .violation(let judge, let text): say(index, nil, "VIOLATION of \(judge): \(text)")
+    case .violation(let checker, let text): say(index, nil, "VIOLATION of \(checker): \(text)")
     default: break
     }
   }

@@ -31,7 +31,7 @@ extension SimulatedCluster.Outcome {
   }
 }
 
-extension Notice {
+extension Diagnostic {
   /// `follows b in term 4`; `name` gives a node's name, if it is known.
   func shortText(name: (NodeID) -> String?) -> String {
     switch self {
@@ -64,7 +64,7 @@ extension Fault {
     case .totalPowerLoss: "power loss of all"
     case .crashAtWork: "crash \(afterCalls)"
     case .powerLossAtWork: "power loss \(afterCalls)"
-    case .brokenStart: "start, and \(amount & 1 == 1 ? "power loss" : "crash") \(afterCalls)"
+    case .crashDuringRecovery: "start, and \(amount & 1 == 1 ? "power loss" : "crash") \(afterCalls)"
     case .crashThenPowerLoss: "crash \(afterCalls), restart, power loss"
     case .stop: "stop"
     case .restartStorm: "crash every \(amount) ms"

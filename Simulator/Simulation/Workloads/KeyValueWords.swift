@@ -87,17 +87,17 @@ enum KeyValueWords {
   }
 
   /// `revision 8` after a change; `3 pairs at 8`, `nothing at 8` without one; `yes, revision 8` or `no, key-1 = v7 at 8` of a comparison.
-  static func text(of answer: Answer) -> String { text(of: answer.response, at: answer.revision) }
+  static func text(of answer: Response) -> String { text(of: answer.result, at: answer.revision) }
 
-  static func text(of answer: NaiveStore.Answer) -> String { text(of: answer.response, at: answer.revision) }
+  static func text(of answer: NaiveStore.Response) -> String { text(of: answer.result, at: answer.revision) }
 
-  private static func text(of response: Response, at revision: Revision) -> String {
+  private static func text(of response: OperationResult, at revision: Revision) -> String {
     let words = text(of: response)
     guard response.isChange else { return "\(words) at \(revision)" }
     return (words.isEmpty ? "" : "\(words), ") + "revision \(revision)"
   }
 
-  private static func text(of response: Response) -> String {
+  private static func text(of response: OperationResult) -> String {
     switch response {
     case .range(let range): range.pairs.count == 1 ? range.pairs.map(text)[0] : range.count == 0 ? "nothing" : "\(range.count) pairs"
     case .put(let previous): previous.map { "was \(text(of: $0.value))" } ?? ""

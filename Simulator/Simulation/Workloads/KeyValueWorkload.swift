@@ -131,7 +131,7 @@ public struct KeyValueWorkload: Workload {
     }
   }
 
-  public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(judge: Violation.Judge, text: String)] {
+  public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(checker: Violation.Checker, text: String)] {
     if let misread { return [(.model, "\(misread): its bytes are not those of this request")] }
     guard let history else { return [] }
     switch history.check(limit: 5000) {

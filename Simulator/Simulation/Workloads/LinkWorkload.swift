@@ -22,9 +22,9 @@ public struct LinkWorkload: Workload {
   static let patience = Nanoseconds.milliseconds(3000)
 
   private let slugs: [Slug]
-  private let links = Links()
+  private let links = LinkShortener()
   private var owners: [VisitOwner]
-  private(set) var judge: LinkJudge
+  private(set) var checker: LinkChecker
   /// What `operation` has drawn, until it is asked.
   private var drawn: Errand?
   private var open: [RequestID: Errand] = [:]
@@ -56,7 +56,7 @@ public struct LinkWorkload: Workload {
   public init(_ scale: Story.Scale) {
     slugs = (1...min(max(1, scale.keys), Story.maximumKeys)).compactMap(Self.slug)
     owners = (1...3).map { VisitOwner(number: $0) }
-    judge = LinkJudge(owners: owners.map(\.number))
+    checker = LinkChecker(owners: owners.map(\.number))
   }
 
   /// `s1`, `s1-x`, `s2`, `s2-x`, …: one the beginning of the other, so that counters of neighbours can be mistaken for one another.
@@ -67,7 +67,7 @@ public struct LinkWorkload: Workload {
   public mutating func operation(_ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom) -> ClientOperation {
     revision = view.revision
     let slug = random.pick(slugs)
-    judge.look(at: slug, in: view, isNewest: true)
+    checker.look(at: slug, in: view, isNewest: true)
     let errand = draw(slug, view, &random)
     drawn = errand
     return operation(errand)
@@ -115,7 +115,7 @@ public struct LinkWorkload: Workload {
 
   private mutating func flush(_ slug: Slug, _ random: inout PseudoRandom) -> Errand {
     let owner = Int(random.below(UInt64(owners.count)))
-    let isStuck = owners[owner].askedAt.map { judge.now - $0 > Self.patience } ?? false
+    let isStuck = owners[owner].askedAt.map { checker.now - $0 > Self.patience } ?? false
     if isStuck || random.chance(1, in: 40) { restart(owner) }
     guard owners[owner].askedAt == nil, let request = owners[owner].nextFlush() else { return .visit(slug, owner: owner) }
     return .flush(owner: owner, process: owners[owner].process, request)
@@ -171,10 +171,10 @@ public struct LinkWorkload: Workload {
   }
 
   mutating func ask(_ errand: Errand, as id: RequestID, at now: Instant) {
-    judge.now = now
+    checker.now = now
     open[id] = errand
     switch errand {
-    case .delete(let slug, let base): judge.askedToDelete(slug, base, as: id, after: revision)
+    case .delete(let slug, let base): checker.askedToDelete(slug, base, as: id, after: revision)
     case .flush(let owner, _, _): owners[owner].asked(at: now)
     default: break
     }
@@ -185,18 +185,18 @@ extension LinkWorkload {
   // MARK: What is answered
 
   public mutating func answered(_ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant) {
-    judge.now = now
+    checker.now = now
     // Reads of the run itself are not ours.
     guard let errand = open.removeValue(forKey: id) else { return }
     switch answer {
     case .output(.success(let answer)): done(errand, answer, as: id)
-    case .output(.failure(let error)): judge.report("the store refuses what links ask, \(operation(errand).label): \(error)")
+    case .output(.failure(let error)): checker.report("the store refuses what links ask, \(operation(errand).label): \(error)")
     case .view(let view, _): saw(errand, view, as: id)
     case .notDone, .unknown: failed(errand, as: id, isUnknown: answer.isUnknown)
     }
   }
 
-  private mutating func done(_ errand: Errand, _ answer: Answer, as id: RequestID) {
+  private mutating func done(_ errand: Errand, _ answer: Response, as id: RequestID) {
     do {
       switch errand {
       case .create(let slug, let link): created(try links.create(slug, link).outcome(of: answer), link)
@@ -204,56 +204,56 @@ extension LinkWorkload {
       case .delete(let slug, let base):
         let isDone = try links.delete(slug, revision: base).outcome(of: answer) == .deleted
         counts.deleted += isDone ? 1 : 0
-        judge.answeredDelete(slug, base, of: id, at: isDone ? answer.revision : nil)
+        checker.answeredDelete(slug, base, of: id, at: isDone ? answer.revision : nil)
       case .flush(let owner, let process, let request): try flushed(owner, process, request, answer)
       case .lookUp, .visit: break
       }
     } catch let error as VisitAccountError {
-      judge.report(error.text)
+      checker.report(error.text)
     } catch {
-      judge.report("the answer to \(operation(errand).label) cannot be read: \(error)")
+      checker.report("the answer to \(operation(errand).label) cannot be read: \(error)")
     }
   }
 
-  private mutating func created(_ outcome: Links.Creation, _ link: Link) {
+  private mutating func created(_ outcome: LinkShortener.Creation, _ link: Link) {
     switch outcome {
     case .created(let stored):
       counts.created += 1
-      judge.created(stored)
+      checker.created(stored)
     // An attempt before, whose outcome nobody knew, had done it.
-    case .exists(let stored) where stored.link == link && stored.modRevision == stored.createRevision: judge.created(stored)
+    case .exists(let stored) where stored.link == link && stored.modRevision == stored.createRevision: checker.created(stored)
     case .exists(let stored): lastRead[stored.slug] = stored
     }
   }
 
-  private mutating func edited(_ outcome: Links.Edit, _ seen: StoredLink, _ target: Target) {
+  private mutating func edited(_ outcome: LinkShortener.Edit, _ seen: StoredLink, _ target: Target) {
     switch outcome {
     case .edited(let stored):
       counts.edited += 1
-      judge.edited(seen, to: stored)
-    case .changed(let stored?) where stored.link.target == target: judge.edited(seen, to: stored)
+      checker.edited(seen, to: stored)
+    case .changed(let stored?) where stored.link.target == target: checker.edited(seen, to: stored)
     case .changed(let stored): lastRead[seen.slug] = stored
     }
   }
 
-  private mutating func flushed(_ owner: Int, _ process: UInt64, _ request: Request, _ answer: Answer) throws(VisitAccountError) {
+  private mutating func flushed(_ owner: Int, _ process: UInt64, _ request: Request, _ answer: Response) throws(VisitAccountError) {
     guard owners[owner].process == process else { return }
-    for (counter, visits) in try owners[owner].receive(answer, to: request) { judge.committed(visits, in: counter) }
+    for (counter, visits) in try owners[owner].receive(answer, to: request) { checker.committed(visits, in: counter) }
   }
 
   private mutating func saw(_ errand: Errand, _ view: KeyValueView, as id: RequestID) {
     switch errand {
     case .lookUp(let slug, _):
       counts.lookedUp += 1
-      lastRead[slug] = judge.look(at: slug, in: view, isNewest: false)
+      lastRead[slug] = checker.look(at: slug, in: view, isNewest: false)
     case .visit(let slug, let owner):
       guard let link = newest(slug, view) else { return }
       counts.visited += 1
       owners[owner].record(link.identity)
-      judge.visited(CounterName(life: link.identity, owner: owners[owner].number))
+      checker.visited(CounterName(life: link.identity, owner: owners[owner].number))
     case .flush(_, _, let request):
       guard let answer = try? view.answer(request).get() else {
-        return judge.report("the store cannot be read by \(operation(errand).label)")
+        return checker.report("the store cannot be read by \(operation(errand).label)")
       }
       done(errand, answer, as: id)
     case .create, .edit, .delete: break
@@ -264,7 +264,7 @@ extension LinkWorkload {
     switch errand {
     case .flush(let owner, let process, _):
       if owners[owner].process == process { owners[owner].givenUp(isUnknown: isUnknown) }
-    case .delete(let slug, let base) where !isUnknown: judge.answeredDelete(slug, base, of: id, at: nil)
+    case .delete(let slug, let base) where !isUnknown: checker.answeredDelete(slug, base, of: id, at: nil)
     case .create, .edit, .delete: if isUnknown { doubtful.append(errand) }
     case .lookUp, .visit: break
     }
@@ -272,10 +272,10 @@ extension LinkWorkload {
 
   // MARK: What is left
 
-  public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(judge: Violation.Judge, text: String)] {
+  public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(checker: Violation.Checker, text: String)] {
     for slug in slugs {
-      judge.look(at: slug, in: view, isNewest: true)
-      judge.judgeChanges(of: slug)
+      checker.look(at: slug, in: view, isNewest: true)
+      checker.checkChanges(of: slug)
     }
     for owner in owners.indices { takeCounts(of: owner) }
     report.counted = [
@@ -284,7 +284,7 @@ extension LinkWorkload {
       ("owners restarted", counts.restarted), ("changes repeated", counts.repeated),
     ]
     // One fault is seen again and again.
-    return judge.violations.prefix(1).map { (.application, $0) }
+    return checker.violations.prefix(1).map { (.application, $0) }
   }
 }
 

@@ -3,7 +3,7 @@ import Links
 import Raft
 
 /// Counts of one owner are of one life of a link: `visits/<slug>,<create revision>,<owner>`, as `Docs/Links.md` has it. Read here
-/// without the help of the code that is judged.
+/// without the help of the code that is checked.
 struct CounterName: Hashable {
   let life: LinkIdentity
   let owner: UInt64
@@ -108,7 +108,7 @@ struct VisitOwner {
 
   /// - Returns: the counts that the counter now calls committed, and how much each grew.
   /// - Throws: `VisitAccountError` if the counter's account is not ours.
-  mutating func receive(_ answer: Answer, to flush: Request) throws(VisitAccountError) -> [(counter: CounterName, visits: UInt64)] {
+  mutating func receive(_ answer: Response, to flush: Request) throws(VisitAccountError) -> [(counter: CounterName, visits: UInt64)] {
     askedAt = nil
     let committed = counter.committed
     let before = counter.decided

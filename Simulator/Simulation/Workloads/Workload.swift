@@ -22,12 +22,12 @@ public protocol Workload {
   static func label(of output: Machine.Output) -> String
   static func label(of view: Machine.View, query: [UInt8]) -> String
 
-  /// Called for each operation when it is asked, and when its outcome is known, for whatever the workload wants to judge itself.
+  /// Called for each operation when it is asked, and when its outcome is known, for whatever the workload wants to checker itself.
   mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant)
   mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant)
 
   /// What the workload itself finds wrong, once a run is over. `report` takes what it counted; `view` is the newest committed state.
-  mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(judge: Violation.Judge, text: String)]
+  mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(checker: Violation.Checker, text: String)]
 }
 
 /// What one client asks.
@@ -83,5 +83,5 @@ extension Workload {
 
   public mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant) {}
   public mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant) {}
-  public mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(judge: Violation.Judge, text: String)] { [] }
+  public mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(checker: Violation.Checker, text: String)] { [] }
 }

@@ -1,0 +1,82 @@
+import NIOCore
+
+/// The way to one peer's advertised address: dialled when there is something to send, and again after it broke. Confined to the
+/// transport's event loop.
+final class PeerDialer {
+  enum State {
+    /// No connection, and none wanted: the next frame dials.
+    case idle
+    /// Frames are held until the connection is there, up to `PeerTransport.Limits.heldBytes`.
+    case dialling
+    case connected(PeerConnection, since: NIODeadline)
+    /// The last attempt failed: frames are dropped until then.
+    case waiting(until: NIODeadline)
+  }
+
+  enum Step: Equatable { case sent, dial, held, drop(DropReason) }
+
+  let address: String
+  private(set) var state = State.idle
+  /// When a frame was last to be sent.
+  private(set) var lastUse: NIODeadline
+  /// Failures since the last connection: the first one is worth a line in the log.
+  private(set) var failures = 0
+  private var backoff: Backoff
+  private var held: [[UInt8]] = []
+  private var heldBytes = 0
+  private let maximumHeldBytes: Int
+
+  init(address: String, maximumHeldBytes: Int, seed: UInt64, now: NIODeadline) {
+    self.address = address
+    self.maximumHeldBytes = maximumHeldBytes
+    backoff = Backoff(seed: seed)
+    lastUse = now
+  }
+
+  func send(_ frame: [UInt8], now: NIODeadline) -> Step {
+    lastUse = now
+    switch state {
+    case .connected(let connection, _):
+      return connection.write(frame) ? .sent : .drop(.backlog)
+    case .dialling:
+      return hold(frame) ? .held : .drop(.notConnected)
+    case .waiting(let until) where now < until:
+      return .drop(.notConnected)
+    case .idle, .waiting:
+      state = .dialling
+      // A frame that is too large to wait wakes the way for its successor.
+      _ = hold(frame)
+      return .dial
+    }
+  }
+
+  private func hold(_ frame: [UInt8]) -> Bool {
+    guard heldBytes + frame.count <= maximumHeldBytes else { return false }
+    held.append(frame)
+    heldBytes += frame.count
+    return true
+  }
+
+  private func releaseHeld() -> [[UInt8]] {
+    defer {
+      held = []
+      heldBytes = 0
+    }
+    return held
+  }
+
+  /// The connection is there; what was held goes first.
+  func connected(_ connection: PeerConnection, now: NIODeadline) {
+    for frame in releaseHeld() { _ = connection.write(frame) }
+    failures = 0
+    state = .connected(connection, since: now)
+  }
+
+  /// The attempt failed, or the connection ended. One that lasted was no failure, and starts the backoff anew.
+  func disconnected(now: NIODeadline) {
+    if case .connected(_, let since) = state, now - since >= .nanoseconds(Backoff.longest) { backoff.reset() }
+    _ = releaseHeld()
+    failures += 1
+    state = .waiting(until: now + .nanoseconds(backoff.next()))
+  }
+}

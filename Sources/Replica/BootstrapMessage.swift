@@ -1,0 +1,87 @@
+import ByteCoding
+import Raft
+
+/// How an operator's flags describe a node and the cluster it should form.
+public struct PeerInfo: Hashable, Sendable {
+  public let name: String
+  /// Where peers reach this node, as `host:port`.
+  public let peerAddress: String
+  /// Where clients reach this node, as `host:port`.
+  public let clientAddress: String
+  /// Everybody's name and peer address, this node's included. Looked at only until the cluster is formed.
+  public let initialCluster: [InitialMember]
+
+  public struct InitialMember: Hashable, Sendable {
+    public let name: String
+    public let peerAddress: String
+
+    public init(name: String, peerAddress: String) {
+      self.name = name
+      self.peerAddress = peerAddress
+    }
+  }
+
+  /// An empty `initialCluster` stands for a cluster of this node alone.
+  public init(name: String, peerAddress: String, clientAddress: String, initialCluster: [InitialMember] = []) {
+    self.name = name
+    self.peerAddress = peerAddress
+    self.clientAddress = clientAddress
+    self.initialCluster = initialCluster.isEmpty ? [InitialMember(name: name, peerAddress: peerAddress)] : initialCluster
+  }
+}
+
+/// What nodes tell each other of themselves while they form a cluster.
+struct BootstrapMessage: Equatable, Sendable {
+  enum Phase: Equatable, Sendable {
+    case undecided
+    case voted(Configuration)
+    case formed(Configuration)
+  }
+
+  let name: String
+  let peerAddress: String
+  let clientAddress: String
+  /// The names in the sender's `initialCluster`, sorted.
+  let names: [String]
+  let phase: Phase
+
+  func encode(into writer: inout ByteWriter) {
+    writer.write(name)
+    writer.write(peerAddress)
+    writer.write(clientAddress)
+    writer.write(UInt32(names.count))
+    for name in names { writer.write(name) }
+    switch phase {
+    case .undecided: writer.write(UInt8(0))
+    case .voted(let configuration):
+      writer.write(UInt8(1))
+      writer.write(prefixed: configuration.encoded())
+    case .formed(let configuration):
+      writer.write(UInt8(2))
+      writer.write(prefixed: configuration.encoded())
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
+    name = try reader.readString()
+    peerAddress = try reader.readString()
+    clientAddress = try reader.readString()
+    var names: [String] = []
+    for _ in 0..<(try reader.readCount(elementSize: 4)) { names.append(try reader.readString()) }
+    self.names = names
+    switch try reader.readUInt8() {
+    case 0: phase = .undecided
+    case 1: phase = .voted(try Configuration(decoding: try reader.readPrefixed()))
+    case 2: phase = .formed(try Configuration(decoding: try reader.readPrefixed()))
+    default: throw MalformedBytes("bootstrap message: unknown phase")
+    }
+  }
+
+  init(name: String, peerAddress: String, clientAddress: String, names: [String], phase: Phase) {
+    self.name = name
+    self.peerAddress = peerAddress
+    self.clientAddress = clientAddress
+    self.names = names
+    self.phase = phase
+  }
+}
