@@ -91,4 +91,27 @@ import WriteAheadLog
     #expect(SnapshotTransferTests.installs(lagging, in: cluster) == 0)
     #expect(cluster.violations.isEmpty)
   }
+
+  /// What a peer lacks cannot be read from the log, and no snapshot reaches as far: one is taken for it, however little was applied.
+  @Test func aSnapshotIsTakenForAPeerWhoseEntriesCannotBeRead() throws {
+    var settings = ReplicaSettings()
+    settings.logMemoryBytes = 500
+    var bench = try ReplicaBench(settings: settings)
+    bench.becomeLeader()
+    for request in 1...20 as ClosedRange<RequestID> {
+      bench.step(.propose(request, command: [UInt8](repeating: 7, count: 50)[...], deadline: .never))
+      bench.receive(.appendAccepted(match: bench.replica.status.lastIndex))
+    }
+    bench.passTimeWithoutC()
+    bench.receive(.appendRejected(previous: 1, hint: .zero), from: 3)
+    let request = try #require(bench.effects.logReads.first)
+    #expect(bench.effects.snapshots.isEmpty)
+    bench.step(.logRead(request, .failure(.damaged(file: "log", offset: 0, what: "a bad sector"))))
+    guard case .save(let descriptor, _)? = bench.effects.snapshots.first else {
+      Issue.record("no snapshot is taken: \(bench.effects.snapshots)")
+      return
+    }
+    bench.step(.snapshotSaved(descriptor, bytes: 100))
+    #expect(TransferTests.reads(bench) == [0])
+  }
 }

@@ -112,6 +112,18 @@ import WriteAheadLog
     #expect(try recover(disk).get().entries.last == entry(61))
   }
 
+  /// A segment goes only when all that follows it is durable.
+  @Test(arguments: 1...8 as ClosedRange<UInt64>) func compactionMakesTheLogDurableFirst(seed: UInt64) throws {
+    var random = PseudoRandom(seed: seed)
+    let disk = SimulatedDisk()
+    var (log, _) = try open(disk)
+    for index in LogIndex(1)...10 { try log.append([write(index...index, size: 900)]) }
+    try log.compact(through: 6)
+    #expect(log.start.index > 0, "a segment was removed")
+    disk.losePower(using: &random)
+    #expect(try recover(disk).get().entries.last == entry(10, size: 900))
+  }
+
   /// Entries 8 to 10 were replaced from a later segment, whose base is one of the replaced ones: it is no place to start from.
   @Test func cuttingLeavesABaseThatStands() throws {
     let disk = SimulatedDisk()
