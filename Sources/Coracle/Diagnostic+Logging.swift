@@ -5,7 +5,7 @@ import Replica
 extension Diagnostic {
   var level: Logger.Level {
     switch self {
-    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .diagnostic
+    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .notice
     case .waitingForMembers, .snapshotTaken: .info
     case .refusedFrame, .snapshotFailed, .logUnreadable, .slowsDown: .warning
     case .refusedByCluster, .contradiction: .critical

@@ -60,7 +60,7 @@ public struct KeyValueStore: Sendable {
   public func range(
     _ request: RangeRequest, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
   ) async throws(StoreError) -> RangeResponse {
-    guard case .range(let response) = try await perform(.range(request), consistency: consistency, timeout: timeout).response else {
+    guard case .range(let response) = try await perform(.range(request), consistency: consistency, timeout: timeout).result else {
       throw Self.mismatch
     }
     return response
@@ -81,7 +81,7 @@ public struct KeyValueStore: Sendable {
   /// Removes a range; how many keys there were.
   @discardableResult
   public func delete(_ range: KeyRange, timeout: Duration = .seconds(5)) async throws(StoreError) -> Int64 {
-    guard case .delete(let count, _) = try await perform(.delete(DeleteRequest(range: range)), timeout: timeout).response else {
+    guard case .delete(let count, _) = try await perform(.delete(DeleteRequest(range: range)), timeout: timeout).result else {
       throw Self.mismatch
     }
     return count

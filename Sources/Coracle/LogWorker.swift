@@ -79,7 +79,7 @@ final class LogWorker<Storage: Disk & Sendable>: Sendable {
           finish(step, after: .now() - writing)
           if let result { report(.done(result)) }
           if lacksRoom, step.needsRoom {
-            logger.diagnostic("there is room again: writes go on")
+            logger.notice("there is room again: writes go on")
             lacksRoom = false
           }
           if !lacksRoom { pulse.logBegan() }

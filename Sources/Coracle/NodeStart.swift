@@ -42,7 +42,7 @@ struct NodeStart<Machine: StateMachine> {
       let (transport, address) = try await listen()
       let replica = try makeReplica(files, address)
       let driver = await startDriver(Parts(disk: disk, files: files, transport: transport, replica: replica))
-      logger.diagnostic("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
+      logger.notice("started", metadata: ["id": "\(files.identity.node)", "peer_address": "\(address)"])
       return (driver, address)
     } catch {
       files.log.close()

@@ -196,9 +196,12 @@ final class PeerTransport {
     }
   }
 
+  /// It does not count from now on: a channel that is not active yet says nothing when it is closed.
   private func evict(_ connection: PeerConnection?) {
+    guard let connection else { return }
     metrics.closed(.tooManyConnections)
-    connection?.close()
+    connections[connection.id] = nil
+    connection.close()
   }
 
   private func adopt(_ channel: any Channel, isInbound: Bool) throws -> PeerConnection {

@@ -114,7 +114,7 @@ struct ClientPort: Service {
     server = try await GatewayServer.start(
       host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
       answers: configuration.node.memory.answers)
-    logger.diagnostic("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
+    logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
   }
 
   func run() async throws {

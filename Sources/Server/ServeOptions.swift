@@ -41,7 +41,7 @@ struct ServeOptions: ParsableArguments {
 
   @Option(help: "How long a stop may take, in seconds; then the process ends, whatever still works.") var stopTimeout = 8.0
 
-  @Option(help: "trace, debug, info, diagnostic, warning, error or critical.") var logLevel = Logger.Level.info
+  @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = Logger.Level.info
 
   @Flag(help: .hidden) var stopWithParent = false
 

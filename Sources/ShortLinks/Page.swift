@@ -44,19 +44,19 @@ extension Page {
   ///   - host: as the browser named it; shown before the slug.
   ///   - recent: the links made last; `nil` if they cannot be read now.
   static func home(host: String, made: Slug?, fields: LinkFields?, problem: String?, recent: [StoredLink]?) -> Page {
-    let diagnostic: String
+    let notice: String
     if let problem {
-      diagnostic = "<p class=\"diagnostic problem\" role=\"alert\">\(escaped(capitalized(problem))).</p>"
+      notice = "<p class=\"notice problem\" role=\"alert\">\(escaped(capitalized(problem))).</p>"
     } else if let made {
-      diagnostic = "<p class=\"diagnostic\" role=\"status\">Your short link: <a href=\"/\(made)\">\(escaped(host))/\(made)</a></p>"
+      notice = "<p class=\"notice\" role=\"status\">Your short link: <a href=\"/\(made)\">\(escaped(host))/\(made)</a></p>"
     } else {
-      diagnostic = ""
+      notice = ""
     }
     return Page(
       title: "Short links",
       content: """
         <h1>Short links</h1>
-        \(diagnostic)
+        \(notice)
         \(form(fields))
         <section aria-labelledby="recent">
         <h2 id="recent">Recent</h2>
@@ -71,7 +71,7 @@ extension Page {
       title: "Short links",
       content: """
         <h1>That did not work</h1>
-        <p class="diagnostic problem">\(escaped(capitalized(message))).</p>
+        <p class="notice problem">\(escaped(capitalized(message))).</p>
         <p><a href="/">Go to the start page</a></p>
         """)
   }
@@ -128,8 +128,8 @@ extension Page {
     main { max-width: 38rem; margin: 0 auto; padding: 3rem 1.25rem }
     h1 { margin: 0 0 1.25rem; font-size: 1.75rem; letter-spacing: -.02em }
     h2 { margin: 2.5rem 0 .5rem; font-size: 1.1rem }
-    form, .diagnostic { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem }
-    .diagnostic { border-left: .3rem solid var(--accent); padding: .75rem 1rem; overflow-wrap: anywhere }
+    form, .notice { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem }
+    .notice { border-left: .3rem solid var(--accent); padding: .75rem 1rem; overflow-wrap: anywhere }
     .problem { border-left-color: var(--bad) }
     label { display: block; margin-bottom: .25rem; font-weight: 600 }
     label span { color: var(--dim); font-weight: 400 }

@@ -50,7 +50,7 @@ extension Routes {
     }
     var limit = 50
     if let text = query["limit"] {
-      guard let number = Int(text), 1...Links.maximumPage ~= number else { throw ServiceError.request(.parameter("limit")) }
+      guard let number = Int(text), 1...LinkShortener.maximumPage ~= number else { throw ServiceError.request(.parameter("limit")) }
       limit = number
     }
     let listing = try await service.list(after: after, limit: limit)

@@ -126,14 +126,14 @@ import Testing
     try await member.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 42]))
     #expect(try await eventually { a.has([42]) })
     var unknownPeers: [any Channel] = []
-    for _ in 0..<5 { strangers.append(try await connect(a)) }
-    #expect(try await eventually { strangers[..<3].allSatisfy { !$0.isActive } })
-    #expect(strangers[3...].allSatisfy { $0.isActive }, "the oldest are closed, and no more than must be")
+    for _ in 0..<5 { unknownPeers.append(try await connect(a)) }
+    #expect(try await eventually { unknownPeers[..<3].allSatisfy { !$0.isActive } })
+    #expect(unknownPeers[3...].allSatisfy { $0.isActive }, "the oldest are closed, and no more than must be")
     #expect(member.isActive)
     let late = try await connect(a)
     try await late.writeAndFlush(ByteBuffer(bytes: [1, 0, 0, 0, 43]))
     #expect(try await eventually { a.has([43]) })
-    for channel in strangers[4...] + [member, late] { try? await channel.close() }
+    for channel in unknownPeers[4...] + [member, late] { try? await channel.close() }
     try await a.stop()
   }
 
