@@ -3,7 +3,7 @@ import Synchronization
 /// The memory that a node may spend on what others make it hold, in sum: answers not yet taken, bodies not yet whole, and the like. What
 /// the state itself needs is not in it.
 ///
-/// Each use has an account with a name and a bound of its own. Whoever wants to hold bytes reserves them first, and does without if it is
+/// Each use has an account with a name and a bound of its own. A holder reserves bytes first, and does without them if it is
 /// told no; so the sum is kept, whatever the parts do. Cheap enough for every part of an answer: one lock, no allocation. For any thread.
 ///
 ///     let budget = MemoryBudget(bytes: 256 << 20)

@@ -14,7 +14,7 @@ public struct NodeConfiguration: Sendable {
     }
   }
 
-  /// Most connections to and from peers, whoever they are.
+  /// Most connections to and from peers, identified or not.
   public static let maximumPeerConnections = {
     let limits = PeerTransport.Limits()
     return limits.inboundConnections + limits.unknownPeers + limits.links
@@ -31,7 +31,7 @@ public struct NodeConfiguration: Sendable {
   public var peerAddress: HostPort
   /// Where peers reach this node, if that is another address: behind NAT, or when listening on all addresses. `nil`: where it listens.
   public var advertisedPeerAddress: HostPort?
-  /// Where clients reach this node; told to whoever asks for the members. Empty if there is no such place.
+  /// Where clients reach this node; part of the answer to a request for the members. Empty if it serves no clients.
   public var advertisedClientAddress = ""
   /// All members of the cluster at its birth, this one among them: the same list on each. Only looked at until the cluster has formed.
   /// Empty: a cluster of this node alone.

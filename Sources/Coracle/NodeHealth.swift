@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Whether a node's threads do their work, as seen from outside: whoever looks waits for none of them.
+/// Whether a node's threads make progress, as seen from outside. Reading it waits for none of them.
 public struct NodeHealth: Sendable, Hashable {
   /// How long ago the replica's thread last came round. It does so ten times a second at least, unless something holds it up.
   public var replicaSilence: Duration
@@ -38,7 +38,7 @@ final class NodePulse: Sendable {
   }
 
   private static func duration(_ start: NIODeadline, _ end: NIODeadline) -> Duration {
-    // Whoever left the time may have been faster than whoever looks.
+    // The thread may have written its time after this one read the clock.
     .nanoseconds(max(0, (end - start).nanoseconds))
   }
 }

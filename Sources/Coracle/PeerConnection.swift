@@ -2,7 +2,7 @@ import ByteCoding
 import NIOCore
 import Replica
 
-/// One TCP connection between peers, whoever opened it: the last handler of its channel. Confined to the transport's event loop.
+/// One TCP connection between peers, inbound or outbound: the last handler of its channel. Confined to the transport's event loop.
 final class PeerConnection: ChannelInboundHandler {
   typealias InboundIn = [UInt8]
   typealias OutboundOut = ByteBuffer

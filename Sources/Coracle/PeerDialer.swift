@@ -44,7 +44,7 @@ final class PeerDialer {
       return .drop(.notConnected)
     case .idle, .waiting:
       state = .dialling
-      // A frame that is too large to wait wakes the way for its successor.
+      // Too large to hold: drop it, but dial anyway, for the next frame.
       _ = hold(frame)
       return .dial
     }

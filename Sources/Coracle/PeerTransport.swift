@@ -11,7 +11,7 @@ import Sockets
 ///
 /// Confined to one event loop.
 final class PeerTransport {
-  /// Bounds of all that a peer, or whoever claims to be one, can make this node hold.
+  /// Bounds of what a peer, or a host that claims to be one, can make this node hold.
   struct Limits {
     /// Bytes of one frame of a member.
     var frameSize = Frame.maximumSize

@@ -21,7 +21,7 @@ public final class PosixDisk: Disk, Sendable {
     let name: String
   }
 
-  /// Held by whoever has the directory open; not listed.
+  /// Locked by the process that has the directory open; not listed.
   static let lockName = "LOCK"
 
   public let path: String

@@ -24,7 +24,7 @@ struct GatewayResponse: Sendable {
   var staleness: Duration?
   /// The methods that would have been right.
   var allow: String?
-  /// It says what there is, and nothing was changed: whoever is told that the node is busy may ask again.
+  /// It only reads: a client that is told that the node is busy may retry.
   var mayBeRefused = false
 
   init(status: Int, content: Content, body: ResponseBody) {

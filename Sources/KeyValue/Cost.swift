@@ -1,5 +1,5 @@
-/// What a request costs each node that applies it, and whoever answers it: counted from the request and the store before the first change,
-/// so it is the same on every node, and known before anything is done.
+/// What a request costs each node that applies it, and the one that answers it. Counted from the request and the store before the first
+/// change, so it is the same on every node, and known before anything is done.
 ///
 /// What counts are the pairs and bytes that must be looked at, as if each operation looked anew:
 ///

@@ -1,5 +1,5 @@
 extension OrderedTree {
-  /// What all items of a node and below come to, so that nobody need look at each.
+  /// The totals of all items in a node and below it, so that no query visits each item.
   struct Summary: Sendable, Equatable {
     var count = 0
     /// Of keys and of values together.

@@ -28,7 +28,7 @@ struct Ranking: Sendable {
     if items.isEmpty { items.reserveCapacity(capacity) }
     if items.count < capacity {
       items.append(item)
-      // Without a limit all are taken: nobody asks which is the worst.
+      // Without a limit all are taken, so the worst is not needed.
       if isCut { moveUp(items.count - 1, &work) }
     } else {
       hasLeftOut = true

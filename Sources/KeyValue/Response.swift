@@ -90,7 +90,7 @@ struct StoredRange: Sendable {
   let source: Source
   /// Keys in the range.
   let count: Int
-  /// Said by somebody who had the pairs already.
+  /// Made from pairs that are already in memory.
   private(set) var saysMore: Bool?
 
   init(_ request: RangeRequest, source: Source, count: Int) {

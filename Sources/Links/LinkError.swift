@@ -10,7 +10,7 @@ public enum LinkError: Error, Hashable, Sendable {
   case taken(Slug)
   /// There is no such link.
   case missing(Slug)
-  /// The link was changed by somebody else meanwhile. Read it again, and decide again.
+  /// The link was changed by another client since it was read. Read it again, and decide again.
   case changed(Slug)
   /// What is stored under this key is not of the format in `Docs/Links.md`: written by something else, or by a later version.
   case damaged(key: String)

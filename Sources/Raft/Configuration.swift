@@ -18,7 +18,7 @@ public struct Member: Hashable, Sendable {
   }
 }
 
-/// Who takes part: an entry in the log like any other, in force from the moment it is appended (Raft paper, section 6).
+/// The members of the cluster: a log entry like any other, in force from the moment it is appended (Raft paper, section 6).
 public struct Configuration: Hashable, Sendable {
   /// Most members of a cluster.
   public static let maximumMembers = 16

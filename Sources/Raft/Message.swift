@@ -20,7 +20,7 @@ public struct Message: Sendable, Equatable {
   }
 
   public enum Body: Sendable, Equatable {
-    /// Would you vote for me? Changes nothing at whoever is asked (dissertation, section 9.6).
+    /// Would you vote for me? Changes no state of the receiver (dissertation, section 9.6).
     case preVoteRequest(last: LogPosition)
     case preVoteResponse(granted: Bool)
     case voteRequest(last: LogPosition)

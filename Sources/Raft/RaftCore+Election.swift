@@ -83,7 +83,7 @@ extension RaftCore {
     Quorum.reached(leadership.peers.map(\.lastContact) + [now])
   }
 
-  /// Whether a leader was heard of so recently that nobody needs another.
+  /// Whether a leader was heard from within the election timeout.
   func hasLiveLeader(now: Instant) -> Bool {
     if role == .leader { return true }
     guard leader != nil, let contact = lastLeaderContact else { return false }

@@ -3,7 +3,7 @@ import ByteCoding
 /// The follower's side of replication: the paper, section 5.3.
 extension RaftCore {
   mutating func receiveFromLeader(_ message: Message, now: Instant, into effects: inout Effects) {
-    // Two leaders of one term cannot be; whoever claims it is broken or forged.
+    // A term has one leader: a second one is broken or forged.
     guard role != .leader, leader == nil || leader == message.from else { return }
     if role != .follower || leader == nil { becomeFollower(of: message.from, now: now) }
     lastLeaderContact = now

@@ -73,14 +73,14 @@ extension RaftCore {
     if leadership.peers.contains(where: { $0.awaitsProbe && $0.probeRound == leadership.round }) { leadership.round += 1 }
     for index in leadership.peers.indices {
       let progress = leadership.peers[index]
-      // The round goes to whoever has all that is committed; the others learn what they can take.
+      // The round goes to peers that have every committed entry; the others get what they lack.
       let commit = min(progress.match, commitIndex)
       leadership.peers[index].sentCommit = max(progress.sentCommit, commit)
       send(.heartbeat(round: leadership.round, commit: commit, sentThrough: progress.next - 1), to: progress.peer, into: &effects)
     }
   }
 
-  /// To each peer all that it lacks and has room for; to whoever has everything, what was committed since.
+  /// Sends each peer what it lacks, within its window; a peer that lacks nothing gets the new commit index.
   mutating func replicate(now: Instant, into effects: inout Effects) {
     for index in leadership.peers.indices {
       while leadership.peers[index].hasRoom(settings), sendAppend(at: index, now: now, into: &effects) {}

@@ -21,7 +21,7 @@ public struct RaftCore: Sendable {
   public internal(set) var role: Role = .follower
   /// Whom this node follows, or itself; `nil` while that is unknown.
   public internal(set) var leader: NodeID?
-  /// Everything up to here is chosen for ever. Never moves backwards.
+  /// Every entry up to here is committed. Never moves backwards.
   public internal(set) var commitIndex: LogIndex
   public internal(set) var hardState: HardState
 
@@ -197,7 +197,7 @@ public struct RaftCore: Sendable {
   /// Ends a turn: one write for all that changed, one round of messages for all that was proposed and asked.
   public mutating func endTurn(now: Instant, into effects: inout Effects) {
     if role == .leader {
-      // Alone, the leader needs nobody to confirm a round.
+      // A single voter confirms its own round.
       leadership.startRoundIfWanted(now: now, settings: settings)
       sendHeartbeatsIfDue(now: now, into: &effects)
       replicate(now: now, into: &effects)

@@ -17,7 +17,7 @@ struct Frame: Equatable, Sendable {
   /// Before the cluster is formed there is none.
   let cluster: ClusterID?
   let from: NodeID
-  /// Bootstrap messages are for whoever answers at the address.
+  /// Bootstrap messages have no receiver: they go to an address.
   let to: NodeID?
   let body: Body
 

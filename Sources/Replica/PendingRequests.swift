@@ -1,6 +1,6 @@
 import Raft
 
-/// The requests that wait for an answer. Each gets exactly one: whoever takes it out answers it.
+/// The requests that wait for an answer. Each gets exactly one: the code that takes it out answers it.
 struct PendingRequests: Sendable {
   enum State: Sendable, Equatable {
     /// A command that has not left this node: it was not done.

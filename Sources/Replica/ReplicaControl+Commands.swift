@@ -1,7 +1,7 @@
 import ByteCoding
 import Raft
 
-/// Committed entries on their way into the state machine, and back to whoever proposed them.
+/// Committed entries on their way into the state machine, and their outputs on the way back to the clients.
 extension ReplicaControl {
   @usableFromInline
   struct CommittedBatch {
@@ -25,7 +25,7 @@ extension ReplicaControl {
     for entry in entries {
       batch.bytes += entry.record.count
       batch.position = entry.position
-      // A payload too short to name its proposer is nobody's, and the same nothing on every node.
+      // A payload too short to name its proposer is skipped, on every node alike.
       guard entry.kind == .command, let proposal = try? Proposal(decoding: entry.payload) else { continue }
       if proposal.origin == identity.node, pending.take(proposal.request) != nil {
         batch.awaited.append((batch.commands.count, proposal.request))

@@ -47,7 +47,7 @@ extension ReplicaControl {
     return peerInfo.initialCluster.contains { $0.name == bootstrap.name }
   }
 
-  /// What to say first on a new connection to this address; `nil` as long as there is nobody to be a member with.
+  /// The first frame on a new connection to this address; `nil` until the cluster has formed.
   func greeting(for address: String) -> [UInt8]? {
     guard !isStopped, let member = raft?.configuration.voters.first(where: { $0.peerAddress == address }) else { return nil }
     return Frame(cluster: identity.cluster, from: identity.node, to: member.id, body: .greeting).encoded()
@@ -57,7 +57,7 @@ extension ReplicaControl {
     complain(.refusedFrame(what), now: now, into: &effects)
   }
 
-  /// One line a second at most: what a stranger sends must not fill the log.
+  /// One line a second at most: a foreign sender must not fill the log.
   private mutating func complain(_ diagnostic: Diagnostic, now: Instant, into effects: inout ControlEffects) {
     if let last = lastRefusalNotice, now - last < .milliseconds(1000) { return }
     lastRefusalNotice = now
@@ -97,7 +97,7 @@ extension ReplicaControl {
     _ bootstrap: BootstrapMessage, from peer: NodeID, connection: UInt64, now: Instant, into effects: inout ControlEffects
   ) {
     if formation == nil {
-      // Whoever asks is told who is a member: a latecomer goes on from there, a stranger learns that it is one.
+      // The reply names the members: a latecomer goes on from there, and a node of another cluster learns that it is one.
       if case .formed = bootstrap.phase { return }
       if let configuration = identity.phase.configuration {
         effects.frames.append((.connection(connection), bootstrapFrame(.formed(configuration))))

@@ -16,7 +16,7 @@ struct Reads: Sendable {
 
   init() {}
 
-  /// When a round that nobody answered is asked again.
+  /// When an unanswered round is repeated.
   var deadline: Instant { rounds.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
 
   var roundCount: Int { rounds.count }

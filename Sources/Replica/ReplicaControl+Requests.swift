@@ -1,7 +1,7 @@
 import ByteCoding
 import Raft
 
-/// Commands: from the client into the log of whoever leads.
+/// Commands: from the client into the leader's log.
 extension ReplicaControl {
   @usableFromInline
   mutating func propose(_ id: RequestID, command: Bytes, deadline: Instant, into effects: inout ControlEffects) {

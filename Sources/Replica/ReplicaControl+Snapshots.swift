@@ -43,7 +43,7 @@ extension ReplicaControl {
   /// Log kept before a snapshot, for peers that were away for a moment: to send it must cost less than to send the snapshot.
   private var logKeptBytes: Int { max(settings.logKeptBytes, snapshots.newestBytes / 2) }
 
-  /// Most bytes of log that are kept for peers that lag and are heard of; whoever lags further gets a snapshot.
+  /// Most bytes of log that are kept for reachable peers that lag; a peer that lags further gets a snapshot.
   var catchUpBytes: Int { 4 * snapshotInterval }
 
   mutating func takeSnapshotIfDue(now: Instant, into effects: inout ControlEffects) {
@@ -73,7 +73,7 @@ extension ReplicaControl {
     beginWaitingTransfers(now: now, into: &effects)
   }
 
-  /// Only what a durable snapshot covers is cut; and not what a peer still needs that lags and is heard of.
+  /// Compacts only what a durable snapshot covers, and not what a reachable peer still needs.
   mutating func compact(now: Instant, into effects: inout ControlEffects) {
     guard let newest = snapshots.newest, !snapshots.newestIsBad, let kept = raft?.keptIndex else { return }
     var index = raft?.compactionIndex(through: newest.position.index, keeping: logKeptBytes) ?? kept

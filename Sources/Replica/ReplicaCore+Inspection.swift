@@ -52,7 +52,7 @@ package struct FrameClaim: Sendable {
 
   package let term: Term
   package let claim: Claim
-  /// Only whoever leads in the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads.
+  /// Only the leader of the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads.
   package let isLeaders: Bool
 
   /// `nil` for a frame that asserts nothing: a bootstrap message, or a pre-vote, which names a term that may never be.

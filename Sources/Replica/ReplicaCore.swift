@@ -74,7 +74,7 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
     if effects.control.needsState { effects.addState(of: machine) }
   }
 
-  /// Committed commands: into the state machine, in order, and back to whoever proposed them.
+  /// Applies committed commands in order, and returns their outputs to the clients that wait for them.
   @inlinable
   mutating func apply(into effects: inout ReplicaEffects<Machine>) {
     let batch = control.nextCommitted()

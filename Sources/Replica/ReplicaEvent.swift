@@ -2,7 +2,7 @@ import ByteCoding
 import Raft
 import WriteAheadLog
 
-/// Chosen by whoever asks; unique among the requests of one node in flight. Start from a random number at each start of a process, so that
+/// Chosen by the caller; unique among the requests of one node in flight. Start from a random number at each start of a process, so that
 /// an old entry in the log is never taken for the answer to a new request.
 public typealias RequestID = UInt64
 
@@ -45,7 +45,7 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
 public enum FrameVerdict: Hashable, Sendable {
   /// It is of a member of this node's cluster, or of one that is to be formed with it.
   case member
-  /// It is whole, and of somebody else.
+  /// It is whole, and not from a member.
   case unknown
   /// It is no frame, or not what was sent: what follows cannot be trusted either.
   case malformed
@@ -137,7 +137,7 @@ public enum Diagnostic: Hashable, Sendable {
   case slowsDown(NodeID, bytesPerSecond: Int)
   /// All followers keep up again, or the slow one is not waited for any more.
   case fullSpeed
-  /// A frame was refused: malformed, of another cluster or version, or from a stranger.
+  /// A frame was refused: malformed, of another cluster or version, or not from a member.
   case refusedFrame(String)
   /// The node cannot take part, and a restart will not change that; the operator must do what the text says.
   case refusedByCluster(String)

@@ -21,7 +21,7 @@ public struct ReplicaSettings: Sendable, Hashable {
   /// Most bytes of a snapshot that are under way to one peer: bandwidth times latency should fit.
   public var snapshotWindowBytes = 4 << 20
 
-  // What nobody has to tune. The simulator draws these, so that what happens at each bound is seen.
+  // Bounds that need no tuning. The simulator draws small values, so that each bound is reached.
 
   /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting; at least one entry.
   package var applyBytesPerTurn = 4 << 20

@@ -17,7 +17,7 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
     node = identity.node
   }
 
-  /// What came of it: never an error, since a snapshot that fails harms nobody but itself.
+  /// The result: never an error, since a snapshot that fails leaves the rest of the node intact.
   public mutating func perform(_ work: SnapshotWork<Machine>, cluster: ClusterID) -> ReplicaEvent<Machine> {
     let store = SnapshotStore(disk, identity: StorageIdentity(node: node, cluster: cluster))
     switch work {

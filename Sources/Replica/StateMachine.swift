@@ -21,7 +21,7 @@ public struct Command: Sendable {
 ///
 /// Reads do not go through it: they get a `view`, taken at a moment that satisfies the consistency asked for, and look for themselves.
 public protocol StateMachine: Sendable {
-  /// The answer to one command, delivered to whoever proposed it.
+  /// The answer to one command, delivered to the client that proposed it.
   associatedtype Output: Sendable
   /// An immutable picture of the state; for a value type the state itself (`Self`) does.
   associatedtype View: SnapshotSource

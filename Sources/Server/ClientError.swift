@@ -26,7 +26,7 @@ enum ClientError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Whoever stops reading has enough, and wants to hear nothing of it.
+  /// A reader that closes its end has read enough: no error message.
   var isQuiet: Bool { self == .outputLost(EPIPE) }
 
   var description: String {

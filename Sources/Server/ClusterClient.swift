@@ -134,7 +134,7 @@ final class ClusterClient: Sendable {
   }
 }
 
-/// Why a request certainly reached nobody.
+/// Why a request certainly reached no node.
 enum Unreachable: Error, Equatable, CustomStringConvertible {
   case unknownHost
   case refused

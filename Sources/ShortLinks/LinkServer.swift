@@ -73,7 +73,7 @@ public struct LinkServerConfiguration: Sendable {
   public var stallTimeout: Duration = .seconds(30)
   /// For requests under way when the service is to stop; then their connections are closed.
   public var stopTimeout: Duration = .seconds(2)
-  /// Bytes of one import; it is read as it comes, and never held.
+  /// Bytes of one import; the body is streamed, and never held whole.
   public var maximumImportBytes = 64 << 20
   public var logger = Logger(label: "shortlinks")
   public var nowSeconds: @Sendable () -> UInt64 = { SystemClock.secondsSince1970 }

@@ -13,7 +13,7 @@ public struct LogPiece: Sendable, Equatable {
   }
 }
 
-/// What one segment holds that still counted when it was read: kept, since whoever reads the log goes on where it stopped.
+/// What one segment holds that still counted when it was read: kept, since a reader of the log continues where it stopped.
 struct SegmentEntries {
   let number: UInt64
   /// The log's next batch then: the newest segment may have grown since.

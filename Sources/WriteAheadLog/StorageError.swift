@@ -2,7 +2,7 @@ import ByteCoding
 
 /// Why storage refused or failed, and what to do about it.
 public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// A verb of the disk failed. Not retried: whoever wrote is poisoned, and must be opened anew.
+  /// A call of the disk failed. Not retried: the store that wrote is poisoned, and must be opened anew.
   case disk(DiskError)
   /// No room for what was to be written, or no more files may be opened; nothing was written. The same call may be tried again later.
   case full(DiskError)

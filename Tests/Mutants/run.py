@@ -316,7 +316,7 @@ def all_mutants():
     return mutants
 
 
-def judge_all(mutants, source, options):
+def check_all(mutants, source, options):
     began = time.monotonic()
     scratch = options.scratch.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
@@ -385,7 +385,7 @@ def main():
             return 0
         if not shutil.which("swift"):
             raise Unusable("there is no swift on the path")
-        return judge_all(select(mutants, options.patterns, options.sample, options.seed), source, options)
+        return check_all(select(mutants, options.patterns, options.sample, options.seed), source, options)
     except Unusable as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

@@ -206,7 +206,7 @@ import Testing
     #expect(failure == nil)
   }
 
-  @Test func twoStoresInOneWorldAreJudgedApart() {
+  @Test func twoStoresInOneWorldAreCheckedApart() {
     let failure = Self.failure { stage throws(ScenarioFailure) in
       try stage.newWorld([.h, .i], knowing: [(.h, [.h]), (.i, [.i])])
       try stage.start(.all)

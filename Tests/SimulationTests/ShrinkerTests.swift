@@ -97,7 +97,7 @@ import Testing
 
   @Test func aStoryThatDoesNotFailCannotBeShortened() { #expect(Shrinker(Self.failing, checker: { _ in nil }) == nil) }
 
-  @Test func anotherJudgesFindingIsAnotherStory() throws {
+  @Test func anotherCheckersFindingIsAnotherStory() throws {
     var shrinker = try #require(
       Shrinker(Self.failing) { story in
         story.steps.count > 100 ? Violation(.answers, "long", at: story.end) : Violation(.liveness, "short", at: story.end)

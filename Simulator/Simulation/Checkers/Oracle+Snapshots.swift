@@ -9,7 +9,7 @@ struct RestoredMachines<Machine: StateMachine> {
   fileprivate var large = 0
 }
 
-/// Checkers snapshots: what is restored from one is what was saved, and goes on like it.
+/// Checks snapshots: what is restored from one is what was saved, and goes on like it.
 extension Oracle {
   /// Snapshots of up to so many bytes are all restored; of the larger ones one in `largeRestoredEvery`, since that takes time.
   private static var smallBytes: Int { 32 << 10 }

@@ -2,7 +2,7 @@ import ByteCoding
 import Raft
 import Replica
 
-/// Checkers what clients were told, in O(n): it sees each command when the first node commits it, applies it to a state machine of its own,
+/// Checks what clients were told, in O(n): it sees each command when the first node commits it, applies it to a state machine of its own,
 /// and holds every answer against that.
 ///
 /// The log orders the changes; real time orders the answers: what was answered before an operation began, the operation must see.

@@ -53,7 +53,7 @@ extension Story {
     if scale.linkKilobytes > 0 { scale.linksKeepOrder = true }
   }
 
-  /// Mostly as it comes; now and then much of something.
+  /// Usually defaults; sometimes one dimension is scaled up.
   private static func scale(using random: inout PseudoRandom) -> Scale {
     var scale = Scale()
     scale.keys = random.chance(1, in: 16) ? 300 : 1 + random.below(8)

@@ -106,7 +106,7 @@ extension LinkChecker {
     return stored
   }
 
-  /// Reads the counters of a slug, and checkers each.
+  /// Reads the counters of a slug, and checks each.
   private mutating func counts(of slug: Slug, of stored: StoredLink?, in view: KeyValueView) -> [CounterName: UInt64] {
     var counts: [CounterName: UInt64] = [:]
     for pair in view.pairs(in: links.visits(of: slug).request.range) {
