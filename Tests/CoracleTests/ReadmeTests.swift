@@ -1,5 +1,4 @@
 import Coracle
-import KeyValue
 import Logging
 import Testing
 
@@ -12,12 +11,32 @@ import Testing
       let node = try await Node<KeyValueMachine>(configuration, logger: Logger(label: "app"))
       let store = KeyValueStore(node)
 
-      let revision = try await store.put(Array("greeting".utf8), Array("hello".utf8))
-      let pair = try await store.get(Array("greeting".utf8))
+      let revision = try await store.put("greeting", "hello")
+      let greeting = try await store.get("greeting")?.valueText
       await node.shutdown()
 
-      #expect(pair?.value == Array("hello".utf8))
+      #expect(greeting == "hello")
+      #expect(revision > 0)
+    }
+  }
+
+  @Test func textGoesInAndComesBack() async throws {
+    try await withTemporaryDirectory { directory in
+      let configuration = NodeConfiguration(name: "a", dataDirectory: directory + "/a", peerAddress: try HostPort("127.0.0.1:0"))
+      let node = try await Node<KeyValueMachine>(configuration, logger: Logger(label: "app"))
+      let store = KeyValueStore(node)
+      let revision = try await store.put("ключ", "значение")
+      let pair = try await store.get("ключ")
+      #expect(pair?.keyText == "ключ")
+      #expect(pair?.valueText == "значение")
       #expect(pair?.modRevision == revision)
+      #expect(try await store.compareAndSet("ключ", expected: revision - 1, "other") == nil)
+      #expect(try await store.compareAndSet("ключ", expected: revision, "other") == revision + 1)
+      try await store.put(Array("bytes".utf8), [0xff])
+      #expect(try await store.get("bytes")?.valueText == nil, "it is not UTF-8")
+      #expect(try await store.delete("ключ"))
+      #expect(try await store.get("ключ") == nil)
+      await node.shutdown()
     }
   }
 }

@@ -22,9 +22,9 @@ import Testing
 
   // MARK: Nothing is forgotten
 
-  /// A stored property stands here once `Raft+Digest` writes it, or has a reason not to.
+  /// A stored property stands here once `RaftCore+Digest` writes it, or has a reason not to.
   static let properties: [String: Set<String>] = [
-    "Raft": [
+    "RaftCore": [
       "id", "role", "leader", "commitIndex", "hardState", "termAtStart", "log", "configurations", "persistence", "verifiedIndex",
       "acknowledgedIndex", "lastLeaderContact", "tally", "forwarded", "leadership",
       // Not written: the same in all states that are compared; they decide when a time-out comes, not what it does.

@@ -1,0 +1,49 @@
+import KeyValue
+import Replica
+
+// A program that embeds the store needs one import: what the interface of `Node` and `KeyValueStore` mentions comes with it.
+@_exported import struct KeyValue.KeyRange
+@_exported import struct KeyValue.KeyValueMachine
+@_exported import struct KeyValue.KeyValuePair
+@_exported import struct KeyValue.RangeRequest
+@_exported import struct KeyValue.TransactionRequest
+@_exported import enum Replica.Consistency
+@_exported import struct Replica.RequestError
+
+/// Keys and values as text: each is the UTF-8 of the string.
+extension KeyValueStore {
+  /// The pair under a key; `nil` if there is none.
+  public func get(
+    _ key: String, consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> KeyValuePair? {
+    try await get(Array(key.utf8), consistency: consistency, timeout: timeout)
+  }
+
+  /// Writes a value; gives the revision that did it, and is the key's `modRevision` from now on.
+  @discardableResult
+  public func put(_ key: String, _ value: String, timeout: Duration = .seconds(5)) async throws(StoreError) -> Revision {
+    try await put(Array(key.utf8), Array(value.utf8), timeout: timeout)
+  }
+
+  /// Removes one key; whether it was there.
+  @discardableResult
+  public func delete(_ key: String, timeout: Duration = .seconds(5)) async throws(StoreError) -> Bool {
+    try await delete(Array(key.utf8), timeout: timeout)
+  }
+
+  /// Writes a value if the key's last change is still the one that the caller saw; 0 if the caller saw none. Gives the revision that did
+  /// it, or `nil`: then nothing was changed.
+  @discardableResult
+  public func compareAndSet(
+    _ key: String, expected modRevision: Revision, _ value: String, timeout: Duration = .seconds(5)
+  ) async throws(StoreError) -> Revision? {
+    try await compareAndSet(Array(key.utf8), expected: modRevision, Array(value.utf8), timeout: timeout)
+  }
+}
+
+extension KeyValuePair {
+  /// The key as text; `nil` if it is not UTF-8.
+  public var keyText: String? { String(validating: key, as: UTF8.self) }
+  /// The value as text; `nil` if it is not UTF-8.
+  public var valueText: String? { String(validating: value, as: UTF8.self) }
+}
