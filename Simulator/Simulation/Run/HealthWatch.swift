@@ -111,8 +111,10 @@ extension Run {
   // MARK: Leaders, and nodes that lag
 
   func watch() {
+    // At the end some are left broken by no fault that is named, and liveness is asked of the others.
+    guard cluster.now < story.end else { return }
     dues.plan(.watch, at: cluster.now + Self.watchInterval)
-    guard oracle.lastIndex > 0 else { return }
+    guard oracle.lastIndex > 0 else { return health.lastLed = cluster.now }
     watchLeader()
     let leader = healthyLeader(for: 0)
     // Who slows down for a follower lets others wait.
@@ -152,7 +154,7 @@ extension Run {
   /// A command that another node forwards may be overtaken by the next, where frames do not keep their order: it is dropped then.
   /// On a narrow link it may wait behind megabytes for a follower that catches up.
   func watchRequest(_ id: RequestID, _ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
-    guard timeout >= requestBound, cluster.network.lossPerMille == 0, story.scale.linkKilobytes == 0,
+    guard cluster.now < story.end, timeout >= requestBound, cluster.network.lossPerMille == 0, story.scale.linkKilobytes == 0,
       let leader = healthyLeader(for: settlingTime), operation.isRead || leader.name == name || story.scale.linksKeepOrder,
       let place = story.names.firstIndex(of: name), let since = healthySince(place), cluster.now - since >= settlingTime
     else { return }
@@ -160,7 +162,7 @@ extension Run {
   }
 
   func checkRequest(_ id: RequestID, _ outcome: Cluster.Outcome) {
-    guard let asked = health.asked.removeValue(forKey: id), case .failed(let error) = outcome else { return }
+    guard let asked = health.asked.removeValue(forKey: id), cluster.now < story.end, case .failed(let error) = outcome else { return }
     guard error.reason == .deadlineExceeded || error.reason == .noLeader else { return }
     let time = cluster.now - asked.at
     guard let leader = healthyLeader(for: settlingTime + time), leader.name == asked.leader, leader.term == asked.term,
