@@ -1,7 +1,8 @@
 import KeyValue
 import Replica
 
-// A program that embeds the store needs one import: what the interface of `Node` and `KeyValueStore` mentions comes with it.
+// The usual program that embeds the store needs one import: the types that it names come with it. `Request` and `Response` do not, since
+// other packages have types of these names: a program that builds requests imports `KeyValue`.
 @_exported import struct KeyValue.KeyRange
 @_exported import struct KeyValue.KeyValueMachine
 @_exported import struct KeyValue.KeyValuePair

@@ -18,7 +18,7 @@ enum CloseReason: String, CaseIterable {
   case noMemory = "no_memory"
   case stalled, idle
   /// No frame of a member came over it in time.
-  case wrongCluster
+  case notAMember = "not_a_member"
   case tooManyConnections = "too_many_connections"
   case failed
 }
@@ -37,7 +37,7 @@ struct NodeMetrics: Sendable {
   /// Log writes that shared one sync.
   let writesPerSync: Recorder
   let syncDuration: Timer
-  /// Bytes that wait for the log's thread.
+  /// Bytes of entries that are not durable yet.
   let logQueueBytes: Gauge
   /// What is reserved on each account of the memory budget, and how often more was refused, in the order of the accounts.
   private let memory: [(reserved: Gauge, refusals: Gauge)]

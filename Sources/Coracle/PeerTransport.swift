@@ -252,7 +252,7 @@ final class PeerTransport {
         metrics.closed(.stalled)
         connection.close()
       } else if connection.isInbound, !connection.isMembers, now - connection.openedAt >= limits.firstFrameTime {
-        metrics.closed(.wrongCluster)
+        metrics.closed(.notAMember)
         connection.close()
       } else if now - connection.lastUse >= limits.idleTime {
         metrics.closed(.idle)

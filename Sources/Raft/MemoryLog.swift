@@ -28,9 +28,6 @@ struct MemoryLog: Sendable {
     marks = [Mark(index: start.index, bytes: 0)]
   }
 
-  /// How often entries were forgotten that the disk keeps.
-  var markCount: Int { marks.count }
-
   /// Most bytes that were forgotten at once, of those that the disk keeps.
   var largestForgotten: Int {
     var largest = 0

@@ -1,17 +1,13 @@
 /// How much one member holds: plain numbers, for checkers.
 package struct RaftSizes: Sendable {
-  /// Bytes of entries that a leader has not committed; of those that its disk has not confirmed.
+  /// Bytes of entries that a leader has not committed.
   package var uncommittedBytes = 0
-  package var undurableBytes = 0
-  /// Writes that the disk has not confirmed.
-  package var writesUnderWay = 0
   /// Entries in memory that are not committed.
   package var uncommittedEntries = 0
-  /// Bytes in memory, and those of the oldest entry there; bytes that the disk keeps, in memory or not; how often a part was forgotten.
+  /// Bytes in memory, and those of the oldest entry there; bytes that the disk keeps, in memory or not.
   package var logBytes = 0
   package var oldestBytes = 0
   package var keptBytes = 0
-  package var marks = 0
   /// Most bytes that were forgotten at once: of these only all can be kept, or none.
   package var largestForgotten = 0
   /// Whether the disk has entries that memory has not.
@@ -20,10 +16,9 @@ package struct RaftSizes: Sendable {
   /// Messages and bytes under way to the peer that has most of them.
   package var inflightMessages = 0
   package var inflightBytes = 0
-  /// Peers whose probe was lost; that wait for entries from the disk; that wait for a snapshot.
+  /// Peers whose probe was lost; that wait for entries from the disk.
   package var repeatedProbes = 0
   package var awaitedReads = 0
-  package var waitForSnapshot = 0
   /// Rounds of reads that wait for a quorum.
   package var reads = 0
   /// Streams of forwarded proposals that were seen in this term.
@@ -36,13 +31,10 @@ extension RaftCore {
   package var sizes: RaftSizes {
     var sizes = RaftSizes()
     sizes.uncommittedBytes = leadership.uncommittedBytes
-    sizes.undurableBytes = persistence.undurableBytes
-    sizes.writesUnderWay = persistence.underWay.count
     sizes.uncommittedEntries = Int(log.lastIndex - commitIndex)
     sizes.logBytes = log.bytes
     sizes.oldestBytes = log.entry(at: log.start.index + 1)?.record.count ?? 0
     sizes.keptBytes = log.keptBytes
-    sizes.marks = log.markCount
     sizes.largestForgotten = log.largestForgotten
     sizes.hasForgotten = log.kept < log.start.index
     sizes.peers = leadership.peers.count
@@ -51,7 +43,6 @@ extension RaftCore {
       sizes.inflightBytes = max(sizes.inflightBytes, leadership.peers[index].inflightBytes)
       if leadership.peers[index].probeIsRepeated { sizes.repeatedProbes += 1 }
       if leadership.peers[index].awaitedRead != nil { sizes.awaitedReads += 1 }
-      if leadership.peers[index].state == .snapshot { sizes.waitForSnapshot += 1 }
     }
     sizes.reads = leadership.reads.count
     sizes.streams = forwarded.streams.count

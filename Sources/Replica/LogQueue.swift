@@ -31,6 +31,8 @@ public struct LogQueue: Sendable {
   private struct Batch {
     var identity: IdentityRecord?
     var writes: [LogWrite] = []
+    /// Of the entries in `writes`.
+    var bytes = 0
     var isAppended = false
     var compact: LogIndex?
     var reads: [EntriesRequest] = []
@@ -46,7 +48,7 @@ public struct LogQueue: Sendable {
   /// A step found no room: what makes room, or needs none, goes before it.
   private var lacksRoom = false
   /// Bytes of entries that are not durable yet.
-  public private(set) var bytes = 0
+  public var bytes: Int { waiting.bytes + current.bytes }
 
   public init() {}
 
@@ -60,7 +62,7 @@ public struct LogQueue: Sendable {
     waiting.writes += writes
     if let compact { waiting.compact = max(waiting.compact ?? 0, compact) }
     waiting.reads += reads
-    bytes += Self.bytes(of: writes)
+    waiting.bytes += writes.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.record.count } }
   }
 
   /// What to do now; `nil` if nothing waits. The same again until `finish` says that it is done.
@@ -84,8 +86,8 @@ public struct LogQueue: Sendable {
     case .save: current.identity = nil
     case .append: current.isAppended = true
     case .sync:
-      bytes -= Self.bytes(of: current.writes)
       current.writes = []
+      current.bytes = 0
       current.isAppended = false
     case .compact: current.compact = nil
     case .read: current.reads.removeFirst()
@@ -106,10 +108,6 @@ public struct LogQueue: Sendable {
     current.reads += waiting.reads
     waiting.reads = []
     return withoutRoom == nil ? .wait : .goOn
-  }
-
-  private static func bytes(of writes: [LogWrite]) -> Int {
-    writes.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.record.count } }
   }
 }
 

@@ -244,7 +244,7 @@ class Workshop:
 
     # One mutant
 
-    def checker(self, mutant, options):
+    def check(self, mutant, options):
         began = time.monotonic()
         verdict = Verdict() if options.tests_only else self.try_swarm(mutant.number)
         for filter in [f"^{re.escape(test)}" for test in mutant.tests] + [TESTS]:
@@ -338,7 +338,7 @@ def check_all(mutants, source, options):
         if not options.tests_only:
             workshop.control_swarm()
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            futures = {pool.submit(workshop.checker, mutant, options): mutant for mutant in waiting}
+            futures = {pool.submit(workshop.check, mutant, options): mutant for mutant in waiting}
             for future in concurrent.futures.as_completed(futures):
                 mutant = futures[future]
                 try:

@@ -30,6 +30,11 @@ import Testing
 
   @Test func aQuietRunIsClean() { #expect(found { _ in }.isEmpty) }
 
+  /// A cluster that forms late, and one of which a part is left broken at the end.
+  @Test(arguments: [3_636_673, 3_636_134] as [UInt64]) func asksForNoLeaderTooEarlyNorAtTheEnd(seed: UInt64) {
+    #expect(Run<KeyValueWorkload>(Story(seed: seed)).run().violations.isEmpty)
+  }
+
   @Test func namesAMajorityWithoutALeader() throws {
     let violation = try #require(
       found { run in

@@ -56,7 +56,7 @@ struct BoundsChecker {
     nodes[node].applied = state.appliedIndex
   }
 
-  /// Room for one thing more than fits, where one that is larger than the bound goes alone.
+  /// Most bytes of an entry beside its command: one that is larger than a bound goes alone.
   private static let longestHeader = 64
 
   private mutating func hold(_ what: StaticString, _ node: Int, _ value: Int, atMost bound: Int, _ now: Instant) {

@@ -92,8 +92,8 @@ struct GhostState: Sendable {
     digest.write(leaders) { $1.write(Self.node($0)) }
     digest.write(votes.count)
     for term in 0..<(votes.count / nodes) {
-      let symmetry = (0..<nodes).map { ($0, votes[term * nodes + $0]) }
-      digest.write(unordered: symmetry) {
+      let cast = (0..<nodes).map { ($0, votes[term * nodes + $0]) }
+      digest.write(unordered: cast) {
         $1.write(NodeID(UInt64($0.0 + 1)))
         $1.write(Self.node($0.1))
       }

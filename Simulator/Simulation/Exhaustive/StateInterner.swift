@@ -1,6 +1,6 @@
 import Raft
 
-/// Every different node, message and ghostState of an exploration, once. What happens at one node depends on that node alone, so each of
+/// Every different node, message and ghost state of an exploration, once. What happens at one node depends on that node alone, so each of
 /// its steps is computed once too, however many worlds it is taken in.
 struct StateInterner {
   typealias Number = UInt32
@@ -11,7 +11,7 @@ struct StateInterner {
     /// Messages that left, by number.
     let sent: [Number]
     let flaw: Exploration.Flaw?
-    /// Whether the ghostState must be told.
+    /// Whether the ghost state must be told.
     let isNoted: Bool
     /// Whether the logs of the world must be compared again.
     let touchesLogs: Bool
@@ -112,7 +112,7 @@ struct StateInterner {
     }
   }
 
-  /// What a ghostState becomes when this node makes this move.
+  /// What a ghost state becomes when this node makes this move.
   mutating func ghostState(_ ghostState: Number, after move: Number, of node: Number, at place: Int) -> (Number, Exploration.Flaw?) {
     let key = UInt64(ghostState) << 32 | UInt64(move)
     if let known = chronicleMoves[key] { return (known, nil) }
