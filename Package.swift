@@ -85,15 +85,21 @@ let package = Package(
     .executableTarget(
       name: "simulate",
       dependencies: ["Raft", "Simulation", server("ArgumentParser", "swift-argument-parser")], path: "Simulator/simulate"),
+    .executableTarget(
+      name: "benchmark",
+      dependencies: [
+        "ByteCoding", "KeyValue", "Raft", "Replica", "WriteAheadLog", server("ArgumentParser", "swift-argument-parser"),
+      ], path: "Tests/Benchmarks"),
     .testTarget(name: "HouseTests"),
     .testTarget(name: "RequestChecksTests", dependencies: ["RequestChecks"]),
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "BudgetTests", dependencies: ["Budget"]),
-    .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Raft"], exclude: ["Scripts"]),
-    .testTarget(name: "WriteAheadLogTests", dependencies: ["WriteAheadLog", "Simulation"]),
+    .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Golden", "Raft"], exclude: ["Scripts"]),
+    .testTarget(name: "WriteAheadLogTests", dependencies: ["Golden", "WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
-    .testTarget(name: "ReplicaTests", dependencies: ["Replica", "KeyValue", "Simulation"]),
-    .testTarget(name: "KeyValueTests", dependencies: ["KeyValue", "Simulation"]),
+    .testTarget(name: "ReplicaTests", dependencies: ["Golden", "Replica", "KeyValue", "Simulation"]),
+    .testTarget(name: "KeyValueTests", dependencies: ["Golden", "KeyValue", "Simulation"]),
+    .target(name: "Golden", path: "Tests/Golden"),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
     .target(
       name: "RawClient", dependencies: [server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio")], path: "Tests/RawClient"),

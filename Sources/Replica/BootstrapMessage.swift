@@ -31,7 +31,7 @@ public struct PeerInfo: Hashable, Sendable {
 }
 
 /// What nodes tell each other of themselves while they form a cluster.
-struct BootstrapMessage: Equatable, Sendable {
+package struct BootstrapMessage: Equatable, Sendable {
   enum Phase: Equatable, Sendable {
     case undecided
     case voted(Configuration)

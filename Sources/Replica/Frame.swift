@@ -4,8 +4,8 @@ import Raft
 /// What one node sends another, whole: it says by itself which cluster and which nodes it is between, so that connections carry no state.
 ///
 /// Bytes: CRC-32C of all that follows (4), format version (1), kind (1), cluster (8), sender (8), receiver (8), body.
-struct Frame: Equatable, Sendable {
-  enum Body: Equatable, Sendable {
+package struct Frame: Equatable, Sendable {
+  package enum Body: Equatable, Sendable {
     case message(Message)
     case bootstrap(BootstrapMessage)
     /// The sender is of another cluster, and wants no part of this.
@@ -15,15 +15,15 @@ struct Frame: Equatable, Sendable {
   }
 
   /// Before the cluster is formed there is none.
-  let cluster: ClusterID?
-  let from: NodeID
+  package let cluster: ClusterID?
+  package let from: NodeID
   /// Bootstrap messages have no receiver: they go to an address.
-  let to: NodeID?
-  let body: Body
+  package let to: NodeID?
+  package let body: Body
 
   static let formatVersion: UInt8 = 1
 
-  func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var writer = ByteWriter(capacity: room)
     writer.write(UInt32(0))
     writer.write(Self.formatVersion)
@@ -52,14 +52,14 @@ struct Frame: Equatable, Sendable {
     return 96 + message.longPartSize
   }
 
-  init(cluster: ClusterID?, from: NodeID, to: NodeID?, body: Body) {
+  package init(cluster: ClusterID?, from: NodeID, to: NodeID?, body: Body) {
     self.cluster = cluster
     self.from = from
     self.to = to
     self.body = body
   }
 
-  init(decoding bytes: Bytes) throws(MalformedBytes) {
+  package init(decoding bytes: Bytes) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     guard try reader.readUInt32() == CRC32C.checksum(bytes.dropFirst(4)) else { throw MalformedBytes("frame: checksum does not match") }
     let version = try reader.readUInt8()

@@ -45,8 +45,8 @@ TESTS = "^(ByteCoding|Raft|WriteAheadLog|Replica|KeyValue|Links)Tests\\."
 # The copy's manifest: the pure targets, their tests and the simulator, so that hardly anything of third parties is resolved or built.
 PRUNE = """
 let pure: Set = [
-  "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "LocalStore", "Simulation", "simulate", "ByteCodingTests",
-  "RaftTests", "WriteAheadLogTests", "ReplicaTests", "KeyValueTests", "LinksTests", "SimulationTests",
+  "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links", "LocalStore", "Golden", "Simulation", "simulate",
+  "benchmark", "ByteCodingTests", "RaftTests", "WriteAheadLogTests", "ReplicaTests", "KeyValueTests", "LinksTests", "SimulationTests",
 ]
 package.targets.removeAll { !pure.contains($0.name) }
 package.products.removeAll { !pure.contains($0.name) }

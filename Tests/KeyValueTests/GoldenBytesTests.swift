@@ -1,0 +1,98 @@
+import ByteCoding
+import Golden
+import Testing
+
+@testable import KeyValue
+
+/// The bytes of commands and snapshots; see "Command of the key-value store" and "In a snapshot" in `Docs/Formats.md`.
+@Suite struct GoldenBytesTests {
+  static let requests: [(Request, Golden)] = [
+    (
+      .range(rangeRequest),
+      Golden(
+        """
+        01 01  # version, kind
+        03 02 03  # flags, order, sorted by
+        0100000061 0100000062  # range
+        0100000000000000 0200000000000000  # limit, revision
+        0300000000000000 0400000000000000 0500000000000000 0600000000000000  # mod revisions, create revisions
+        """)
+    ),
+    (
+      .put("k", "v"),
+      Golden(
+        """
+        01 02 00 010000006b 0100000076
+        """)
+    ),
+    (
+      .put("k", previous: true, ignoreValue: true, lease: 8),
+      Golden(
+        """
+        01 02 07 010000006b 00000000 0800000000000000
+        """)
+    ),
+    (
+      .delete("k", previous: true),
+      Golden(
+        """
+        01 03 01 010000006b 00000000
+        """)
+    ),
+    (
+      .delete(DeleteRequest(range: KeyRange(start: k("k"), end: [0]))),
+      Golden(
+        """
+        01 03 00 010000006b 0100000000
+        """)
+    ),
+    (
+      .transaction(comparisons, then: [.put("k", "v")], else: [.delete("k")]),
+      Golden(
+        """
+        01 04  # version, kind
+        04000000  # comparisons
+        010000006b 00000000 00 01 0100000000000000
+        010000006b 00000000 01 02 0200000000000000
+        010000006b 00000000 02 03 0300000000000000
+        010000006b 00000000 03 04 0100000076
+        01000000  # requests if they hold
+        02 00 010000006b 0100000076
+        01000000  # requests if not
+        03 00 010000006b 00000000
+        """)
+    ),
+  ]
+
+  private static let rangeRequest = RangeRequest(
+    range: KeyRange("a", "b"), limit: 1, revision: 2, order: .descending, target: .modRevision, keysOnly: true, countOnly: true,
+    minimumModRevision: 3, maximumModRevision: 4, minimumCreateRevision: 5, maximumCreateRevision: 6)
+
+  private static let comparisons = [
+    Comparison(range: KeyRange("k"), relation: .equal, operand: .version(1)),
+    Comparison(range: KeyRange("k"), relation: .greater, operand: .createRevision(2)),
+    Comparison(range: KeyRange("k"), relation: .less, operand: .modRevision(3)),
+    Comparison(range: KeyRange("k"), relation: .notEqual, operand: .value(k("v"))),
+  ]
+
+  @Test(arguments: requests.indices) func commands(place: Int) throws {
+    let (request, golden) = Self.requests[place]
+    #expect(Golden(request.encoded()) == golden, "\(Golden.advice)")
+    #expect(try Request(decoding: golden.bytes[...]) == request)
+  }
+
+  @Test func snapshot() throws {
+    let golden = Golden(
+      """
+      01 0400000000000000 0200000000000000  # version, revision, pairs
+      0200000000000000 0400000000000000 0200000000000000 0100000061 0100000032  # revisions, version, key, value
+      0300000000000000 0300000000000000 0100000000000000 0100000062 00000000
+      """)
+    let machine = KeyValueMachine(.put("a", "1"), .put("b"), .put("a", "2"))
+    #expect(machine.view.blocks.map { Golden($0) } == [golden], "\(Golden.advice)")
+    var restored = KeyValueMachine()
+    try restored.restore(golden.bytes[...])
+    #expect(restored.view.digest == machine.view.digest)
+    #expect(restored.view.revision == 4)
+  }
+}
