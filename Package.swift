@@ -99,6 +99,8 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Golden", "Replica", "KeyValue", "Simulation"]),
     .testTarget(name: "KeyValueTests", dependencies: ["Golden", "KeyValue", "Simulation"]),
+    .executableTarget(
+      name: "EmbedTheStore", dependencies: ["Coracle", server("Logging", "swift-log")], path: "Tests/Examples/EmbedTheStore"),
     .target(name: "Golden", path: "Tests/Golden"),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
     .target(

@@ -2,133 +2,200 @@ import ByteCoding
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
-import NIOPosix
 import Raft
 import Replica
 import ServiceLifecycle
-import WriteAheadLog
 
-/// A member of a cluster, running: your state machine, replicated.
+/// A member of a cluster: your state machine, replicated.
 ///
-/// It runs from `init` on, until `shutdown`, the end of `run`, or a failure that it cannot survive. Either run it in a `ServiceGroup`, or
-/// call `shutdown` when done: what is merely dropped goes on.
+/// All its work belongs to `run`: nothing is opened and no thread started before it is called, and everything is closed when it returns.
+/// Call it once, in a task of its own or as a `Service` of a `ServiceGroup`; or give it the work that needs the node:
 ///
-/// One event loop is the replica's thread; two more threads write the log and the snapshots.
+/// ```swift
+/// let node = try Node<KeyValueMachine>(configuration, logger: logger)
+/// try await node.run {
+///   try await KeyValueStore(node).put("greeting", "hello")
+/// }
+/// ```
+///
+/// While it runs, one event loop is the replica's thread; three more write the log, write snapshots, and read them for peers.
 public final class Node<Machine: StateMachine>: Service {
-  public let configuration: NodeConfiguration
-  /// Where it listens for peers, with the port that the system chose if 0 was asked for.
-  public let peerAddress: HostPort
-  /// The replica's thread. Adapters that run on it use the callback forms, and need neither a task nor a lock for each request.
-  public let eventLoop: any EventLoop
+  /// The parts of a node that runs.
+  private struct Running: Sendable {
+    let threads: NodeThreads
+    let driver: NIOLoopBound<ReplicaDriver<Machine>>
+    let peerAddress: HostPort
 
-  private let threads: NodeThreads
-  private let driver: NIOLoopBound<ReplicaDriver<Machine>>
-  private let published: NIOLockedValueBox<ReplicaStatus>
-  private let pulse: NodePulse
+    func stop() { threads.onLoop { [driver] in driver.value.stop(because: nil) } }
+  }
+
+  public let configuration: NodeConfiguration
+
+  private let hasRun = NIOLockedValueBox(false)
+  private let started = Latch<Result<Running, StartError>>()
+  private let statuses: StatusFeed
+  private let pulse = NodePulse()
   private let admission: Admission
   private let metrics: NodeMetrics
   private let logger: Logger
-  private let ended: Latch<NodeError?>
 
-  /// Opens the data directory, recovers what is in it, listens for peers and starts. Returns when all that is done; that there is a leader
-  /// by then is not said.
-  public init(
-    _ configuration: NodeConfiguration, stateMachine: Machine.Type = Machine.self, logger: Logger
-  ) async throws(StartError) {
+  /// A node that does not run yet. Throws if the configuration does not make sense; the error names the part, and says what to write.
+  ///
+  /// - Parameter stateMachine: Its type, where the compiler cannot tell it.
+  public init(_ configuration: NodeConfiguration, stateMachine: Machine.Type = Machine.self, logger: Logger) throws(ConfigurationError) {
     try configuration.validate()
+    self.configuration = configuration
     var logger = logger
     logger[metadataKey: "node"] = "\(configuration.name)"
-    if !configuration.peerAddress.isLoopback {
-      logger.warning("peers talk in plain text: whoever reaches the port can read and change everything")
-    }
-    let threads = NodeThreads()
-    do {
-      let start = NodeStart<Machine>(configuration, threads: threads, logger: logger)
-      (driver, peerAddress) = try await start.run()
-      (eventLoop, published, pulse) = (start.eventLoop, start.published, start.pulse)
-      (ended, metrics) = (start.ended, start.metrics)
-    } catch {
-      await threads.shutdown()
-      throw error
-    }
-    self.configuration = configuration
-    self.threads = threads
     self.logger = logger
+    statuses = StatusFeed(ReplicaStatus(node: NodeID(0), name: configuration.name))
+    metrics = NodeMetrics(node: configuration.name, memory: configuration.memory.budget)
     admission = Admission(
       maximumRequests: configuration.settings.maximumPendingRequests, maximumBytes: configuration.settings.maximumPendingBytes)
   }
 
-  /// What the node knows of itself and its cluster, as of its last turn. From any thread, at once.
-  public var status: ReplicaStatus { published.withLockedValue { $0 } }
-
-  /// Whether its threads do their work. From any thread, at once, also when they do not.
-  public var health: NodeHealth { pulse.health() }
-
   // MARK: Life
 
-  /// Returns after a graceful shutdown or the task's cancellation; throws `NodeError` if the node had to stop by itself.
+  /// Opens the data directory, recovers what is in it, listens for peers, and takes part in the cluster until it is told to stop: by a
+  /// graceful shutdown, or by the end of the task. Then it answers what waits with `.stopped`, makes the log durable and closes everything;
+  /// once it has returned, the data directory may be used again.
+  ///
+  /// Throws `StartError` if it could not start, and `NodeError` if it had to stop by itself. A node runs once: to run it again, make
+  /// another one.
   public func run() async throws {
+    let isFirst = hasRun.withLockedValue { hasRun in
+      defer { hasRun = true }
+      return !hasRun
+    }
+    guard isFirst else { throw StartError.hasRunBefore }
+    defer { statuses.finish() }
+    let threads = NodeThreads()
+    let ended = Latch<NodeError?>()
+    let running: Running
+    do throws(StartError) {
+      running = try await start(threads, ended)
+    } catch {
+      await threads.shutdown()
+      started.open(.failure(error))
+      throw error
+    }
+    started.open(.success(running))
     let failure = await withTaskCancellationHandler {
       await withGracefulShutdownHandler {
         await ended.wait()
       } onGracefulShutdown: {
-        self.stop()
+        running.stop()
       }
     } onCancel: {
-      stop()
+      running.stop()
     }
     await threads.shutdown()
     if let failure { throw failure }
   }
 
-  /// Answers what waits with `.stopped`, makes the log durable, closes files and connections. Returns when the data directory may be used
-  /// again. May be called more than once.
-  public func shutdown() async {
-    stop()
-    _ = await ended.wait()
-    await threads.shutdown()
+  /// Runs the node for as long as the work takes, which begins when the node has started. Gives what the work gives.
+  ///
+  /// If the node has to stop by itself, the task of the work is cancelled, and the node's error is thrown.
+  public func run<Output: Sendable>(_ work: @escaping @Sendable () async throws -> Output) async throws -> Output {
+    try await withThrowingTaskGroup(of: Output?.self) { group in
+      group.addTask {
+        try await self.run()
+        return nil
+      }
+      try await waitUntilStarted()
+      group.addTask(operation: work)
+      var output: Output?
+      var failure: (any Error)?
+      while let result = await group.nextResult() {
+        switch result {
+        case .success(let value): output = output ?? value
+        // The node's own reason says more than what came of it in the work.
+        case .failure(let error): failure = error is NodeError ? error : failure ?? error
+        }
+        group.cancelAll()
+      }
+      if let failure { throw failure }
+      guard let output else { throw CancellationError() }
+      return output
+    }
   }
 
-  private func stop() {
-    threads.onLoop { [driver] in driver.value.stop(because: nil) }
+  /// Returns when the data directory is read and peers can connect; that there is a leader by then is not said. Throws the node's error if
+  /// it could not start, and `CancellationError` if the task is cancelled.
+  public func waitUntilStarted() async throws {
+    guard let start = await started.waitUnlessCancelled() else { throw CancellationError() }
+    _ = try start.get()
   }
+
+  private func start(_ threads: NodeThreads, _ ended: Latch<NodeError?>) async throws(StartError) -> Running {
+    if !configuration.peerAddress.isLoopback {
+      logger.warning("peers talk in plain text: whoever reaches the port can read and change everything")
+    }
+    let start = NodeStart<Machine>(
+      configuration: configuration, threads: threads, statuses: statuses, pulse: pulse, ended: ended, metrics: metrics, logger: logger)
+    let (driver, address) = try await start.run()
+    return Running(threads: threads, driver: driver, peerAddress: address)
+  }
+
+  // MARK: State
+
+  /// Where it listens for peers, with the port that the system chose if 0 was asked for; `nil` before that.
+  public var peerAddress: HostPort? { (try? started.value?.get())?.peerAddress }
+
+  /// What the node knows of itself and its cluster, as of its last turn. From any thread, at once.
+  public var status: ReplicaStatus { statuses.status }
+
+  /// The status now, and then each that differs from the one before, until the node stops. Who takes them slowly misses some, never the
+  /// newest.
+  public var statusUpdates: some AsyncSequence<ReplicaStatus, Never> & Sendable { statuses.updates() }
+
+  /// Whether its threads do their work. From any thread, at once, also when they do not.
+  public var health: NodeHealth { pulse.health() }
 
   // MARK: Requests
 
-  /// Has a command replicated and applied, and gives the state machine's answer.
+  /// Has a command replicated and applied, and gives the state machine's answer. Waits for the node to start, if it has not.
   ///
-  /// The error says whether the command may have been done. A task that is cancelled gets `.deadlineExceeded`, with its outcome unknown.
+  /// The error says whether the command may have been done. A task that is cancelled gets `.cancelled` at once: a command that has not left
+  /// this node will not be done then.
   public func propose(_ command: [UInt8], timeout: Duration = .seconds(5)) async throws(RequestError) -> Machine.Output {
-    let deadline = Self.deadline(in: timeout)
-    return try await request(bytes: command.count) { driver, completion in
+    try await request(bytes: command.count, timeout: timeout) { driver, deadline, completion in
       driver.propose(command[...], deadline: deadline, completion)
     }
   }
 
-  /// A view of the state that is as fresh as asked for.
+  /// A view of the state that is as fresh as asked for. Waits for the node to start, if it has not.
   public func read(
     _ consistency: Consistency = .linearizable, timeout: Duration = .seconds(5)
   ) async throws(RequestError) -> ReadResult<Machine.View> {
-    let deadline = Self.deadline(in: timeout)
-    return try await request(bytes: 0) { driver, completion in
+    try await request(bytes: 0, timeout: timeout) { driver, deadline, completion in
       driver.read(consistency, deadline: deadline, completion)
     }
   }
 
-  /// `propose` for callers on `eventLoop`, where the completion is called too, exactly once.
-  public func submit(
-    _ command: Bytes, timeout: Duration = .seconds(5),
-    completion: @escaping (Result<Machine.Output, RequestError>) -> Void
+  /// `propose` without a task: the completion is called once, on the replica's thread, which it must not hold up.
+  package func propose(
+    _ command: Bytes, timeout: Duration, completion: @escaping @Sendable (Result<Machine.Output, RequestError>) -> Void
   ) {
-    _ = driver.value.propose(command, deadline: Self.deadline(in: timeout), completion)
+    let deadline = Self.deadline(in: timeout)
+    onLoop(completion) { _ = $0.propose(command, deadline: deadline, completion) }
   }
 
-  /// `read` for callers on `eventLoop`, where the completion is called too, exactly once.
-  public func read(
-    _ consistency: Consistency, timeout: Duration = .seconds(5),
-    completion: @escaping (Result<ReadResult<Machine.View>, RequestError>) -> Void
+  /// `read` without a task: the completion is called once, on the replica's thread, which it must not hold up.
+  package func read(
+    _ consistency: Consistency, timeout: Duration,
+    completion: @escaping @Sendable (Result<ReadResult<Machine.View>, RequestError>) -> Void
   ) {
-    _ = driver.value.read(consistency, deadline: Self.deadline(in: timeout), completion)
+    let deadline = Self.deadline(in: timeout)
+    onLoop(completion) { _ = $0.read(consistency, deadline: deadline, completion) }
+  }
+
+  private func onLoop<Answer>(
+    _ completion: @escaping @Sendable (Result<Answer, RequestError>) -> Void, _ work: @escaping @Sendable (ReplicaDriver<Machine>) -> Void
+  ) {
+    guard case .success(let running) = started.value, running.threads.onLoop({ work(running.driver.value) }) else {
+      return completion(.failure(RequestError(.stopped, outcome: .notDone)))
+    }
   }
 
   /// How far an async request has come.
@@ -139,38 +206,61 @@ public final class Node<Machine: StateMachine>: Service {
   }
 
   private typealias Start<Answer> =
-    @Sendable (ReplicaDriver<Machine>, @escaping (Result<Answer, RequestError>) -> Void) -> RequestID
+    @Sendable (ReplicaDriver<Machine>, Instant, @escaping (Result<Answer, RequestError>) -> Void) -> RequestID
 
   /// Hands a request to the loop, and waits for its answer or the end of the task.
-  private func request<Answer: Sendable>(bytes: Int, _ start: @escaping Start<Answer>) async throws(RequestError) -> Answer {
-    guard !Task.isCancelled else { throw RequestError(.deadlineExceeded, outcome: .notDone) }
+  private func request<Answer: Sendable>(
+    bytes: Int, timeout: Duration, _ start: @escaping Start<Answer>
+  ) async throws(RequestError) -> Answer {
+    let deadline = Self.deadline(in: timeout)
+    guard !Task.isCancelled else { throw RequestError(.cancelled, outcome: .notDone) }
     guard admission.enter(bytes: bytes) else {
       metrics.refused.increment()
       throw RequestError(.busy, outcome: .notDone)
     }
+    defer { admission.leave(bytes: bytes) }
+    let running = try await running(within: timeout)
     // Only changed on the loop, so that the end of the task comes either before the request or after it.
     let entry = NIOLockedValueBox(Entry.waiting)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Result<Answer, RequestError>, Never>) in
-        let isRunning = threads.onLoop { [driver] in
+        let isRunning = running.threads.onLoop {
           if case .cancelled = entry.withLockedValue({ $0 }) {
-            return continuation.resume(returning: .failure(RequestError(.deadlineExceeded, outcome: .notDone)))
+            return continuation.resume(returning: .failure(RequestError(.cancelled, outcome: .notDone)))
           }
-          let request = start(driver.value) { continuation.resume(returning: $0) }
+          let request = start(running.driver.value, deadline) { continuation.resume(returning: $0) }
           entry.withLockedValue { $0 = .entered(request) }
         }
         if !isRunning { continuation.resume(returning: .failure(RequestError(.stopped, outcome: .notDone))) }
       }
     } onCancel: {
-      threads.onLoop { [driver] in
+      running.threads.onLoop {
         switch entry.withLockedValue({ $0 }) {
-        case .entered(let request): driver.value.abandon(request)
+        case .entered(let request): running.driver.value.cancel(request)
         case .waiting, .cancelled: entry.withLockedValue { $0 = .cancelled }
         }
       }
     }
-    admission.leave(bytes: bytes)
     return try result.get()
+  }
+
+  /// The node's parts, once it has started.
+  private func running(within timeout: Duration) async throws(RequestError) -> Running {
+    if case .success(let running) = started.value { return running }
+    let start = await withTaskGroup { group in
+      group.addTask { [started] in await started.waitUnlessCancelled() }
+      group.addTask {
+        try? await Task.sleep(for: timeout)
+        return nil
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? nil
+    }
+    switch start {
+    case .success(let running): return running
+    case .failure: throw RequestError(.stopped, outcome: .notDone)
+    case nil: throw RequestError(Task.isCancelled ? .cancelled : .stopped, outcome: .notDone)
+    }
   }
 
   /// The moment on the replica's clock; far enough away, if it would be beyond its end.

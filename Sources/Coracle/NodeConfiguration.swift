@@ -49,81 +49,79 @@ public struct NodeConfiguration: Sendable {
     self.peerAddress = peerAddress
   }
 
-  /// Throws `StartError.configuration` if the parts do not fit together.
-  func validate() throws(StartError) {
-    do throws(ConfigurationProblem) {
-      try check()
-    } catch {
-      throw .configuration(error.text)
-    }
-  }
-
-  /// Throws what is wrong, with the part in which it is.
-  public func check() throws(ConfigurationProblem) {
+  /// Throws what is wrong, with the part in which it is. `Node.init` calls it.
+  public func validate() throws(ConfigurationError) {
     try Self.validate(name: name, .name)
-    guard !dataDirectory.isEmpty else { throw ConfigurationProblem(.dataDirectory, "the data directory must be given") }
+    guard !dataDirectory.isEmpty else { throw ConfigurationError(.dataDirectory, "the data directory must be given") }
     guard peerAddress.isLoopback || allowsPlainTextBeyondLoopback else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .peerAddress,
         "peers would talk in plain text on \(peerAddress), which others may reach: "
           + "listen on a loopback address, or allow plain text if the network is trusted")
     }
     guard advertisedPeerAddress != nil || !peerAddress.isUnspecified else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .peerAddress,
         "\(peerAddress) stands for all addresses of this machine: say at which one peers reach it (advertised peer address)")
     }
     if let advertised = advertisedPeerAddress, advertised.isUnspecified || advertised.port == 0 {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .advertisedPeerAddress, "peers cannot reach \(advertised): advertise an address and a port of this machine")
     }
     try validateInitialCluster()
+    do {
+      try settings.validate()
+    } catch {
+      throw ConfigurationError(.settings(error.name), "settings.\(error)")
+    }
   }
 
-  private func validateInitialCluster() throws(ConfigurationProblem) {
+  private func validateInitialCluster() throws(ConfigurationError) {
     guard !initialCluster.isEmpty else { return }
     guard initialCluster.count <= Configuration.maximumMembers else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster, "the initial cluster has \(initialCluster.count) members, at most \(Configuration.maximumMembers) are allowed")
     }
     for member in initialCluster { try Self.validate(name: member.name, .initialCluster) }
     guard Set(initialCluster.map(\.name)).count == initialCluster.count else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster, "a name occurs twice in the initial cluster")
     }
     guard Set(initialCluster.map(\.peerAddress)).count == initialCluster.count else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster, "an address occurs twice in the initial cluster")
     }
     if let member = initialCluster.first(where: { $0.peerAddress.isUnspecified || $0.peerAddress.port == 0 }) {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster, "nobody can reach \(member.name) at \(member.peerAddress): write an address and a port that the others can use")
     }
     guard let own = initialCluster.first(where: { $0.name == name }) else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster,
         "the initial cluster must contain this node, \(name): it has \(initialCluster.map(\.name).joined(separator: ", "))")
     }
     let advertised = advertisedPeerAddress ?? peerAddress
     guard own.peerAddress == advertised else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         .initialCluster, "the initial cluster says that \(name) is at \(own.peerAddress), but this node advertises \(advertised)")
     }
   }
 
-  private static func validate(name: String, _ part: ConfigurationProblem.Part) throws(ConfigurationProblem) {
+  private static func validate(name: String, _ part: ConfigurationError.Part) throws(ConfigurationError) {
     guard (1...maximumNameSize).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x2c && $0 != 0x3d })
     else {
-      throw ConfigurationProblem(
+      throw ConfigurationError(
         part, "a name has 1 to \(maximumNameSize) printable ASCII characters, without space, comma and equals sign")
     }
   }
 }
 
 /// What is wrong with a node's configuration.
-public struct ConfigurationProblem: Error, Hashable, Sendable {
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Part: Hashable, Sendable {
     case name, dataDirectory, peerAddress, advertisedPeerAddress, initialCluster
+    /// One of `NodeConfiguration.settings`, by its name.
+    case settings(String)
   }
 
   public let part: Part
@@ -134,4 +132,6 @@ public struct ConfigurationProblem: Error, Hashable, Sendable {
     self.part = part
     self.text = text
   }
+
+  public var description: String { text }
 }

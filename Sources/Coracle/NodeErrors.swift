@@ -1,10 +1,10 @@
 import ByteCoding
 import WriteAheadLog
 
-/// Why a node did not start. Nothing was left running; start it again once the cause is gone.
+/// Why a node did not start. Nothing was left running; start another one once the cause is gone.
 public enum StartError: Error, Sendable, CustomStringConvertible {
-  /// What was asked for does not make sense; the text says what to change.
-  case configuration(String)
+  /// `run` was called before on this node.
+  case hasRunBefore
   case dataDirectory(PosixDiskError)
   case storage(StorageError)
   /// The data directory is another node's.
@@ -17,7 +17,7 @@ public enum StartError: Error, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .configuration(let text): text
+    case .hasRunBefore: "a node runs once: make another one to run it again"
     case .dataDirectory(let error): error.description
     case .storage(let error): error.description
     case .wrongName(let configured, let found, let directory):

@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Raft
@@ -17,23 +16,15 @@ struct NodeStart<Machine: StateMachine> {
     let replica: ReplicaCore<Machine>
   }
 
-  let eventLoop: any EventLoop
-  let published: NIOLockedValueBox<ReplicaStatus>
-  let pulse = NodePulse()
-  let ended = Latch<NodeError?>()
+  let configuration: NodeConfiguration
+  let threads: NodeThreads
+  let statuses: StatusFeed
+  let pulse: NodePulse
+  let ended: Latch<NodeError?>
   let metrics: NodeMetrics
-  private let configuration: NodeConfiguration
-  private let threads: NodeThreads
-  private let logger: Logger
+  let logger: Logger
 
-  init(_ configuration: NodeConfiguration, threads: NodeThreads, logger: Logger) {
-    self.configuration = configuration
-    self.threads = threads
-    self.logger = logger
-    eventLoop = threads.eventLoop
-    metrics = NodeMetrics(node: configuration.name, memory: configuration.memory.budget)
-    published = NIOLockedValueBox(ReplicaStatus(node: NodeID(0), name: configuration.name))
-  }
+  private var eventLoop: any EventLoop { threads.eventLoop }
 
   func run() async throws(StartError) -> (NIOLoopBound<ReplicaDriver<Machine>>, HostPort) {
     var (disk, files) = try await open()
@@ -53,31 +44,29 @@ struct NodeStart<Machine: StateMachine> {
 
   private func open() async throws(StartError) -> (PosixDisk, Files) {
     let (path, name) = (configuration.dataDirectory, configuration.name)
-    let opened: Result<(PosixDisk, Files), StartError>
-    do {
-      opened = try await threads.log.runIfActive { Self.open(path, name) }
-    } catch {
-      throw .configuration("the node was stopped while it started")
+    // Also in a task that is cancelled: a start that has begun is finished, so that a stop is always the same.
+    let opened = await withCheckedContinuation { continuation in
+      threads.log.submit { _ in continuation.resume(returning: Self.open(path, name)) }
     }
     return try opened.get()
   }
 
   /// Blocks for as long as it takes to read the newest snapshot and the log.
   private static func open(_ path: String, _ name: String) -> Result<(PosixDisk, Files), StartError> {
-    do {
+    do throws(PosixDiskError) {
       let disk = try PosixDisk(path: path)
-      // Before anything in it is touched.
-      if let found = try DataDirectory.load(disk).identity?.name, found != name {
-        return .failure(.wrongName(configured: name, found: found, directory: path))
+      do throws(StorageError) {
+        // Before anything in it is touched.
+        if let found = try DataDirectory.load(disk).identity?.name, found != name {
+          return .failure(.wrongName(configured: name, found: found, directory: path))
+        }
+        let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
+        return .success((disk, files))
+      } catch {
+        return .failure(.storage(error))
       }
-      let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
-      return .success((disk, files))
-    } catch let error as PosixDiskError {
-      return .failure(.dataDirectory(error))
-    } catch let error as StorageError {
-      return .failure(.storage(error))
     } catch {
-      return .failure(.configuration("\(error)"))
+      return .failure(.dataDirectory(error))
     }
   }
 
@@ -120,7 +109,7 @@ struct NodeStart<Machine: StateMachine> {
       reading: SnapshotWorker(files: parts.files.snapshotsForPeers, thread: threads.snapshotsForPeers, report: inbox.post))
     let driver = ReplicaDriver(
       replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
-      snapshots: snapshots, metrics: metrics, logger: logger, published: published, pulse: pulse
+      snapshots: snapshots, metrics: metrics, logger: logger, statuses: statuses, pulse: pulse
     ) { [ended, disk = parts.disk] failure in
       inbox.close()
       disk.unlock()

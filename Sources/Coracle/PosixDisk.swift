@@ -14,9 +14,9 @@ import WriteAheadLog
 /// renamed while the node runs.
 ///
 /// Safe to use from several threads on different files.
-public final class PosixDisk: Disk, Sendable {
+package final class PosixDisk: Disk, Sendable {
   /// An open file.
-  public struct File: Sendable {
+  package struct File: Sendable {
     let descriptor: Int32
     let name: String
   }
@@ -24,13 +24,13 @@ public final class PosixDisk: Disk, Sendable {
   /// Locked by the process that has the directory open; not listed.
   static let lockName = "LOCK"
 
-  public let path: String
+  package let path: String
   private let directory: Int32
   private let lock: Int32
   private let spare = SpareDescriptor()
 
   /// Opens the directory, which is made if it is missing (its parent must be there), and locks it until this value goes away.
-  public init(path: String) throws(PosixDiskError) {
+  package init(path: String) throws(PosixDiskError) {
     let directory: Int32
     do {
       directory = try Self.openDirectory(path)
@@ -76,9 +76,9 @@ public final class PosixDisk: Disk, Sendable {
   }
 
   /// Lets another node have the directory; to be called when this one is done with it.
-  public func unlock() { _ = flock(lock, LOCK_UN) }
+  package func unlock() { _ = flock(lock, LOCK_UN) }
 
-  public func list() throws(DiskError) -> [String] {
+  package func list() throws(DiskError) -> [String] {
     // A descriptor of its own: reading moves its position, and closing the stream closes it.
     let descriptor = spare.opening { openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw DiskError("list", path, errno) }
@@ -102,7 +102,7 @@ public final class PosixDisk: Disk, Sendable {
     }
   }
 
-  public func open(_ name: String, create: Bool) throws(DiskError) -> File {
+  package func open(_ name: String, create: Bool) throws(DiskError) -> File {
     try check(name, "open")
     let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0)
     let descriptor = spare.opening { openat(directory, name, flags, mode_t(0o600)) }
@@ -110,13 +110,13 @@ public final class PosixDisk: Disk, Sendable {
     return File(descriptor: descriptor, name: name)
   }
 
-  public func size(_ file: File) throws(DiskError) -> Int {
+  package func size(_ file: File) throws(DiskError) -> Int {
     var information = stat()
     guard fstat(file.descriptor, &information) == 0 else { throw DiskError("size", file.name, errno) }
     return Int(information.st_size)
   }
 
-  public func read(_ file: File, offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+  package func read(_ file: File, offset: Int, count: Int) throws(DiskError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw DiskError("read", file.name, EINVAL) }
     var failure: Int32?
     // Never more than the file has: a caller may ask for "all of it" by a large number.
@@ -133,7 +133,7 @@ public final class PosixDisk: Disk, Sendable {
     return bytes
   }
 
-  public func write(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+  package func write(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
     guard offset >= 0 else { throw DiskError("write", file.name, EINVAL) }
     let failure: Int32? = bytes.withUnsafeBytes { buffer in
       var written = 0
@@ -152,7 +152,7 @@ public final class PosixDisk: Disk, Sendable {
 
   /// Page by page: Linux keeps what one call wrote in units that may be as large as the call, and counts each as written anew with every
   /// small write into it (measured on ext4, Linux 6.18: 16 bytes for each byte of a log that is synced every 17 KiB, with pages 2.1).
-  public func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
+  package func fill(_ file: File, offset: Int, _ bytes: [UInt8]) throws(DiskError) {
     var start = 0
     while start < bytes.count {
       let end = min(start + Self.pageSize - (offset + start) % Self.pageSize, bytes.count)
@@ -163,27 +163,27 @@ public final class PosixDisk: Disk, Sendable {
 
   private static let pageSize = 4096
 
-  public func sync(_ file: File) throws(DiskError) {
+  package func sync(_ file: File) throws(DiskError) {
     guard retrying({ syncData(file.descriptor) }) == 0 else { throw DiskError("sync", file.name, errno) }
   }
 
-  public func close(_ file: File) {
+  package func close(_ file: File) {
     // Not retried: after EINTR the descriptor is gone on Linux, and may be somebody else's by now. What had to be durable was synced.
     _ = posixClose(file.descriptor)
   }
 
-  public func rename(_ source: String, to destination: String) throws(DiskError) {
+  package func rename(_ source: String, to destination: String) throws(DiskError) {
     try check(source, "rename")
     try check(destination, "rename")
     guard retrying({ renameat(directory, source, directory, destination) }) == 0 else { throw DiskError("rename", source, errno) }
   }
 
-  public func remove(_ name: String) throws(DiskError) {
+  package func remove(_ name: String) throws(DiskError) {
     try check(name, "remove")
     guard retrying({ unlinkat(directory, name, 0) }) == 0 else { throw DiskError("remove", name, errno) }
   }
 
-  public func syncDirectory() throws(DiskError) {
+  package func syncDirectory() throws(DiskError) {
     guard retrying({ fsync(directory) }) == 0 else { throw DiskError("sync", path, errno) }
   }
 

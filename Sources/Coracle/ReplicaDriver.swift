@@ -1,6 +1,5 @@
 import ByteCoding
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import Raft
 import Replica
@@ -26,7 +25,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private let snapshots: SnapshotWorkers<Machine, PosixDisk>
   private let metrics: NodeMetrics
   private let logger: Logger
-  private let published: NIOLockedValueBox<ReplicaStatus>
+  private let statuses: StatusFeed
   private let pulse: NodePulse
   private var heartbeat: RepeatedTask?
   /// Called once, on any thread, when all files are closed and the directory may be used again.
@@ -45,7 +44,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   init(
     replica: ReplicaCore<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
-    snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, published: NIOLockedValueBox<ReplicaStatus>,
+    snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, statuses: StatusFeed,
     pulse: NodePulse, onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
     self.replica = replica
@@ -56,7 +55,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     self.snapshots = snapshots
     self.metrics = metrics
     self.logger = logger
-    self.published = published
+    self.statuses = statuses
     self.pulse = pulse
     self.onStopped = onStopped
     // An answer to a request of an earlier process must not be taken for one of this.
@@ -102,10 +101,8 @@ final class ReplicaDriver<Machine: StateMachine> {
     return request
   }
 
-  /// Nobody waits for the answer any more. The request itself goes on.
-  func abandon(_ request: RequestID) {
-    fail(request, RequestError(.deadlineExceeded, outcome: .unknown))
-  }
+  /// The client does not want to wait any longer; it is told what is known.
+  func cancel(_ request: RequestID) { step(.cancel(request)) }
 
   func report(_ event: ReplicaEvent<Machine>) {
     step(event)
@@ -163,7 +160,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   private func publish() {
     let status = replica.status
-    published.withLockedValue { $0 = status }
+    statuses.publish(status)
     pulse.replicaTurned()
     metrics.turns.increment()
     metrics.pendingRequests.record(status.pendingRequests)

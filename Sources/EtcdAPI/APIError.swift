@@ -81,7 +81,7 @@ extension APIError {
   init(_ error: RequestError) {
     switch error.reason {
     case .noLeader, .notFormed: self.init(.unavailable, "etcdserver: no leader")
-    case .deadlineExceeded: self.init(.unavailable, "etcdserver: request timed out")
+    case .deadlineExceeded, .cancelled: self.init(.unavailable, "etcdserver: request timed out")
     case .busy: self.init(.resourceExhausted, "etcdserver: too many requests")
     case .tooLarge: self = .tooLarge
     case .superseded: self.init(.unavailable, "etcdserver: leader changed")

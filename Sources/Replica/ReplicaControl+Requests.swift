@@ -84,6 +84,24 @@ extension ReplicaControl {
       let reason: RequestError.Reason = hasLeader || item.state == .sent ? .deadlineExceeded : silence
       effects.answers.append(.failed(id, RequestError(reason, outcome: item.state == .sent ? .unknown : .notDone)))
     }
+    forgetAnswered()
+  }
+
+  /// A command that has not left this node will not be done.
+  @usableFromInline
+  mutating func cancel(_ id: RequestID, into effects: inout ControlEffects) {
+    guard let item = pending.take(id) else { return }
+    effects.answers.append(.failed(id, RequestError(.cancelled, outcome: item.state == .sent ? .unknown : .notDone)))
+    cancelled.requests += 1
+    cancelled.bytes += item.bytes
+    // Looking at all for each would take too long; but what nobody waits for must not pile up.
+    guard cancelled.requests > max(64, pending.count) || cancelled.bytes > settings.maximumPendingBytes / 8 else { return }
+    forgetAnswered()
+  }
+
+  /// Drops what is kept for requests that have their answer.
+  private mutating func forgetAnswered() {
+    cancelled = (0, 0)
     queue.removeAll { !pending.contains($0.id) }
     inFlight.forget { !pending.contains($0) }
     reads.forget { !pending.contains($0) }

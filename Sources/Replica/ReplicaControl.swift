@@ -26,6 +26,8 @@ struct ReplicaControl: Sendable {
   /// Commands that wait for a leader, in the order in which they came.
   var queue: [(id: RequestID, payload: Bytes)] = []
   var inFlight: InFlight
+  /// What was cancelled since answered requests were last dropped everywhere.
+  var cancelled = (requests: 0, bytes: 0)
   /// How often answered commands were dropped from those in flight because they were most of them.
   var timesForgotten = 0
   var reads = Reads()
@@ -82,6 +84,7 @@ struct ReplicaControl: Sendable {
     status.pendingBytes = pending.bytes
     guard let raft else {
       status.awaited = formation?.awaited ?? []
+      if isStopped { status.role = .stopped }
       return status
     }
     status.role =

@@ -48,6 +48,7 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
     case .frame(let bytes, let connection): control.receive(bytes, connection: connection, now: now, into: &effects.control)
     case .propose(let id, let command, let deadline): control.propose(id, command: command, deadline: deadline, into: &effects.control)
     case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
+    case .cancel(let id): control.cancel(id, into: &effects.control)
     case .identitySaved: control.identitySaved(now: now, into: &effects.control)
     case .written(let sequence): control.written(through: sequence, now: now, into: &effects.control)
     case .logRead(let request, let result): control.logRead(request, result, now: now, into: &effects.control)

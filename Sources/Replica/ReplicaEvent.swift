@@ -16,6 +16,8 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case propose(RequestID, command: Bytes, deadline: Instant)
   /// A client wants to look at the state.
   case read(RequestID, Consistency, deadline: Instant)
+  /// The client of a request does not wait any longer: answer it at once with what is known.
+  case cancel(RequestID)
   /// The identity record handed out last is durable.
   case identitySaved
   /// All log writes up to this number are durable.

@@ -41,3 +41,33 @@ public struct ReplicaSettings: Sendable, Hashable {
 
   public init() {}
 }
+
+extension ReplicaSettings {
+  /// Most bytes of commands in one message: with what goes around them, a frame between peers holds no more.
+  package static let largestMessage = 15 << 20
+
+  /// Throws the first setting that does not make sense, alone or beside another.
+  public func validate() throws(InvalidSetting) {
+    do {
+      try raft.validate()
+    } catch {
+      throw InvalidSetting("raft.\(error.name)", error.rule)
+    }
+    try InvalidSetting.check(
+      "raft.maximumAppendBytes", raft.maximumAppendBytes <= Self.largestMessage, "at most \(Self.largestMessage) bytes")
+    try InvalidSetting.check("maximumPendingRequests", maximumPendingRequests > 0, "positive")
+    try InvalidSetting.check(
+      "maximumCommandSize", (1...Self.largestMessage).contains(maximumCommandSize), "between 1 and \(Self.largestMessage) bytes")
+    try InvalidSetting.check(
+      "maximumPendingBytes", maximumPendingBytes >= maximumCommandSize + Proposal.headerSize,
+      "at least maximumCommandSize and \(Proposal.headerSize) bytes: no command of that size would be taken otherwise")
+    try InvalidSetting.check(
+      "raft.maximumUncommittedBytes", raft.maximumUncommittedBytes >= maximumCommandSize + Proposal.headerSize,
+      "at least maximumCommandSize and \(Proposal.headerSize) bytes: a leader would take no command of that size otherwise")
+    try InvalidSetting.check("maximumWithheldBytes", maximumWithheldBytes > 0, "positive")
+    try InvalidSetting.check("snapshotAfterBytes", snapshotAfterBytes > 0, "positive")
+    try InvalidSetting.check("logKeptBytes", logKeptBytes >= 0, "0 or more")
+    try InvalidSetting.check("logMemoryBytes", logMemoryBytes >= 0, "0 or more")
+    try InvalidSetting.check("snapshotWindowBytes", snapshotWindowBytes > 0, "positive")
+  }
+}

@@ -15,13 +15,15 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case notFormed(awaited: [String])
     /// The deadline passed while the request was under way.
     case deadlineExceeded
+    /// The caller does not wait any longer.
+    case cancelled
     /// A queue is full: come back later.
     case busy
     /// Larger than a bound, both in bytes.
     case tooLarge(size: Int, limit: Int)
     /// This node fell behind and took up a snapshot, which may hold what was asked for or not.
     case superseded
-    /// The node is stopping, or has not been started.
+    /// The node has stopped, or has not been started.
     case stopped
     /// The node's disk failed, so that it can promise nothing more.
     case storage(String)
@@ -50,10 +52,11 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
       case .notFormed(let awaited):
         "the cluster has not formed yet" + (awaited.isEmpty ? "" : ", it waits for \(awaited.joined(separator: ", "))")
       case .deadlineExceeded: "the deadline passed"
+      case .cancelled: "cancelled"
       case .busy: "busy: too many requests wait already"
       case .tooLarge(let size, let limit): "too large: \(size) bytes, at most \(limit) are allowed"
       case .superseded: "the node fell behind while the request was under way"
-      case .stopped: "the node is stopping"
+      case .stopped: "the node does not run"
       case .storage(let text): "the node's disk failed: \(text)"
       }
     return outcome == .notDone ? "\(what); nothing was done, a retry is safe" : "\(what); outcome unknown, the request may have been done"

@@ -20,23 +20,18 @@ struct NodeService: KeyValueService {
       return completion(.failure(.keyValue(error)))
     }
     if request.isReadOnly {
-      node.eventLoop.execute {
-        node.read(consistency, timeout: timeout) { result in
-          // A view is a value: what is to be looked at in it is looked at elsewhere, not where the node decides.
-          MultiThreadedEventLoopGroup.singleton.any().execute {
-            completion(
-              result.mapError(ServiceError.request).flatMap { fresh in
-                fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(ServiceError.keyValue)
-              })
-          }
+      node.read(consistency, timeout: timeout) { result in
+        // A view is a value: what is to be looked at in it is looked at elsewhere, not where the node decides.
+        MultiThreadedEventLoopGroup.singleton.any().execute {
+          completion(
+            result.mapError(ServiceError.request).flatMap { fresh in
+              fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(ServiceError.keyValue)
+            })
         }
       }
     } else {
-      let command = request.encoded()[...]
-      node.eventLoop.execute {
-        node.submit(command, timeout: timeout) { result in
-          completion(result.mapError(ServiceError.request).flatMap { $0.map { ServedAnswer($0) }.mapError(ServiceError.keyValue) })
-        }
+      node.propose(request.encoded()[...], timeout: timeout) { result in
+        completion(result.mapError(ServiceError.request).flatMap { $0.map { ServedAnswer($0) }.mapError(ServiceError.keyValue) })
       }
     }
   }

@@ -43,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
   private func serve(_ configuration: ServeConfiguration, _ logger: Logger, _ queue: LogQueue) async throws {
     let hasTerminal = HarmlessSignals.ignore()
     let shares = try DescriptorShares(limit: DescriptorShares.raiseLimit(), servesLinks: configuration.links != nil)
-    let node = try await Node(configuration.node, stateMachine: KeyValueMachine.self, logger: logger)
+    let node = try Node(configuration.node, stateMachine: KeyValueMachine.self, logger: logger)
     let size = DirectorySize(path: configuration.node.dataDirectory)
     let service = NodeService(node: node) { size.bytes }
     let stop = StopDeadline(configuration.stop.total) { reason in
@@ -51,17 +51,15 @@ struct ServeCommand: AsyncParsableCommand {
       queue.drain(within: Self.lastWordsSeconds)
       _exit(ExitStatus.failed.rawValue)
     }
-    var services: [any Service] = [stop.watch("the node, whose log may wait for its disk", node)]
-    do {
-      let port = try await ClientPort(configuration, shares, service: service, logger: logger)
-      services.append(stop.watch("the client port", port))
-    } catch {
-      await node.shutdown()
-      throw ListenFailure(configuration.client, error)
-    }
+    let clients = ClientPort(configuration: configuration, shares: shares, service: service, logger: logger)
+    var services = [
+      stop.watch("the node, whose log may wait for its disk", node),
+      stop.watch("the client port", ServiceOfNode(node: node, service: clients)),
+    ]
     if let address = configuration.links {
-      let port = LinkPort(address: address, server: linkServer(address, configuration, shares, service, logger))
-      services.append(stop.watch("the port for links", BoundedStop(service: port, limit: configuration.stop.links)))
+      let port = LinkPort(address: address, configuration: configuration, shares: shares, service: service, logger: logger)
+      let bounded = BoundedStop(service: ServiceOfNode(node: node, service: port), limit: configuration.stop.links)
+      services.append(stop.watch("the port for links", bounded))
     }
     if options.stopWithParent { services.append(ParentWatch()) }
     services.append(stop)
@@ -73,17 +71,20 @@ struct ServeCommand: AsyncParsableCommand {
         gracefulShutdownSignals: hasTerminal ? [.sigterm, .sigint, .sighup] : [.sigterm, .sigint], logger: logger))
     try await group.run()
   }
+}
 
-  private func linkServer(
-    _ address: HostPort, _ serve: ServeConfiguration, _ shares: DescriptorShares, _ service: NodeService, _ logger: Logger
-  ) -> any Service {
-    var configuration = LinkServerConfiguration(owner: CounterOwner(service.node.status.node.rawValue))
-    configuration.host = address.host
-    configuration.port = address.port
-    configuration.logger = logger
-    configuration.maximumConnections = shares.links
-    configuration.stopTimeout = serve.stop.requests
-    return LinkServer(store: NodeLinkStore(service: service), configuration: configuration).application()
+/// A service that needs a node which runs: it begins once that has started.
+private struct ServiceOfNode: Service {
+  let node: Node<KeyValueMachine>
+  let service: any Service
+
+  func run() async throws {
+    do {
+      try await cancelWhenGracefulShutdown { try await node.waitUntilStarted() }
+    } catch is CancellationError {
+      return
+    }
+    try await service.run()
   }
 }
 
@@ -103,21 +104,19 @@ struct ListenFailure: Error, CustomStringConvertible {
 }
 
 /// The port for clients, as a service.
-struct ClientPort: Service {
-  private let server: GatewayServer
-
-  init(_ configuration: ServeConfiguration, _ shares: DescriptorShares, service: any KeyValueService, logger: Logger) async throws {
-    let address = configuration.client
-    var settings = GatewaySettings()
-    settings.maximumConnections = shares.clients
-    settings.shutdownTimeout = configuration.stop.requests
-    server = try await GatewayServer.start(
-      host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
-      answers: configuration.node.memory.answers)
-    logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
-  }
+private struct ClientPort: Service {
+  let configuration: ServeConfiguration
+  let shares: DescriptorShares
+  let service: NodeService
+  let logger: Logger
 
   func run() async throws {
+    let server: GatewayServer
+    do {
+      server = try await start()
+    } catch {
+      throw ListenFailure(configuration.client, error)
+    }
     await withGracefulShutdownHandler {
       await server.waitUntilClosed()
     } onGracefulShutdown: {
@@ -125,16 +124,37 @@ struct ClientPort: Service {
     }
     await server.stop()
   }
+
+  private func start() async throws -> GatewayServer {
+    let address = configuration.client
+    var settings = GatewaySettings()
+    settings.maximumConnections = shares.clients
+    settings.shutdownTimeout = configuration.stop.requests
+    let server = try await GatewayServer.start(
+      host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
+      answers: configuration.node.memory.answers)
+    logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
+    return server
+  }
 }
 
 /// The port for links, as a service.
-struct LinkPort: Service {
+private struct LinkPort: Service {
   let address: HostPort
-  let server: any Service
+  let configuration: ServeConfiguration
+  let shares: DescriptorShares
+  let service: NodeService
+  let logger: Logger
 
   func run() async throws {
+    var settings = LinkServerConfiguration(owner: CounterOwner(service.node.status.node.rawValue))
+    settings.host = address.host
+    settings.port = address.port
+    settings.logger = logger
+    settings.maximumConnections = shares.links
+    settings.stopTimeout = configuration.stop.requests
     do {
-      try await server.run()
+      try await LinkServer(store: NodeLinkStore(service: service), configuration: settings).application().run()
     } catch let error as IOError {
       throw ListenFailure(address, error)
     }

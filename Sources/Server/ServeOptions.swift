@@ -86,8 +86,8 @@ struct ServeOptions: ParsableArguments {
 
   /// What a node would refuse at its start is wrong usage too.
   private static func check(_ node: NodeConfiguration) throws {
-    do throws(ConfigurationProblem) {
-      try node.check()
+    do throws(ConfigurationError) {
+      try node.validate()
     } catch {
       let option =
         switch error.part {
@@ -96,6 +96,9 @@ struct ServeOptions: ParsableArguments {
         case .peerAddress: "--peer-address"
         case .advertisedPeerAddress: "--advertise-peer-address"
         case .initialCluster: "--initial-cluster"
+        case .settings("raft.heartbeatInterval"): "--heartbeat-interval"
+        case .settings("raft.electionTimeout"): "--election-timeout"
+        case .settings(let name): name
         }
       throw ValidationError("\(option): \(error.text)")
     }

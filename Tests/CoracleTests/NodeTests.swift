@@ -7,52 +7,41 @@ import Replica
 import ServiceLifecycle
 import Testing
 
-typealias KeyValueNode = Node<KeyValueMachine>
-
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-
-/// A node by itself, on any free port of the loopback interface.
-func single(in directory: String, name: String = "a") throws -> NodeConfiguration {
-  NodeConfiguration(name: name, dataDirectory: directory, peerAddress: try HostPort("127.0.0.1:0"))
-}
-
 @Suite(.timeLimit(.minutes(10))) struct NodeTests {
   @Test func aloneItKeepsWhatWasAcknowledged() async throws {
     try await withTemporaryDirectory { path in
-      let first = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      let revision = try await KeyValueStore(first).put(bytes("k"), bytes("v"))
+      let first = try await RunningNode(try single(in: path + "/a"))
+      let revision = try await first.store.put(bytes("k"), bytes("v"))
       #expect(first.status.role == .leader)
-      await first.shutdown()
+      try await first.stop()
 
-      let second = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      let pair = try await KeyValueStore(second).get(bytes("k"))
+      let second = try await RunningNode(try single(in: path + "/a"))
+      let pair = try await second.store.get(bytes("k"))
       #expect(pair?.value == bytes("v"))
       #expect(pair?.modRevision == revision)
       #expect(second.status.node == first.status.node)
-      await second.shutdown()
+      try await second.stop()
     }
   }
 
   @Test func aStalledReplicaIsSeenWithoutWaitingForIt() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let node = try await RunningNode(try single(in: path + "/a"))
       #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) })
       let gate = DispatchSemaphore(value: 0)
-      node.eventLoop.execute { gate.wait() }
+      node.node.read(.serializable, timeout: .seconds(5)) { _ in gate.wait() }
       // Whoever waited for the replica here would never hear of it.
       #expect(try await eventually { node.health.replicaSilence > .milliseconds(400) })
       gate.signal()
       #expect(try await eventually { node.health.replicaSilence < .milliseconds(150) }, "and so is one that goes on")
-      await node.shutdown()
+      try await node.stop()
     }
   }
 
   @Test func storeSpeaksInTypes() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      let store = KeyValueStore(node)
+      let node = try await RunningNode(try single(in: path + "/a"))
+      let store = node.store
       let first = try #require(try await store.compareAndSet(bytes("k"), expected: 0, bytes("1")))
       #expect(try await store.compareAndSet(bytes("k"), expected: 0, bytes("2")) == nil)
       #expect(try await store.compareAndSet(bytes("k"), expected: first, bytes("3")) != nil)
@@ -66,14 +55,14 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       await #expect(throws: StoreError.keyValue(.futureRevision)) {
         try await store.range(RangeRequest(range: KeyRange(start: [1], end: nil), revision: 1000))
       }
-      await node.shutdown()
+      try await node.stop()
     }
   }
 
   @Test func manyAtOnceAreAllAnswered() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      let store = KeyValueStore(node)
+      let node = try await RunningNode(try single(in: path + "/a"))
+      let store = node.store
       try await withThrowingTaskGroup { group in
         for number in 0..<500 {
           group.addTask { try await store.put(bytes("\(number)"), bytes("v")) }
@@ -83,7 +72,7 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
         #expect(revisions.count == 500)
       }
       #expect(node.status.pendingRequests == 0)
-      await node.shutdown()
+      try await node.stop()
     }
   }
 
@@ -92,62 +81,119 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       var configuration = try single(in: path + "/a")
       configuration.settings.snapshotAfterBytes = 64 << 10
       configuration.settings.logKeptBytes = 8 << 10
-      let first = try await KeyValueNode(configuration, logger: quiet)
+      let first = try await RunningNode(configuration)
       for number in 0..<40 {
-        try await KeyValueStore(first).put(bytes("\(number % 10)"), [UInt8](repeating: UInt8(number), count: 8 << 10))
+        try await first.store.put(bytes("\(number % 10)"), [UInt8](repeating: UInt8(number), count: 8 << 10))
       }
       #expect(try await eventually { first.status.snapshotIndex > 0 })
-      await first.shutdown()
-      let second = try await KeyValueNode(configuration, logger: quiet)
+      try await first.stop()
+      let second = try await RunningNode(configuration)
       #expect(second.status.snapshotIndex > 0)
       for number in 30..<40 {
-        #expect(try await KeyValueStore(second).get(bytes("\(number % 10)"))?.value == [UInt8](repeating: UInt8(number), count: 8 << 10))
+        #expect(try await second.store.get(bytes("\(number % 10)"))?.value == [UInt8](repeating: UInt8(number), count: 8 << 10))
       }
-      await second.shutdown()
+      try await second.stop()
     }
   }
 
-  @Test func afterShutdownItSaysStopped() async throws {
+  @Test func afterItStoppedItSaysSo() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      await node.shutdown()
-      await node.shutdown()
-      await #expect(throws: RequestError(.stopped, outcome: .notDone)) { try await node.propose([]) }
-      await #expect(throws: RequestError(.stopped, outcome: .notDone)) { try await node.read(.serializable) }
+      let node = try await RunningNode(try single(in: path + "/a"))
+      try await node.stop()
+      await #expect(throws: RequestError(.stopped, outcome: .notDone)) { try await node.node.propose([]) }
+      await #expect(throws: RequestError(.stopped, outcome: .notDone)) { try await node.node.read(.serializable) }
+      #expect(node.status.role == .stopped)
     }
   }
 
   @Test func runsAsAService() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let node = try KeyValueNode(try single(in: path + "/a"), logger: quiet)
       let group = ServiceGroup(services: [node], logger: quiet)
       try await withThrowingTaskGroup { tasks in
         tasks.addTask { try await group.run() }
+        // It waits for the node to start.
         try await KeyValueStore(node).put(bytes("k"), bytes("v"))
         await group.triggerGracefulShutdown()
         try await tasks.waitForAll()
       }
-      let cancelled = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let cancelled = try KeyValueNode(try single(in: path + "/a"), logger: quiet)
       let task = Task { try await cancelled.run() }
       task.cancel()
       try await task.value
     }
   }
 
-  @Test func onTheLoopNoTaskIsNeeded() async throws {
+  @Test func runsAsLongAsTheWorkTakes() async throws {
+    struct Refusal: Error {}
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let configuration = try single(in: path + "/a")
+      let first = try KeyValueNode(configuration, logger: quiet)
+      let revision = try await first.run { try await KeyValueStore(first).put("k", "v") }
+      #expect(first.status.role == .stopped)
+
+      let second = try KeyValueNode(configuration, logger: quiet)
+      await #expect(throws: Refusal.self) {
+        try await second.run {
+          #expect(try await KeyValueStore(second).get("k")?.modRevision == revision)
+          throw Refusal()
+        }
+      }
+      let third = try KeyValueNode(configuration, logger: quiet)
+      let task = Task { try await third.run { try await Task.sleep(for: .seconds(600)) } }
+      try await third.waitUntilStarted()
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+      try await RunningNode(configuration).stop()
+
+      let other = try KeyValueNode(try single(in: path + "/a", name: "b"), logger: quiet)
+      await #expect(throws: StartError.self, "the work does not begin") { try await other.run { Issue.record("it began") } }
+    }
+  }
+
+  @Test func statusIsFollowed() async throws {
+    try await withTemporaryDirectory { path in
+      let node = try KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let updates = node.statusUpdates
+      let task = Task { try await node.run() }
+      var roles: [ReplicaStatus.Role] = []
+      var last: ReplicaStatus?
+      for await status in updates {
+        #expect(status != last, "only what changed")
+        if last?.role != status.role { roles.append(status.role) }
+        last = status
+        if status.role == .leader { task.cancel() }
+      }
+      #expect(roles.suffix(2) == [.leader, .stopped])
+      try await task.value
+      var later: [ReplicaStatus.Role] = []
+      for await status in node.statusUpdates { later.append(status.role) }
+      #expect(later == [.stopped])
+    }
+  }
+
+  @Test func withoutATaskTheCompletionIsCalled() async throws {
+    try await withTemporaryDirectory { path in
+      let running = try await RunningNode(try single(in: path + "/a"))
+      let node = running.node
       let command = Request.put(PutRequest(key: bytes("k"), value: bytes("v"))).encoded()
       let value: [UInt8]? = try await withCheckedThrowingContinuation { continuation in
-        node.eventLoop.execute {
-          node.submit(command[...]) { result in
-            guard case .success = result else { return continuation.resume(returning: nil) }
-            node.read(.linearizable) { continuation.resume(with: $0.map { $0.view.get(bytes("k"))?.value }.mapError { $0 as any Error }) }
+        node.propose(command[...], timeout: .seconds(5)) { result in
+          guard case .success = result else { return continuation.resume(returning: nil) }
+          node.read(.linearizable, timeout: .seconds(5)) {
+            continuation.resume(with: $0.map { $0.view.get(bytes("k"))?.value }.mapError { $0 as any Error })
           }
         }
       }
       #expect(value == bytes("v"))
-      await node.shutdown()
+      try await running.stop()
+      let refusal = await withCheckedContinuation { continuation in
+        node.propose(command[...], timeout: .seconds(5)) { continuation.resume(returning: $0) }
+      }
+      guard case .failure(RequestError(.stopped, outcome: .notDone)) = refusal else {
+        Issue.record("\(refusal)")
+        return
+      }
     }
   }
 
@@ -156,23 +202,22 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
       var configuration = try single(in: path + "/a")
       configuration.settings.maximumCommandSize = 100
       configuration.settings.maximumPendingBytes = 1000
-      let node = try await KeyValueNode(configuration, logger: quiet)
+      let node = try await RunningNode(configuration)
       await #expect(throws: RequestError(.tooLarge(size: 101, limit: 100), outcome: .notDone)) {
-        try await node.propose([UInt8](repeating: 0, count: 101))
+        try await node.node.propose([UInt8](repeating: 0, count: 101))
       }
-      await #expect(throws: RequestError(.busy, outcome: .notDone)) { try await node.propose([UInt8](repeating: 0, count: 1001)) }
-      await node.shutdown()
+      await #expect(throws: RequestError(.busy, outcome: .notDone)) { try await node.node.propose([UInt8](repeating: 0, count: 1001)) }
+      try await node.stop()
     }
   }
 
   @Test func lostDiskEndsTheNodeWithAReason() async throws {
     try await withTemporaryDirectory { path in
-      let node = try await KeyValueNode(try single(in: path + "/a"), logger: quiet)
-      let store = KeyValueStore(node)
+      let node = try await RunningNode(try single(in: path + "/a"))
+      let store = node.store
       try await store.put(bytes("k"), bytes("v"))
       try removeDirectory(path + "/a")
       // The open segment goes on; a new one cannot be made.
-      let end = Task { try await node.run() }
       let large = [UInt8](repeating: 0, count: 1 << 20)
       var refusal: StoreError?
       for _ in 0..<20 where refusal == nil {
@@ -183,7 +228,7 @@ func single(in directory: String, name: String = "a") throws -> NodeConfiguratio
         return
       }
       #expect(error.outcome == .unknown)
-      let failure = await #expect(throws: NodeError.self) { try await end.value }
+      let failure = await #expect(throws: NodeError.self) { try await node.end.value }
       guard case .storage = failure else {
         Issue.record("\(String(describing: failure))")
         return

@@ -43,7 +43,7 @@ import Testing
 
   @Test func everyKindOfErrorIsAnErrorToClients() {
     let reasons: [RequestError.Reason] = [
-      .noLeader, .notFormed(awaited: ["b"]), .deadlineExceeded, .busy, .tooLarge(size: 1, limit: 0), .superseded, .stopped,
+      .noLeader, .notFormed(awaited: ["b"]), .deadlineExceeded, .cancelled, .busy, .tooLarge(size: 1, limit: 0), .superseded, .stopped,
       .storage("a \"quoted\"\n text"),
     ]
     for reason in reasons {

@@ -1,7 +1,7 @@
 /// Rules for README.md, Docs and what else a visitor sees first.
 enum DocumentRules {
   static let topLevelNames: Set<String> = [
-    "Package.swift", "Sources", "Tests", "Simulator", "Docs", "README.md", "LICENSE", ".ci", ".gitignore", ".swift-format",
+    "Package.swift", "Sources", "Tests", "Simulator", "Docs", "README.md", "LICENSE", ".ci", ".gitignore", ".swift-format", ".spi.yml",
   ]
   /// Made by tools, and by the `coracle` command where nothing else is said; not committed.
   static let ignoredNames: Set<String> = [

@@ -186,4 +186,60 @@ import Testing
       bench.tick(after: .milliseconds(1))
     }
   }
+
+  // MARK: Cancellation
+
+  @Test func whatIsCancelledSaysWhatIsKnown() throws {
+    var bench = try ReplicaBench()
+    bench.step(.propose(1, command: Self.command(1), deadline: Self.soon), .read(2, .linearizable, deadline: Self.soon))
+    bench.step(.cancel(1), .cancel(2), .cancel(3))
+    let nothing = RequestError(.cancelled, outcome: .notDone)
+    #expect(bench.failures == [1: nothing, 2: nothing], "and nobody waits for 3")
+    #expect(bench.replica.status.pendingRequests == 0 && bench.replica.status.pendingBytes == 0)
+
+    bench.follow()
+    #expect(!bench.sent(to: "b").contains { if case .proposals = $0 { true } else { false } }, "it will not be done")
+    bench.step(.propose(4, command: Self.command(1), deadline: Self.soon))
+    bench.step(.cancel(4))
+    #expect(bench.failures[4] == RequestError(.cancelled, outcome: .unknown), "the leader may have it")
+    bench.tick(after: .milliseconds(20_000))
+    #expect(bench.failures.isEmpty, "each has had its answer")
+  }
+
+  @Test func whatIsCancelledDoesNotPileUp() throws {
+    var settings = ReplicaSettings()
+    settings.maximumPendingBytes = 100_000
+    var bench = try ReplicaBench(settings: settings)
+    for id in 1...1000 as ClosedRange<RequestID> {
+      bench.step(.propose(id, command: Self.command(id % 10 == 0 ? 5000 : 1), deadline: Self.soon), .cancel(id))
+      #expect(bench.replica.control.queue.count <= 65)
+      #expect(bench.replica.control.queue.lazy.map(\.payload.count).reduce(0, +) <= settings.maximumPendingBytes / 8 + 6000)
+    }
+    for id in 1001...2000 as ClosedRange<RequestID> {
+      bench.step(.read(id, .linearizable, deadline: Self.soon), .cancel(id))
+      #expect(bench.replica.control.reads.waiting.count <= 65)
+    }
+  }
+
+  // MARK: Settings
+
+  @Test func aSettingThatMakesNoSenseIsNamed() throws {
+    func refusal(_ change: (inout ReplicaSettings) -> Void) -> String? {
+      var settings = ReplicaSettings()
+      change(&settings)
+      do throws(InvalidSetting) { try settings.validate() } catch { return error.name }
+      return nil
+    }
+    #expect(refusal { _ in } == nil)
+    #expect(refusal { $0.raft.heartbeatInterval = .milliseconds(0) } == "raft.heartbeatInterval")
+    #expect(refusal { $0.raft.electionTimeout = .milliseconds(149) } == "raft.electionTimeout")
+    #expect(refusal { $0.raft.electionTimeout = .milliseconds(150) } == nil)
+    #expect(refusal { $0.raft.electionTimeout = .milliseconds(3_600_001) } == "raft.electionTimeout")
+    #expect(refusal { $0.raft.maximumAppendBytes = 0 } == "raft.maximumAppendBytes")
+    #expect(refusal { $0.raft.maximumAppendBytes = 16 << 20 } == "raft.maximumAppendBytes")
+    #expect(refusal { $0.maximumCommandSize = 16 << 20 } == "maximumCommandSize")
+    #expect(refusal { $0.maximumPendingBytes = 4 << 20 } == "maximumPendingBytes", "with its header, the largest command is larger")
+    #expect(refusal { $0.raft.maximumUncommittedBytes = 4 << 20 } == "raft.maximumUncommittedBytes")
+    #expect(refusal { $0.snapshotWindowBytes = 0 } == "snapshotWindowBytes")
+  }
 }

@@ -88,7 +88,7 @@ extension SimulatedCluster {
     case .noLeader: coverage.reach(.requestExpiredWithoutLeader)
     case .superseded: coverage.reach(.requestSuperseded)
     case .tooLarge: coverage.reach(.commandTooLarge)
-    case .notFormed, .stopped, .storage: break
+    case .cancelled, .notFormed, .stopped, .storage: break
     }
   }
 

@@ -10,6 +10,7 @@ extension RequestError {
       case .noLeader: "no leader"
       case .notFormed: "not formed"
       case .deadlineExceeded: "deadline passed"
+      case .cancelled: "cancelled"
       case .busy: "busy"
       case .tooLarge: "too large"
       case .superseded: "the node fell behind"
