@@ -6,10 +6,10 @@ public struct KeyValueMachine: StateMachine {
   public typealias Output = Result<Response, KeyValueError>
 
   var state = KeyValueView()
-  /// While a snapshot has come in part only.
-  var restoration: Restoration?
 
   public init() {}
+
+  public init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) { state = try KeyValueView(restoring: &blocks) }
 
   public var view: KeyValueView { state }
 
@@ -21,8 +21,6 @@ public struct KeyValueMachine: StateMachine {
   }
 
   private mutating func apply(_ payload: Bytes) -> Output {
-    // An incomplete state must answer nothing, rather than something wrong.
-    guard restoration == nil else { return .failure(.malformed("snapshot: incomplete")) }
     guard payload.count <= Limits.requestBytes else { return .failure(.tooLarge) }
     do throws(MalformedBytes) {
       return state.perform(try Request(decoding: payload))

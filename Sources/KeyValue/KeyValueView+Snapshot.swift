@@ -35,39 +35,21 @@ extension KeyValueView: SnapshotSource {
   }
 }
 
-/// Takes up a snapshot.
-struct Restoration: Sendable {
-  private let header: SnapshotHeader
-  private var builder = OrderedTree.Builder()
-
-  /// From the beginning of the first block.
-  fileprivate init(header: SnapshotHeader) { self.header = header }
-
-  /// Takes up a block; the store, when this was the last one.
-  fileprivate mutating func add(_ reader: inout ByteReader) throws(MalformedBytes) -> KeyValueView? {
-    while !reader.isAtEnd {
-      guard UInt64(builder.count) < header.count else { throw MalformedBytes("snapshot: more pairs than announced") }
-      let item = try Item(from: &reader, upTo: header.revision)
-      guard builder.append(item) else { throw MalformedBytes("snapshot: keys out of order") }
+extension KeyValueView {
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) {
+    var reader = ByteReader(try blocks.next())
+    let header = try SnapshotHeader(from: &reader)
+    var builder = OrderedTree.Builder()
+    while true {
+      while !reader.isAtEnd {
+        guard UInt64(builder.count) < header.count else { throw MalformedBytes("snapshot: more pairs than announced") }
+        let item = try Item(from: &reader, upTo: header.revision)
+        guard builder.append(item) else { throw MalformedBytes("snapshot: keys out of order") }
+      }
+      if UInt64(builder.count) == header.count { break }
+      reader = ByteReader(try blocks.next())
     }
-    guard UInt64(builder.count) == header.count else { return nil }
-    return KeyValueView(revision: header.revision, tree: builder.finish())
-  }
-}
-
-extension KeyValueMachine {
-  /// A snapshot of which a part is malformed leaves the machine empty.
-  public mutating func restore(_ block: Bytes) throws(MalformedBytes) {
-    var reader = ByteReader(block)
-    var current: Restoration
-    // Taken out, so that there is one reference to what has been built, and nothing of it stays if the block is malformed.
-    if let begun = restoration.take() {
-      current = begun
-    } else {
-      guard state.count == 0, state.revision == 1 else { throw MalformedBytes("snapshot: a block after the last") }
-      current = Restoration(header: try SnapshotHeader(from: &reader))
-    }
-    if let view = try current.add(&reader) { state = view } else { restoration = current }
+    self.init(revision: header.revision, tree: builder.finish())
   }
 }
 

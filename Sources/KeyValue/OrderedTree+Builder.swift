@@ -32,8 +32,8 @@ extension OrderedTree {
       return true
     }
 
-    /// The tree with all items, after which the builder is empty again.
-    mutating func finish() -> OrderedTree {
+    /// The tree with all items.
+    consuming func finish() -> OrderedTree {
       guard count > 0 else { return OrderedTree() }
       finishLeaf()
       var level = leaves
@@ -48,7 +48,6 @@ extension OrderedTree {
         Builder.refillLast(&next)
         level = next
       }
-      self = Builder()
       return OrderedTree(root: level[0].node)
     }
 

@@ -57,21 +57,6 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   }
 }
 
-extension StateMachine {
-  /// The state that a snapshot holds; every block is verified on the way.
-  init<Storage>(restoring reader: SnapshotReader<Storage>) throws(StorageError) {
-    self.init()
-    for number in 0..<reader.blockCount {
-      let block = try reader.block(number)
-      do {
-        try restore(block[...])
-      } catch {
-        throw .refused(what: "snapshot \(reader.descriptor.position.index) of another application or release: \(error)")
-      }
-    }
-  }
-}
-
 /// The log and the identity of one node: does what a turn's effects ask of them. Calls block until the disk has answered.
 public struct LogFiles<Storage: Disk> {
   private let disk: Storage

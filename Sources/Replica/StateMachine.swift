@@ -32,8 +32,10 @@ public protocol StateMachine: Sendable {
   mutating func apply(_ commands: [Command]) -> [Output]
   /// O(1), or as near as the data structure allows: snapshots are written and long reads served from it while commands go on.
   var view: View { get }
-  /// Takes up the next block of a snapshot; called on an empty state, in the order in which `SnapshotSource.makeBlocks` gave them.
-  mutating func restore(_ block: Bytes) throws(MalformedBytes)
+  /// The state that a snapshot holds, made of the blocks that `SnapshotSource.makeBlocks` gave, in their order.
+  ///
+  /// Untrusted, as commands are: throw for bytes that mean nothing. A snapshot of which blocks are left over is refused for you.
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes)
 }
 
 /// What can be written to a snapshot file and sent to a peer, block by block.
@@ -41,6 +43,7 @@ public protocol SnapshotSource: Sendable {
   associatedtype Blocks: IteratorProtocol<[UInt8]>, Sendable
 
   /// The state in blocks. Each should have about `SnapshotBlockSize.preferred` bytes, and must not exceed `SnapshotBlockSize.maximum`.
+  /// Those without a byte are left out.
   func makeBlocks() -> Blocks
 }
 

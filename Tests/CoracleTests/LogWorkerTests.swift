@@ -79,8 +79,9 @@ import WriteAheadLog
 
   /// A state machine that there is no need for.
   private struct KeyValueNothing: StateMachine, SnapshotSource {
+    init() {}
+    init(restoring blocks: inout SnapshotBlocks) {}
     mutating func apply(_ commands: [Command]) -> [Int] { commands.map { _ in 0 } }
-    mutating func restore(_ block: ArraySlice<UInt8>) {}
     func makeBlocks() -> IndexingIterator<[[UInt8]]> { [].makeIterator() }
   }
 

@@ -10,8 +10,7 @@ import Testing
     var generator = Generator(seed: 31)
     var machine = KeyValueMachine()
     for _ in 0..<changes { machine.perform(.put(PutRequest(key: generator.bytes(count: 2), value: generator.bytes(upTo: 200)))) }
-    var restored = KeyValueMachine()
-    try restored.restore(machine.view.blocks)
+    var restored = try KeyValueMachine(restoring: machine.view.blocks)
     #expect(restored.view.revision == machine.view.revision)
     #expect(Array(restored.view.pairs()) == Array(machine.view.pairs()))
     #expect(restored.view.digest == machine.view.digest)
@@ -34,8 +33,7 @@ import Testing
     #expect(blocks.allSatisfy { $0.count <= SnapshotBlockSize.maximum })
     // Only a block with a single pair may be larger than preferred.
     #expect(blocks.filter { $0.count > SnapshotBlockSize.preferred }.count == 3)
-    var restored = KeyValueMachine()
-    try restored.restore(blocks)
+    let restored = try KeyValueMachine(restoring: blocks)
     #expect(restored.view.digest == machine.view.digest)
   }
 
@@ -57,22 +55,34 @@ import Testing
     #expect(taken.count > 2)
     #expect(view.digest == expected.digest)
     #expect(machine.view.digest != expected.digest)
-    var restored = KeyValueMachine()
-    try restored.restore(taken)
+    let restored = try KeyValueMachine(restoring: taken)
     #expect(Array(restored.view.pairs()) == expected.pairs)
   }
 
-  @Test func anIncompleteSnapshotAnswersNothing() throws {
+  @Test func aSnapshotIsTakenAsAWholeOrNotAtAll() throws {
     var machine = KeyValueMachine()
-    for number in 0..<2000 { machine.perform(.put("key\(number)", String(repeating: "v", count: 100))) }
+    for number in 0..<1500 { machine.perform(.put("key\(number)", String(repeating: "v", count: 100))) }
     let blocks = machine.view.blocks
-    var restored = KeyValueMachine()
-    try restored.restore(Array(blocks.dropLast()))
-    let output = restored.perform(.put("a"))
-    #expect(output == .failure(.malformed("snapshot: incomplete")))
-    try restored.restore([blocks[blocks.count - 1]])
-    #expect(restored.view.digest == machine.view.digest)
-    #expect(throws: MalformedBytes.self) { try restored.restore([blocks[0]]) }
+    try #require(blocks.count == 4)
+    func refusal(_ numbers: [Int]) -> String? {
+      do {
+        _ = try KeyValueMachine(restoring: numbers.map { blocks[$0] })
+        return nil
+      } catch {
+        return error.what
+      }
+    }
+    #expect(refusal([0, 1, 2, 3]) == nil)
+    // Cut short.
+    #expect(refusal([]) == "snapshot: cut short, 0 blocks are not all of it")
+    #expect(refusal([0, 1, 2]) == "snapshot: cut short, 3 blocks are not all of it")
+    // Out of order, or not from its beginning.
+    #expect(refusal([0, 2, 1, 3]) == "snapshot: keys out of order")
+    #expect(refusal([0, 1, 1, 3]) == "snapshot: keys out of order")
+    #expect(refusal([1, 2, 3])?.hasPrefix("snapshot: format version") == true)
+    // One too many.
+    #expect(refusal([0, 1, 2, 3, 3]) == "snapshot: 1 of 5 blocks left over")
+    #expect(refusal([0, 1, 2, 3, 0]) == "snapshot: 1 of 5 blocks left over")
   }
 
   @Test func pairsMustBeInOrderAndPossible() {
@@ -89,13 +99,7 @@ import Testing
       return writer.bytes
     }
     func isMalformed(_ bytes: [UInt8]) -> Bool {
-      var machine = KeyValueMachine()
-      do {
-        try machine.restore(bytes[...])
-        return false
-      } catch {
-        return machine.view.count == 0 && machine.view.revision == 1
-      }
+      (try? KeyValueMachine(restoring: [bytes])) == nil
     }
     #expect(!isMalformed(block(5, [("a", 2, 3, 2), ("b", 5, 5, 1)])))
     #expect(isMalformed(block(5, [("b", 2, 2, 1), ("a", 3, 3, 1)])))
@@ -125,8 +129,7 @@ import Testing
       case 1: bytes += generator.bytes(count: 1 + generator.below(60))
       default: for _ in 0...generator.below(3) { bytes[generator.below(bytes.count)] = UInt8(truncatingIfNeeded: generator.next()) }
       }
-      var restored = KeyValueMachine()
-      try? restored.restore(bytes[...])
+      guard var restored = try? KeyValueMachine(restoring: [bytes]) else { continue }
       restored.perform(.put("after", "all"))
       restored.perform(.get("\0", "\0"))
     }

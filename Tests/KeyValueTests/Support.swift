@@ -136,10 +136,6 @@ extension KeyValueMachine {
     self.init()
     for request in requests { perform(request) }
   }
-
-  mutating func restore(_ blocks: [[UInt8]]) throws {
-    for block in blocks { try restore(block[...]) }
-  }
 }
 
 extension OrderedTree {

@@ -9,6 +9,8 @@ struct Tally: StateMachine, SnapshotSource {
   typealias View = Tally
   private(set) var total: UInt64 = 0
 
+  init() {}
+
   /// A command is one byte, which is added; the answer is the sum, or `nil` for a command that is none.
   mutating func apply(_ commands: [Command]) -> [UInt64?] {
     commands.map { command in
@@ -24,8 +26,8 @@ struct Tally: StateMachine, SnapshotSource {
     return CollectionOfOne(writer.bytes).makeIterator()
   }
 
-  mutating func restore(_ block: Bytes) throws(MalformedBytes) {
-    var reader = ByteReader(block)
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) {
+    var reader = ByteReader(try blocks.next())
     total = try reader.readUInt64()
     try reader.expectEnd()
   }

@@ -40,6 +40,28 @@ import WriteAheadLog
     #expect(again.recovered?.last.index == 1)
   }
 
+  /// A block that cannot be read is the disk's failure, whatever the state machine makes of it; and it takes all blocks.
+  @Test func damageIsSaidToBeDamage() throws {
+    let disk = SimulatedDisk()
+    let identity = IdentityRecord(node: NodeID(1), name: "a", phase: .formed(ReplicaBench.configuration))
+    let new = Self.descriptor(20)
+    func failure(spoilt: Bool, blocks: Int) throws -> String? {
+      var files = SnapshotFiles<Careless, SimulatedDisk>(disk: disk, identity: identity)
+      for number in 0..<blocks {
+        let work = SnapshotWork<Careless>.store(new, number: number, block: [7, 7, 7], last: number == blocks - 1)
+        _ = files.perform(work, cluster: ReplicaBench.cluster)
+      }
+      let file = try #require(try disk.list().first { $0.hasPrefix("snapshot-") })
+      // Its end is the footer (24 bytes), and before it the last block.
+      if spoilt { disk.flip(file, at: try disk.size(try disk.open(file, create: false)) - 25) }
+      guard case .snapshotFailed(_, let what) = files.perform(.restore(new), cluster: ReplicaBench.cluster) else { return nil }
+      return what
+    }
+    #expect(try failure(spoilt: true, blocks: 1)?.contains("block 0 does not verify") == true)
+    #expect(try failure(spoilt: false, blocks: 2)?.contains("1 of 2 blocks left over") == true)
+    #expect(try failure(spoilt: false, blocks: 1) == nil)
+  }
+
   /// The disk was full in the middle of a call. While it waited a snapshot covered its first entries, and the log was cut there.
   @Test func aWriteThatWaitedForRoomGoesOnBehindWhatWasCut() throws {
     let member = Member(id: NodeID(1), name: "a", peerAddress: "a:1", clientAddress: "a:2")
@@ -212,4 +234,14 @@ import WriteAheadLog
     bench.receive(.snapshotBlock(descriptor, number: 16, block: [1], last: false))
     #expect(bench.effects.snapshots.count == 1)
   }
+}
+
+/// Takes one block, or does without.
+private struct Careless: StateMachine, SnapshotSource {
+  typealias View = Careless
+
+  init() {}
+  init(restoring blocks: inout SnapshotBlocks) { _ = try? blocks.next() }
+  mutating func apply(_ commands: [Command]) -> [Bool] { commands.map { _ in true } }
+  func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator { CollectionOfOne([1]).makeIterator() }
 }

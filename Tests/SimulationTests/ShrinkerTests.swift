@@ -133,6 +133,8 @@ struct ForgetfulTally: StateMachine, SnapshotSource {
   typealias View = ForgetfulTally
   private var total: UInt64 = 0
 
+  init() {}
+
   mutating func apply(_ commands: [Command]) -> [UInt64] {
     commands.map { command in
       total &+= UInt64(command.payload.first ?? 0)
@@ -142,8 +144,8 @@ struct ForgetfulTally: StateMachine, SnapshotSource {
 
   func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator { CollectionOfOne([UInt8(truncatingIfNeeded: total)]).makeIterator() }
 
-  mutating func restore(_ block: Bytes) throws(MalformedBytes) {
-    var reader = ByteReader(block)
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) {
+    var reader = ByteReader(try blocks.next())
     total = UInt64(try reader.readUInt8())
   }
 }

@@ -142,12 +142,12 @@ import Testing
 /// What is wrong with a store.
 protocol StoreFault: Sendable {
   static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output
-  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes)
+  static func restore(_ blocks: inout SnapshotBlocks) throws(MalformedBytes) -> KeyValueMachine
 }
 
 extension StoreFault {
   static func output(of request: Request, _ output: KeyValueMachine.Output) -> KeyValueMachine.Output { output }
-  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) { try machine.restore(block) }
+  static func restore(_ blocks: inout SnapshotBlocks) throws(MalformedBytes) -> KeyValueMachine { try KeyValueMachine(restoring: &blocks) }
 }
 
 /// A transaction whose inner ones alone change keys makes no revision.
@@ -171,22 +171,26 @@ enum Lazy: StoreFault {
 
 /// What is restored was made anew.
 enum Forgetful: StoreFault {
-  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) {
-    var whole = KeyValueMachine()
-    try whole.restore(block)
-    for pair in whole.view.pairs() {
+  static func restore(_ blocks: inout SnapshotBlocks) throws(MalformedBytes) -> KeyValueMachine {
+    var anew = KeyValueMachine()
+    for pair in try KeyValueMachine(restoring: &blocks).view.pairs() {
       let put = Request.put(PutRequest(key: pair.key, value: pair.value)).encoded()
-      _ = machine.apply([Command(index: 1, term: 1, payload: put[...])])
+      _ = anew.apply([Command(index: 1, term: 1, payload: put[...])])
     }
+    return anew
   }
 }
 
 enum Illegible: StoreFault {
-  static func restore(_ block: Bytes, into machine: inout KeyValueMachine) throws(MalformedBytes) { try machine.restore(block.dropLast()) }
+  static func restore(_ blocks: inout SnapshotBlocks) throws(MalformedBytes) -> KeyValueMachine {
+    try KeyValueMachine(restoring: [[UInt8](try blocks.next().dropLast())])
+  }
 }
 
 struct FaultyStore<Fault: StoreFault>: StateMachine {
   private var store = KeyValueMachine()
+
+  init() {}
 
   var view: KeyValueView { store.view }
 
@@ -196,7 +200,7 @@ struct FaultyStore<Fault: StoreFault>: StateMachine {
     }
   }
 
-  mutating func restore(_ block: Bytes) throws(MalformedBytes) { try Fault.restore(block, into: &store) }
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) { store = try Fault.restore(&blocks) }
 }
 
 /// The usual clients, of a store with a fault.
@@ -233,6 +237,8 @@ struct ModelledTallies: Workload {
     typealias View = Tally
     var total: UInt64 = 0
 
+    init() {}
+
     mutating func apply(_ commands: [Command]) -> [Int] {
       for command in commands { total += UInt64(command.payload.first ?? 0) }
       return commands.map { _ in 0 }
@@ -244,8 +250,8 @@ struct ModelledTallies: Workload {
       return CollectionOfOne(writer.bytes).makeIterator()
     }
 
-    mutating func restore(_ block: Bytes) throws(MalformedBytes) {
-      var reader = ByteReader(block)
+    init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) {
+      var reader = ByteReader(try blocks.next())
       total = try reader.readUInt64()
     }
   }

@@ -22,9 +22,9 @@ extension Oracle {
     compare(view, index, who, at: now)
     let blocks = Array(IteratorSequence(view.makeBlocks()))
     guard isToBeRestored(bytes: blocks.reduce(0) { $0 + $1.count }) else { return }
-    var machine = Machine()
+    let machine: Machine
     do {
-      for block in blocks where !block.isEmpty { try machine.restore(block[...]) }
+      machine = try Machine(restoring: blocks)
     } catch {
       return report(.snapshot, "\(who) after entry \(index) cannot be restored: \(error)", at: now)
     }
