@@ -101,6 +101,9 @@ let package = Package(
     .testTarget(name: "KeyValueTests", dependencies: ["Golden", "KeyValue", "Simulation"]),
     .executableTarget(
       name: "EmbedTheStore", dependencies: ["Coracle", server("Logging", "swift-log")], path: "Tests/Examples/EmbedTheStore"),
+    .executableTarget(
+      name: "ReplicateYourOwnState", dependencies: ["Coracle", server("Logging", "swift-log")], path: "Tests/Examples/ReplicateYourOwnState"
+    ),
     .target(name: "Golden", path: "Tests/Golden"),
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
     .target(

@@ -1,16 +1,6 @@
 import KeyValue
 import Replica
 
-// The usual program that embeds the store needs one import: the types that it names come with it. `Request` and `Response` do not, since
-// other packages have types of these names: a program that builds requests imports `KeyValue`.
-@_exported import struct KeyValue.KeyRange
-@_exported import struct KeyValue.KeyValueMachine
-@_exported import struct KeyValue.KeyValuePair
-@_exported import struct KeyValue.RangeRequest
-@_exported import struct KeyValue.TransactionRequest
-@_exported import enum Replica.Consistency
-@_exported import struct Replica.RequestError
-
 /// Keys and values as text: each is the UTF-8 of the string.
 extension KeyValueStore {
   /// The pair under a key; `nil` if there is none.

@@ -40,8 +40,7 @@ public final class Node<Machine: StateMachine>: Service {
   private let logger: Logger
 
   /// A node that does not run yet. Throws if the configuration does not make sense; the error names the part, and says what to write.
-  ///
-  /// - Parameter stateMachine: Its type, where the compiler cannot tell it.
+  /// `stateMachine` is for where the compiler cannot tell the type.
   public init(_ configuration: NodeConfiguration, stateMachine: Machine.Type = Machine.self, logger: Logger) throws(ConfigurationError) {
     try configuration.validate()
     self.configuration = configuration
@@ -268,5 +267,18 @@ public final class Node<Machine: StateMachine>: Service {
     let (seconds, attoseconds) = timeout.components
     let bounded = min(max(seconds, 0), 1 << 31)
     return ReplicaDriver<Machine>.now + (bounded * 1_000_000_000 + max(0, attoseconds / 1_000_000_000))
+  }
+}
+
+/// A picture of the state, and how old it may be.
+public struct ReadResult<View: Sendable>: Sendable {
+  /// Immutable, so that a long read never stops the writes.
+  public let view: View
+  /// How long this node has not heard from a leader; `nil` for a linearizable read, which sees all that was acknowledged before it began.
+  public let staleness: Duration?
+
+  public init(view: View, staleness: Duration?) {
+    self.view = view
+    self.staleness = staleness
   }
 }

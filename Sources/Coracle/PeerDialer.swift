@@ -1,4 +1,5 @@
 import NIOCore
+import Raft
 
 /// The way to one peer's advertised address: dialled when there is something to send, and again after it broke. Confined to the
 /// transport's event loop.
@@ -79,4 +80,25 @@ final class PeerDialer {
     failures += 1
     state = .waiting(until: now + .nanoseconds(backoff.next()))
   }
+}
+
+/// How long to wait before the next attempt: twice as long each time, up to a cap, and spread at random over the upper half, so that peers
+/// which failed together do not come back together.
+struct Backoff {
+  static let shortest: Nanoseconds = .milliseconds(50)
+  static let longest: Nanoseconds = .milliseconds(2000)
+
+  private var ceiling = shortest
+  private var random: PseudoRandom
+
+  init(seed: UInt64) {
+    random = PseudoRandom(seed: seed)
+  }
+
+  mutating func next() -> Nanoseconds {
+    defer { ceiling = min(ceiling * 2, Self.longest) }
+    return ceiling / 2 + Nanoseconds(random.below(UInt64(ceiling / 2) + 1))
+  }
+
+  mutating func reset() { ceiling = Self.shortest }
 }

@@ -54,5 +54,5 @@ public struct Message: Sendable, Equatable {
   }
 }
 
-/// Names one round of reads of one node.
+/// Names one batch of reads of one node.
 public typealias ReadID = UInt64

@@ -19,7 +19,7 @@ package struct RaftSizes: Sendable {
   /// Peers whose probe was lost; that wait for entries from the disk.
   package var repeatedProbes = 0
   package var awaitedReads = 0
-  /// Rounds of reads that wait for a quorum.
+  /// Batches of reads that wait for a quorum.
   package var reads = 0
   /// Streams of forwarded proposals that were seen in this term.
   package var streams = 0

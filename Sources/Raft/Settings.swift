@@ -12,7 +12,7 @@ public struct Settings: Sendable, Hashable {
   public var maximumInflightBytes = 8 << 20
   /// Most bytes of entries that a leader holds uncommitted, or not yet durable on its own disk; proposals beyond are refused.
   public var maximumUncommittedBytes = 64 << 20
-  /// Most rounds of reads that wait at a leader at once; more are dropped, and the follower asks again.
+  /// Most batches of reads that wait at a leader at once; more are dropped, and the follower asks again.
   package var maximumReads = 4096
 
   public init() {}

@@ -1,8 +1,8 @@
 import Raft
 
-/// Linearizable reads on their way: all that wait at the end of a turn share one round.
+/// Linearizable reads on their way: all that wait at the end of a turn are one batch, for which the leader is asked once.
 struct Reads: Sendable {
-  private struct Round {
+  private struct Batch {
     let id: ReadID
     let requests: [RequestID]
     let retryAt: Instant
@@ -11,55 +11,55 @@ struct Reads: Sendable {
   }
 
   private(set) var waiting: [RequestID] = []
-  private var rounds: [Round] = []
+  private var batches: [Batch] = []
   private var nextID: ReadID = 0
 
   init() {}
 
-  /// When an unanswered round is repeated.
-  var deadline: Instant { rounds.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
+  /// When the leader is asked again for a batch without an answer.
+  var deadline: Instant { batches.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
 
-  var roundCount: Int { rounds.count }
+  var batchCount: Int { batches.count }
 
   mutating func add(_ id: RequestID) { waiting.append(id) }
 
-  /// Takes all that wait into a new round. `fresh` is used for the first one: an id must not be one of an earlier process's.
-  mutating func startRound(fresh: UInt64, now: Instant, retryAfter: Nanoseconds) -> ReadID {
+  /// Takes all that wait into a new batch. `fresh` is used for the first one: an id must not be one of an earlier process's.
+  mutating func startBatch(fresh: UInt64, now: Instant, retryAfter: Nanoseconds) -> ReadID {
     nextID = nextID == 0 ? fresh : nextID &+ 1
-    rounds.append(Round(id: nextID, requests: waiting, retryAt: now + retryAfter))
+    batches.append(Batch(id: nextID, requests: waiting, retryAt: now + retryAfter))
     waiting.removeAll()
     return nextID
   }
 
   mutating func confirm(_ id: ReadID, index: LogIndex) {
-    guard let round = rounds.firstIndex(where: { $0.id == id && $0.index == nil }) else { return }
-    rounds[round].index = index
+    guard let batch = batches.firstIndex(where: { $0.id == id && $0.index == nil }) else { return }
+    batches[batch].index = index
   }
 
   /// The requests that may be answered now that `applied` is.
   mutating func takeReady(applied: LogIndex) -> [RequestID] {
-    guard rounds.contains(where: { $0.index ?? .max <= applied }) else { return [] }
-    let ready = rounds.filter { $0.index ?? .max <= applied }.flatMap(\.requests)
-    rounds.removeAll { $0.index ?? .max <= applied }
+    guard batches.contains(where: { $0.index ?? .max <= applied }) else { return [] }
+    let ready = batches.filter { $0.index ?? .max <= applied }.flatMap(\.requests)
+    batches.removeAll { $0.index ?? .max <= applied }
     return ready
   }
 
-  /// Rounds without an answer are asked anew, under another id: the message may be lost, or the leader gone.
+  /// Batches without an answer are asked for anew, under another id: the message may be lost, or the leader gone.
   mutating func retryUnconfirmed(now: Instant) {
-    let stale = rounds.filter { $0.index == nil && $0.retryAt <= now }
+    let stale = batches.filter { $0.index == nil && $0.retryAt <= now }
     guard !stale.isEmpty else { return }
     waiting.insert(contentsOf: stale.flatMap(\.requests), at: 0)
-    rounds.removeAll { $0.index == nil && $0.retryAt <= now }
+    batches.removeAll { $0.index == nil && $0.retryAt <= now }
   }
 
   mutating func forget(_ isAnswered: (RequestID) -> Bool) {
     waiting.removeAll(where: isAnswered)
-    rounds.removeAll { $0.requests.allSatisfy(isAnswered) }
+    batches.removeAll { $0.requests.allSatisfy(isAnswered) }
   }
 
   mutating func removeAll() {
     waiting.removeAll()
-    rounds.removeAll()
+    batches.removeAll()
   }
 }
 
@@ -79,7 +79,7 @@ extension ReplicaControl {
 
   mutating func dispatchReads(now: Instant) {
     guard !reads.waiting.isEmpty, raft?.leader != nil else { return }
-    let id = reads.startRound(fresh: random.next(), now: now, retryAfter: settings.raft.electionTimeout)
+    let id = reads.startBatch(fresh: random.next(), now: now, retryAfter: settings.raft.electionTimeout)
     raft?.step(.read(id), now: now, into: &consensus)
   }
 

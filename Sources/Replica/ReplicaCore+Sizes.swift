@@ -12,9 +12,9 @@ package struct ReplicaSizes: Sendable {
   package var inFlight = 0
   /// How often answered commands were dropped from those in flight because they were most of them.
   package var timesForgotten = 0
-  /// Reads that wait for a round, and rounds without an answer.
+  /// Reads that wait for the end of the turn, and batches of them without an answer.
   package var waitingReads = 0
-  package var readRounds = 0
+  package var readBatches = 0
   /// Messages that wait for the disk, and the bytes of what is long in them.
   package var withheldMessages = 0
   package var withheldBytes = 0
@@ -49,7 +49,7 @@ extension ReplicaControl {
     sizes.inFlight = inFlight.count
     sizes.timesForgotten = timesForgotten
     sizes.waitingReads = reads.waiting.count
-    sizes.readRounds = reads.roundCount
+    sizes.readBatches = reads.batchCount
     sizes.withheldMessages = withheld.count
     for index in withheld.indices { sizes.withheldBytes += withheld[index].message.longPartSize }
     addTransfers(to: &sizes)

@@ -12,10 +12,15 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
   @usableFromInline var machine: Machine
 
   /// - Parameters:
-  ///   - recovered: what the log holds, reconciled with `snapshot`; `nil` if there is no log.
-  ///   - snapshot: the newest one on disk; `machine` is its state, or empty.
-  ///   - snapshotBytes: in its blocks.
-  ///   - seed: different at each start, and for each node.
+  ///   - identity: Who the node is, as its directory says.
+  ///   - peerInfo: What it tells the others of itself.
+  ///   - recovered: What the log holds, reconciled with `snapshot`; `nil` if there is no log.
+  ///   - snapshot: The newest one on disk.
+  ///   - snapshotBytes: In its blocks.
+  ///   - machine: The state of the snapshot, or an empty one.
+  ///   - settings: Times and bounds, which make sense together (`ReplicaSettings.validate`).
+  ///   - seed: Different at each start, and for each node.
+  ///   - now: The time on the node's monotonic clock.
   /// - Throws: `MalformedBytes` if the log cannot be one of a cluster.
   public init(
     identity: IdentityRecord, peerInfo: PeerInfo, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int = 0,

@@ -68,3 +68,32 @@ private struct Health: ResponseEncodable {
   var status: String
   var visits: Visits
 }
+
+extension Routes {
+  /// The start page. After a create by its form, `made` names the new link.
+  @Sendable func home(_ request: Request, _ context: LinkRequestContext) async -> Response {
+    await home(request, made: request.uri.queryParameters["made"].flatMap { try? Slug(String($0)) })
+  }
+
+  /// The start page with what went wrong, and with the form as it was filled in.
+  func home(_ request: Request, failure: ServiceError, fields: LinkFields) async -> Response {
+    var response = await home(request, fields: fields, problem: failure.description)
+    response.status = failure.status
+    return response
+  }
+
+  private func home(_ request: Request, made: Slug? = nil, fields: LinkFields? = nil, problem: String? = nil) async -> Response {
+    let recent = try? await recent.links()
+    return Page.home(host: request.head.authority ?? "", made: made, fields: fields, problem: problem, recent: recent).response(.ok)
+  }
+}
+
+extension Routes {
+  /// 302 and `no-store`: a redirect that browsers or proxies remember would not be counted the next time, and would outlive an edit.
+  @Sendable func redirect(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
+    let link = try await service.resolve(try Self.slug(context))
+    // A HEAD request asks about the link; it does not follow it.
+    if request.method == .get { flusher.record(link.identity) }
+    return Response(status: .found, headers: [.location: link.link.target.text, .cacheControl: "no-store"])
+  }
+}

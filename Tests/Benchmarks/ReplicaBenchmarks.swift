@@ -20,6 +20,8 @@ private struct ByteCounter: StateMachine, SnapshotSource {
   typealias View = ByteCounter
   private var count = 0
 
+  init() {}
+
   mutating func apply(_ commands: [Command]) -> [Int] {
     commands.map { command in
       count += command.payload.count
@@ -28,7 +30,8 @@ private struct ByteCounter: StateMachine, SnapshotSource {
   }
 
   func makeBlocks() -> CollectionOfOne<[UInt8]>.Iterator { CollectionOfOne([1]).makeIterator() }
-  mutating func restore(_ block: Bytes) throws(MalformedBytes) {}
+
+  init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) { _ = try blocks.next() }
 }
 
 private struct MemoryCluster {

@@ -3,9 +3,10 @@ enum DocumentRules {
   static let topLevelNames: Set<String> = [
     "Package.swift", "Sources", "Tests", "Simulator", "Docs", "README.md", "LICENSE", ".ci", ".gitignore", ".swift-format", ".spi.yml",
   ]
-  /// Made by tools, and by the `coracle` command where nothing else is said; not committed.
+  /// Made by tools, and by the `coracle` command and the examples where nothing else is said; not committed.
   static let ignoredNames: Set<String> = [
     ".build", ".git", ".swiftpm", "Package.resolved", ".DS_Store", "__pycache__", "coracle-data", "coracle-demo",
+    "embedded-data", "counters-data",
   ]
 
   static func topLevel(names: Set<String>) -> [Finding] {

@@ -55,7 +55,7 @@ enum ImportTable {
       "Testing", "Server", "ArgumentParser", "Coracle", "Foundation", "KeyValue", "Logging", "NIOConcurrencyHelpers", "ServiceLifecycle",
     ],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
-    "Tests/Examples": ["ByteCoding", "Coracle", "Logging", "Replica"],
+    "Tests/Examples": ["Coracle", "Logging"],
     "Tests/Golden": [],
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/RawClient": ["NIOCore", "NIOPosix", "Synchronization"],

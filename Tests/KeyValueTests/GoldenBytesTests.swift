@@ -90,8 +90,7 @@ import Testing
       """)
     let machine = KeyValueMachine(.put("a", "1"), .put("b"), .put("a", "2"))
     #expect(machine.view.blocks.map { Golden($0) } == [golden], "\(Golden.advice)")
-    var restored = KeyValueMachine()
-    try restored.restore(golden.bytes[...])
+    let restored = try KeyValueMachine(restoring: [golden.bytes])
     #expect(restored.view.digest == machine.view.digest)
     #expect(restored.view.revision == 4)
   }

@@ -76,7 +76,7 @@ struct BoundsChecker {
     hold("commands that wait for a leader", node, sizes.queued, atMost: sizes.pendingRequests, now)
     // Those that expired in a round which goes on are dropped with the next that expires.
     hold("reads that wait for a round", node, sizes.waitingReads, atMost: settings.maximumPendingRequests, now)
-    hold("rounds of reads", node, sizes.readRounds, atMost: sizes.pendingRequests, now)
+    hold("batches of reads", node, sizes.readBatches, atMost: sizes.pendingRequests, now)
     let most = max(last.pendingRequests + turn.events, sizes.pendingRequests)
     let hasApplied = state.appliedIndex > nodes[node].applied && !turn.installedSnapshot
     nodes[node].pendingSinceApplied = hasApplied ? most : max(nodes[node].pendingSinceApplied, most)
@@ -116,7 +116,7 @@ struct BoundsChecker {
       return hold("uncommitted bytes, without leading", node, raft.uncommittedBytes, atMost: 0, now)
     }
     let core = settings.raft
-    hold("rounds of reads that wait for a majority", node, raft.reads, atMost: core.maximumReads, now)
+    hold("batches of reads that wait for a majority", node, raft.reads, atMost: core.maximumReads, now)
     hold("appends under way to one peer", node, raft.inflightMessages, atMost: core.maximumInflightMessages, now)
     let largest = max(core.maximumAppendBytes, settings.maximumCommandSize + Self.longestHeader)
     hold("bytes under way to one peer", node, raft.inflightBytes, atMost: core.maximumInflightBytes + largest, now)

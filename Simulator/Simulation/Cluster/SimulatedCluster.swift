@@ -86,7 +86,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// More events in one virtual millisecond than any real load makes: something wakes itself without end.
   private static var maximumEventsPerMillisecond: Int { 100_000 }
 
-  /// - Parameter lists: whom each node is told to form a cluster with; whoever is not named here is told of all `names`.
+  /// `lists` says whom each node is told to form a cluster with; a node without a list is told of all `names`.
   public init(names: [String], seed: UInt64, settings: ReplicaSettings = ReplicaSettings(), lists: [String: [String]] = [:]) {
     self.names = names
     self.settings = settings

@@ -43,7 +43,7 @@ public final class Run<Load: Workload> {
     case watch
   }
 
-  /// - Parameter tracing: whether the report shall have a trace, which makes the run slower, and is the same run all the same.
+  /// `tracing` says whether the report has a trace: the run takes longer, and is the same run.
   public init(_ story: Story, _ load: Load = Load(), tracing: Bool = false) {
     self.story = story
     self.load = load

@@ -13,7 +13,7 @@ public struct Scenario: Sendable {
   let names: [String]
   let program: @Sendable (Stage) throws(ScenarioFailure) -> Void
 
-  /// - Parameter names: the servers of the world in which it begins; `program` may change the world.
+  /// `names` are the servers of the world in which it begins; `program` may change the world.
   public init(
     _ name: String, _ summary: String, story: String, servers names: [String] = ["a", "b", "c"],
     program: @escaping @Sendable (Stage) throws(ScenarioFailure) -> Void
@@ -39,7 +39,7 @@ public struct Scenario: Sendable {
     public let traces: [Trace]
   }
 
-  /// - Parameter tracing: whether the report shall have traces; the run is the same without.
+  /// `tracing` says whether the report has traces; the run is the same without.
   public func run(seed: UInt64, tracing: Bool = false) -> Report {
     let stage = Stage(names: names, seed: seed, tracing: tracing)
     var failure: ScenarioFailure?

@@ -37,8 +37,7 @@ public final class Stage {
   // MARK: Worlds
 
   /// Ends this world, and goes on in another one, where nothing has been started yet and the time is zero.
-  ///
-  /// - Parameter knowledge: whom each server was told of, itself included; whoever has no list knows all.
+  /// `knowledge` says whom each server was told of, itself included; a server without a list knows all.
   public func newWorld(
     _ servers: [Servers], knowing knowledge: [(server: Servers, list: [Servers])] = [], settings: ReplicaSettings = ReplicaSettings()
   ) throws(ScenarioFailure) {

@@ -13,8 +13,7 @@ public struct Shrinker {
 
   private let checker: (Story) -> Violation?
 
-  /// `nil` if the story does not fail.
-  /// - Parameter checker: runs a story, and gives the first thing that was found wrong.
+  /// `nil` if the story does not fail. `checker` runs a story, and gives the first thing that was found wrong.
   public init?(_ story: Story, maximumRuns: Int = 5000, checker: @escaping (Story) -> Violation?) {
     guard let violation = checker(story) else { return nil }
     self.story = story

@@ -7,7 +7,7 @@ extension Story {
   /// Client operations per virtual second.
   public static let operationsPerSecond: Int64 = 52
 
-  /// - Parameter nodes: how many; drawn if none is given.
+  /// A story drawn from a seed; so is the number of nodes, if none is given.
   public init(seed: UInt64, nodes: Int? = nil, lasting duration: Nanoseconds = faultPhase) {
     var random = PseudoRandom(seed: seed)
     let drawn = [1, 2, 3, 3, 3, 3, 4, 5, 5, 5][Int(random.below(10))]

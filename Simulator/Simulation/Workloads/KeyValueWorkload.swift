@@ -19,7 +19,7 @@ public struct KeyValueWorkload: Workload {
 
   public init() { self.init(Story.Scale(), searchingForOrder: true) }
 
-  /// - Parameter searchingForOrder: whether a run ends with a search for linearizability, which takes as long as a fifth of the run.
+  /// `searchingForOrder` says whether a run ends with a search for linearizability, which takes a fifth of the run's time.
   public init(_ scale: Story.Scale, searchingForOrder: Bool) {
     keys = scale.keys
     valueBytes = scale.valueBytes

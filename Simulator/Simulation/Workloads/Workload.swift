@@ -41,7 +41,7 @@ public struct ClientOperation: Sendable {
   public let kind: Kind
   private let describe: @Sendable () -> String
 
-  /// - Parameter label: made only when somebody wants to read what happened.
+  /// `label` is made only for a trace.
   public init(_ kind: Kind, label: @autoclosure @escaping @Sendable () -> String) {
     self.kind = kind
     describe = label

@@ -1,0 +1,20 @@
+// The usual program needs one import: the types that it names come with it, whether it embeds the store or replicates a state of its own.
+// `Request` and `Response` do not, since other packages have types of these names: a program that builds requests imports `KeyValue`.
+
+@_exported import struct ByteCoding.ByteReader
+@_exported import struct ByteCoding.ByteWriter
+@_exported import typealias ByteCoding.Bytes
+@_exported import struct ByteCoding.MalformedBytes
+@_exported import struct KeyValue.KeyRange
+@_exported import struct KeyValue.KeyValueMachine
+@_exported import struct KeyValue.KeyValuePair
+@_exported import struct KeyValue.RangeRequest
+@_exported import struct KeyValue.TransactionRequest
+@_exported import struct Replica.Command
+@_exported import enum Replica.Consistency
+@_exported import struct Replica.ReplicaSettings
+@_exported import struct Replica.ReplicaStatus
+@_exported import struct Replica.RequestError
+@_exported import struct Replica.SnapshotBlocks
+@_exported import protocol Replica.SnapshotSource
+@_exported import protocol Replica.StateMachine
