@@ -12,7 +12,7 @@ struct Totals: Sendable {
 
   /// A run in which nothing succeeds shows nothing.
   var isPass: Bool { failures.isEmpty && sum.completed > 0 }
-  var virtualSeconds: Double { Double(sum.virtualTime) / 1e9 }
+  var virtualSeconds: Double { Double(sum.virtualTime.count) / 1e9 }
 
   mutating func add(_ report: RunReport) {
     runs += 1

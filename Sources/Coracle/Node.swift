@@ -264,9 +264,7 @@ public final class Node<Machine: StateMachine>: Service {
 
   /// The moment on the replica's clock; far enough away, if it would be beyond its end.
   private static func deadline(in timeout: Duration) -> Instant {
-    let (seconds, attoseconds) = timeout.components
-    let bounded = min(max(seconds, 0), 1 << 31)
-    return ReplicaDriver<Machine>.now + (bounded * 1_000_000_000 + max(0, attoseconds / 1_000_000_000))
+    ReplicaDriver<Machine>.now + max(.zero, Nanoseconds(timeout))
   }
 }
 

@@ -75,10 +75,10 @@ final class PeerDialer {
 
   /// The attempt failed, or the connection ended. One that lasted was no failure, and starts the backoff anew.
   func disconnected(now: NIODeadline) {
-    if case .connected(_, let since) = state, now - since >= .nanoseconds(Backoff.longest) { backoff.reset() }
+    if case .connected(_, let since) = state, now - since >= .nanoseconds(Backoff.longest.count) { backoff.reset() }
     _ = releaseHeld()
     failures += 1
-    state = .waiting(until: now + .nanoseconds(backoff.next()))
+    state = .waiting(until: now + .nanoseconds(backoff.next().count))
   }
 }
 
@@ -97,7 +97,7 @@ struct Backoff {
 
   mutating func next() -> Nanoseconds {
     defer { ceiling = min(ceiling * 2, Self.longest) }
-    return ceiling / 2 + Nanoseconds(random.below(UInt64(ceiling / 2) + 1))
+    return ceiling / 2 + random.below(ceiling / 2 + Nanoseconds(1))
   }
 
   mutating func reset() { ceiling = Self.shortest }

@@ -280,6 +280,6 @@ private func posixClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
 
 /// Blocks the calling thread; a signal may end it early.
 func sleepThread(_ duration: Nanoseconds) {
-  var time = timespec(tv_sec: Int(duration / 1_000_000_000), tv_nsec: Int(duration % 1_000_000_000))
+  var time = timespec(tv_sec: Int(duration / .seconds(1)), tv_nsec: Int((duration % .seconds(1)).count))
   nanosleep(&time, nil)
 }

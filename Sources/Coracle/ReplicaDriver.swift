@@ -193,7 +193,7 @@ final class ReplicaDriver<Machine: StateMachine> {
       if case .proposal(let done) = completions.removeValue(forKey: request) { done(.success(output)) }
     case .view(let request, let view, _, let staleness):
       if case .read(let done) = completions.removeValue(forKey: request) {
-        done(.success(ReadResult(view: view, staleness: staleness.map { .nanoseconds($0) })))
+        done(.success(ReadResult(view: view, staleness: staleness?.duration)))
       }
     case .failed(let request, let error):
       fail(request, error)

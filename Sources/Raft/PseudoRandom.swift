@@ -21,4 +21,7 @@ public struct PseudoRandom: Sendable {
     }
     return product.high
   }
+
+  /// Uniform from zero up to, but not including, `bound`, which must be positive.
+  public mutating func below(_ bound: Nanoseconds) -> Nanoseconds { Nanoseconds(below(UInt64(bound.count))) }
 }

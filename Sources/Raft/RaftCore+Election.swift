@@ -11,7 +11,7 @@ extension RaftCore {
   }
 
   mutating func resetElectionTimer(now: Instant) {
-    electionDeadline = now + settings.electionTimeout + Nanoseconds(random.below(UInt64(settings.electionTimeout)))
+    electionDeadline = now + settings.electionTimeout + random.below(settings.electionTimeout)
   }
 
   /// The one place where a term grows, and where a vote is forgotten.

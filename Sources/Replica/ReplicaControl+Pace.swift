@@ -52,7 +52,7 @@ extension ReplicaControl {
 
   private mutating func look(now: Instant, into effects: inout ControlEffects) {
     let followers = raft?.followers ?? []
-    let elapsed = max(1, now - pace.lastLook)
+    let elapsed = max(Nanoseconds(1), now - pace.lastLook)
     let entrySize = Double(raft?.keptBytes ?? 0) / Double(max(1, (raft?.lastIndex ?? 0) - (raft?.keptIndex ?? 0)))
     pace.lastLook = now
     pace.seen = followers.map { follower in
@@ -64,7 +64,7 @@ extension ReplicaControl {
       if transfer.map({ $0.confirmed == $0.count }) ?? (last.blockBytes > 0) { return seen }
       let entries = max(follower.match, last.match) - last.match
       let bytes = Double(entries) * entrySize + Double(max(0, seen.blockBytes - last.blockBytes))
-      let rate = Int(bytes * Double(settings.raft.heartbeatInterval) / Double(elapsed))
+      let rate = Int(bytes * Double(settings.raft.heartbeatInterval.count) / Double(elapsed.count))
       seen.rate = last.rate.map { ($0 * 7 + rate) / 8 } ?? rate
       return seen
     }
@@ -72,7 +72,7 @@ extension ReplicaControl {
     if limit?.follower != pace.limit?.follower {
       if let limit {
         effects.diagnostics.append(
-          .slowsDown(limit.follower, bytesPerSecond: limit.bytes * Int(1_000_000_000 / settings.raft.heartbeatInterval)))
+          .slowsDown(limit.follower, bytesPerSecond: limit.bytes * Int(Nanoseconds.seconds(1) / settings.raft.heartbeatInterval)))
       } else {
         effects.diagnostics.append(.fullSpeed)
         raft?.step(.allowProposals(bytes: .max), now: now, into: &consensus)

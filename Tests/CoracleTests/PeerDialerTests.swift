@@ -20,7 +20,7 @@ import Testing
     for _ in 0..<10 {
       link.disconnected(now: now)
       #expect(link.send([0], now: now) == .drop(.notConnected))
-      now = now + .nanoseconds(Backoff.longest)
+      now = now + .nanoseconds(Backoff.longest.count)
       #expect(link.send([0], now: now) == .dial)
     }
     #expect(link.failures == 10)

@@ -179,7 +179,7 @@ import WriteAheadLog
   @Test func whoeverAsksLearnsWhoIsAwaited() throws {
     var bench = try ReplicaBench(forming: ["a", "b", "c"])
     #expect(bench.replica.status.awaited == ["b", "c"])
-    bench.step(.propose(1, command: [], deadline: Instant(nanoseconds: .milliseconds(100))))
+    bench.step(.propose(1, command: [], deadline: .zero + .milliseconds(100)))
     bench.tick(after: .milliseconds(101))
     let error = try #require(bench.failures[1])
     #expect(error == RequestError(.notFormed(awaited: ["b", "c"]), outcome: .notDone))

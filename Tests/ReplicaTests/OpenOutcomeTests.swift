@@ -8,7 +8,7 @@ import Testing
 /// Pitfall 18: commands whose outcome is open are neither done twice nor denied, whatever an earlier process, another node or a snapshot
 /// has to do with them.
 @Suite struct OpenOutcomeTests {
-  private static let soon = Instant(nanoseconds: .milliseconds(10_000))
+  private static let soon = Instant.zero + .milliseconds(10_000)
 
   /// A follower that has forwarded the command of request 5, and how.
   private static func forwarding(seed: UInt64 = 1) throws -> (bench: ReplicaBench, stream: UInt64, sequence: UInt64) {

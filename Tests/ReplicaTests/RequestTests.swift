@@ -8,7 +8,7 @@ import Testing
 /// Bounds, deadlines, and what an error promises.
 @Suite struct RequestTests {
   static func command(_ size: Int) -> Bytes { [UInt8](repeating: 0, count: size)[...] }
-  static let soon = Instant(nanoseconds: .milliseconds(10_000))
+  static let soon = Instant.zero + .milliseconds(10_000)
 
   // MARK: Bounds
 
@@ -50,8 +50,8 @@ import Testing
 
   @Test func whatNeverLeftWasNotDone() throws {
     var bench = try ReplicaBench()
-    bench.step(.propose(1, command: Self.command(1), deadline: Instant(nanoseconds: .milliseconds(100))))
-    #expect(bench.replica.deadline == Instant(nanoseconds: .milliseconds(100)))
+    bench.step(.propose(1, command: Self.command(1), deadline: .zero + .milliseconds(100)))
+    #expect(bench.replica.deadline == .zero + .milliseconds(100))
     bench.tick(after: .milliseconds(99))
     #expect(bench.failures.isEmpty)
     bench.tick(after: .milliseconds(1))
@@ -64,7 +64,7 @@ import Testing
   @Test func whatWasForwardedIsUnknown() throws {
     var bench = try ReplicaBench()
     bench.follow()
-    bench.step(.propose(1, command: Self.command(1), deadline: Instant(nanoseconds: .milliseconds(100))))
+    bench.step(.propose(1, command: Self.command(1), deadline: .zero + .milliseconds(100)))
     #expect(bench.sent(to: "b").contains { if case .proposals = $0 { true } else { false } })
     bench.tick(after: .milliseconds(100))
     #expect(bench.failures == [1: RequestError(.deadlineExceeded, outcome: .unknown)])
@@ -135,7 +135,7 @@ import Testing
     bench.follow()
     bench.step(.read(1, .linearizable, deadline: Self.soon))
     bench.receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), from: 3, term: 3)
-    if bench.sent(to: "c").allSatisfy({ if case .readRequest = $0 { false } else { true } }) { bench.tick(after: 1) }
+    if bench.sent(to: "c").allSatisfy({ if case .readRequest = $0 { false } else { true } }) { bench.tick(after: Nanoseconds(1)) }
     #expect(bench.sent(to: "c").contains { if case .readRequest = $0 { true } else { false } })
   }
 

@@ -75,7 +75,7 @@ import Testing
       bench.receive(.snapshotProgress(descriptor.position, next: number + 1), from: 3)
     }
     #expect(Self.reads(bench).isEmpty)
-    let half = ReplicaSettings().raft.electionTimeout / 2 + 1
+    let half = ReplicaSettings().raft.electionTimeout / 2 + Nanoseconds(1)
     bench.tick(after: half)
     #expect(Self.reads(bench).isEmpty)
     bench.receive(.appendAccepted(match: bench.replica.status.lastIndex))

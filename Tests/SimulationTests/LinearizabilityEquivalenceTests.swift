@@ -24,7 +24,8 @@ import Testing
   static func span(_ random: inout PseudoRandom, from bound: UInt64) -> (called: Instant, effect: Instant, returned: Instant) {
     let called = Int64(random.below(bound))
     let effect = called + Int64(random.below(6))
-    return (.zero + called, .zero + effect, .zero + (effect + Int64(random.below(6))))
+    let returned = effect + Int64(random.below(6))
+    return (Instant(nanoseconds: called), Instant(nanoseconds: effect), Instant(nanoseconds: returned))
   }
 
   // MARK: A model of one's own

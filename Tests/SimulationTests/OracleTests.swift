@@ -49,7 +49,7 @@ import Testing
     oracle.answer(9, .view(Self.view("a", "b"), index: 2, staleness: nil), at: .zero)
     // A read that began before a change may see the state before it; a stale one may at any time.
     oracle.ask(10)
-    oracle.answer(10, .view(Self.view("a"), index: 1, staleness: 1), at: .zero)
+    oracle.answer(10, .view(Self.view("a"), index: 1, staleness: Nanoseconds(1)), at: .zero)
     #expect(oracle.violations.isEmpty)
   }
 

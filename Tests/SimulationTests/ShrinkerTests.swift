@@ -22,7 +22,7 @@ import Testing
 
   static var failing: Story {
     var story = Story(seed: 3, nodes: 5)
-    story.steps.append(Story.Step(at: story.end, .fault(Fault(.crash, target: .node("b"), duration: 777_777_777))))
+    story.steps.append(Story.Step(at: story.end, .fault(Fault(.crash, target: .node("b"), duration: Nanoseconds(777_777_777)))))
     return story
   }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite struct SimulatedClockTests {
   @Test(arguments: [-400_000, -100, 0, 7, 333_333] as [Int64], [1, 999, 123_456_789, 40_000_000_000] as [Int64])
   func aDeadlineIsReachedWhenTheWorldSaysSo(drift: Int64, deadline: Int64) {
-    let clock = SimulatedClock(offset: 5_000, driftPerMillion: drift)
+    let clock = SimulatedClock(offset: .microseconds(5), driftPerMillion: drift)
     let local = Instant(nanoseconds: 5_000 + deadline)
     let world = clock.world(local)
     #expect(clock.local(world) >= local)
@@ -14,13 +14,13 @@ import Testing
   }
 
   @Test func itNeverGoesBack() {
-    var clock = SimulatedClock(offset: 1000)
+    var clock = SimulatedClock(offset: .microseconds(1))
     var last = clock.local(.zero)
     var now = Instant.zero
     for drift in [50_000, -200_000, 0, 500_000, -500_000] as [Int64] {
       clock.drift(perMillion: drift, now: now)
       #expect(clock.local(now) >= last)
-      now = now + 1_000_003
+      now = now + Nanoseconds(1_000_003)
       #expect(clock.local(now) > last)
       last = clock.local(now)
     }
@@ -28,7 +28,7 @@ import Testing
 
   @Test func aSuspendedMachineKnowsNothingOfTheTime() {
     var clock = SimulatedClock()
-    clock.stoodStill(for: 700)
+    clock.stoodStill(for: Nanoseconds(700))
     #expect(clock.local(Instant(nanoseconds: 1000)) == Instant(nanoseconds: 300))
   }
 }

@@ -164,8 +164,8 @@ private func data(_ page: String) throws -> JSONValue {
   @Test(
     arguments: [
       (0, "0 µs"), (999_999, "999 µs"), (1_000_000, "1 ms"), (3_013_400, "3.013 ms"), (1_250_000_000, "1.25 s"), (64_000_000_000, "64 s"),
-    ] as [(Nanoseconds, String)])
-  func aTimeIsReadable(duration: Nanoseconds, text: String) { #expect(TraceText.lasting(duration) == text) }
+    ] as [(Int64, String)])
+  func aTimeIsReadable(nanoseconds: Int64, text: String) { #expect(TraceText.lasting(Nanoseconds(nanoseconds)) == text) }
 
   @Test func theEndsAreTheLastLinesOfEachNode() {
     var trace = Trace(names: ["a", "b"])

@@ -7,8 +7,8 @@ struct SimulatedClock: Sendable {
   /// How much faster than the world it runs, in millionths.
   private(set) var driftPerMillion: Int64
 
-  init(offset: Nanoseconds = 0, driftPerMillion: Int64 = 0) {
-    anchor = (0, offset)
+  init(offset: Nanoseconds = .zero, driftPerMillion: Int64 = 0) {
+    anchor = (0, offset.count)
     self.driftPerMillion = driftPerMillion
   }
 
@@ -37,5 +37,5 @@ struct SimulatedClock: Sendable {
   }
 
   /// It stood still for so long: a machine was frozen, and its clock with it.
-  mutating func stoodStill(for duration: Nanoseconds) { anchor.local -= duration }
+  mutating func stoodStill(for duration: Nanoseconds) { anchor.local -= duration.count }
 }

@@ -65,7 +65,7 @@ extension SimulatedCluster {
   }
 
   private func syncTime(of node: SimulatedNode<Machine>) -> Nanoseconds {
-    max(0, node.diskStallsUntil - now) + node.random.nanoseconds(in: node.syncLatency ?? syncLatency)
+    max(.zero, node.diskStallsUntil - now) + node.random.nanoseconds(in: node.syncLatency ?? syncLatency)
   }
 
   func retryLog(_ number: Int) {
@@ -82,7 +82,9 @@ extension SimulatedCluster {
       process.lanes[lane].isBusy = true
       var time = syncTime(of: node)
       // To take up a large state takes long, and much may happen meanwhile.
-      if longestTurn > 0, case .restore = process.lanes[lane].work[0] { time += node.turnRandom.nanoseconds(in: 0...50 * longestTurn) }
+      if longestTurn > .zero, case .restore = process.lanes[lane].work[0] {
+        time += node.turnRandom.nanoseconds(in: .zero...50 * longestTurn)
+      }
       queue.plan(.snapshotDone(node: number, lane: lane, generation: node.generation), at: now + time)
     }
   }

@@ -115,7 +115,7 @@ extension SimulatedCluster {
     guard let process = node.process else { return }
     let deadline = process.effects.deadline
     guard deadline != .never else { return }
-    let at = max(node.clock.world(deadline), now + 1)
+    let at = max(node.clock.world(deadline), now + Nanoseconds(1))
     guard at < process.plannedTick else { return }
     process.plannedTick = at
     queue.plan(.tick(node: number, generation: node.generation), at: at)

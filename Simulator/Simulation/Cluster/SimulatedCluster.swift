@@ -40,7 +40,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public var syncLatency: ClosedRange<Nanoseconds> = .milliseconds(1) ... .milliseconds(5)
   public var settings: ReplicaSettings
   /// Now and then a turn keeps its node busy for up to so long; what comes meanwhile is taken together, as a real event loop does.
-  public var longestTurn: Nanoseconds = 0
+  public var longestTurn: Nanoseconds = .zero
   /// Small files, so that the log goes from one to the next all the time.
   public var logOptions = LogOptions(segmentSize: 32 << 10, fillStep: 8 << 10)
   @exclusivity(unchecked) public internal(set) var now = Instant.zero
@@ -347,7 +347,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   private func planTurnDone(_ number: Int, _ node: SimulatedNode<Machine>) {
     guard !node.turnDoneIsPlanned else { return }
     node.turnDoneIsPlanned = true
-    queue.plan(.turnDone(node: number, generation: node.generation), at: max(node.isBusyUntil, now + 1))
+    queue.plan(.turnDone(node: number, generation: node.generation), at: max(node.isBusyUntil, now + Nanoseconds(1)))
   }
 
   /// A node that was busy takes what came meanwhile: one thing after the other, or many in one turn.
@@ -355,7 +355,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     node.turnDoneIsPlanned = false
     guard let next = node.backlog.popFirst() else { return }
     let most = UInt64(min(node.backlog.count + 1, Self.maximumEventsPerTurn))
-    let more = longestTurn > 0 ? Int(node.turnRandom.below(most)) : 0
+    let more = longestTurn > .zero ? Int(node.turnRandom.below(most)) : 0
     coverage.reach(.severalEventsInATurn, if: more > 0)
     live(next, node, with: more)
   }
@@ -370,7 +370,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     node.isGathering = false
     if node.turnIsOpen { endTurn(of: first.node) }
     var busy = node.turnTime
-    if longestTurn > 0, node.turnRandom.chance(1, in: 4) { busy = max(busy, node.turnRandom.nanoseconds(in: 0...longestTurn)) }
+    if longestTurn > .zero, node.turnRandom.chance(1, in: 4) { busy = max(busy, node.turnRandom.nanoseconds(in: .zero...longestTurn)) }
     node.isBusyUntil = now + busy
     if !node.backlog.isEmpty { planTurnDone(first.node, node) }
   }
@@ -399,7 +399,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   }
 
   private func keepPace() {
-    let millisecond = now.nanoseconds / .milliseconds(1)
+    let millisecond = (now - .zero) / .milliseconds(1)
     pace = millisecond == pace.millisecond ? (millisecond, pace.events + 1) : (millisecond, 1)
     if pace.events > Self.maximumEventsPerMillisecond {
       checker.report(.livelock, "\(pace.events) events in one millisecond", at: now)

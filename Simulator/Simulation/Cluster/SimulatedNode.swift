@@ -24,7 +24,7 @@ final class SimulatedNode<Machine: StateMachine> {
   @exclusivity(unchecked) var pausedSince: Instant?
   @exclusivity(unchecked) var held: [Happening] = []
   /// How long a turn takes at least; what comes meanwhile waits in `backlog`.
-  @exclusivity(unchecked) var turnTime: Nanoseconds = 0
+  @exclusivity(unchecked) var turnTime: Nanoseconds = .zero
   @exclusivity(unchecked) var isBusyUntil = Instant.zero
   @exclusivity(unchecked) var backlog = ArraySlice<Happening>()
   /// Whether the moment is planned at which it takes from its backlog.

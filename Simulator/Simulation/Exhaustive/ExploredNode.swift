@@ -42,8 +42,8 @@ struct ExploredNode: Sendable {
   private static let settings: Settings = {
     var settings = Settings()
     settings.maximumAppendBytes = 1
-    settings.heartbeatInterval = 1
-    settings.electionTimeout = 1_000_000_000
+    settings.heartbeatInterval = Nanoseconds(1)
+    settings.electionTimeout = .seconds(1)
     return settings
   }()
 

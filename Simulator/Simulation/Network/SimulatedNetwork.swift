@@ -11,9 +11,9 @@ public struct SimulatedNetwork: Sendable {
   public var duplicatesPerMille: UInt64 = 0
   public var corruptionPerMille: UInt64 = 0
   /// How much later than the first a second copy may come; one frame in twenty has one, unless this is 0.
-  public var echo: Nanoseconds = 0
+  public var echo: Nanoseconds = .zero
   /// How much longer than otherwise the longest way may be.
-  public var extraLatency: Nanoseconds = 0
+  public var extraLatency: Nanoseconds = .zero
   /// Bytes per second that a link carries; 0 for no limit.
   public var bandwidth: Int64 = 0
   /// Whether frames of one link arrive in the order in which they were sent, as over one connection.
@@ -101,9 +101,9 @@ public struct SimulatedNetwork: Sendable {
     let latency = usual.lowerBound...usual.upperBound + extraLatency
     var first = now + delay + links[link].random.nanoseconds(in: latency)
     if keepsOrder { first = links[link].inOrder(first) }
-    if echo > 0, links[link].random.chance(1, in: 20) {
+    if echo > .zero, links[link].random.chance(1, in: 20) {
       counts.duplicated += 1
-      return .arrives(first, again: first + links[link].random.nanoseconds(in: 0...echo))
+      return .arrives(first, again: first + links[link].random.nanoseconds(in: .zero...echo))
     }
     guard duplicatesPerMille > 0, links[link].random.below(1000) < duplicatesPerMille else { return .arrives(first, again: nil) }
     counts.duplicated += 1
@@ -147,10 +147,10 @@ public struct SimulatedNetwork: Sendable {
 
     /// How long the frame waits until it has left; `nil` if too much waits before it.
     mutating func delay(bytes: Int, bandwidth: Int64, now: Instant) -> Nanoseconds? {
-      guard bandwidth > 0 else { return 0 }
+      guard bandwidth > 0 else { return .zero }
       let begin = max(isBusyUntil, now)
       guard begin - now <= Self.maximumBacklog else { return nil }
-      isBusyUntil = begin + Int64(bytes) * 1_000_000_000 / bandwidth
+      isBusyUntil = begin + Int64(bytes) * .seconds(1) / bandwidth
       return isBusyUntil - now
     }
 
@@ -172,9 +172,14 @@ public struct SimulatedNetwork: Sendable {
   }
 }
 
+extension Nanoseconds {
+  /// Rounded down.
+  var inWholeMilliseconds: Nanoseconds { .milliseconds(self / .milliseconds(1)) }
+}
+
 extension PseudoRandom {
   mutating func nanoseconds(in range: ClosedRange<Nanoseconds>) -> Nanoseconds {
-    range.lowerBound + Nanoseconds(below(UInt64(range.upperBound - range.lowerBound) + 1))
+    range.lowerBound + Nanoseconds(below(UInt64((range.upperBound - range.lowerBound).count) + 1))
   }
 
   /// One of these; `items` must not be empty.

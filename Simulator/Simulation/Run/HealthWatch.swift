@@ -116,7 +116,7 @@ extension Run {
     dues.plan(.watch, at: cluster.now + Self.watchInterval)
     guard oracle.lastIndex > 0 else { return health.lastLed = cluster.now }
     watchLeader()
-    let leader = healthyLeader(for: 0)
+    let leader = healthyLeader(for: .zero)
     // Who slows down for a follower lets others wait.
     if let name = leader?.name, cluster.status(of: name)?.slowedFor != nil { health.touch(name, at: cluster.now) }
     for place in story.names.indices { watchNode(place, leader) }
@@ -129,7 +129,7 @@ extension Run {
     // Those who do not know yet that the cluster has formed may need somebody else to tell them.
     guard healthy.allSatisfy({ cluster.status(of: $0)?.cluster != nil }) else { return health.lastLed = cluster.now }
     if cluster.now - max(since, health.lastLed) > leaderBound {
-      let time = (cluster.now - max(since, health.lastLed)) / 1_000_000
+      let time = (cluster.now - max(since, health.lastLed)) / .milliseconds(1)
       oracle.report(.liveness, "\(healthy.joined(separator: ", ")) were left alone for \(time) ms, and nobody leads", at: cluster.now)
     }
   }
@@ -144,7 +144,7 @@ extension Run {
     let since = max(goal.since, healthySince(place) ?? cluster.now)
     guard cluster.now - since > catchUpBound else { return }
     let text =
-      "\(name) was left alone for \((cluster.now - since) / 1_000_000) ms with its leader \(leader.name), and has applied "
+      "\(name) was left alone for \((cluster.now - since) / .milliseconds(1)) ms with its leader \(leader.name), and has applied "
       + "\(status.appliedIndex) of \(goal.index)"
     oracle.report(.liveness, text, at: cluster.now)
   }
@@ -169,7 +169,7 @@ extension Run {
       let place = story.names.firstIndex(of: asked.name), let since = healthySince(place), cluster.now - since >= settlingTime + time
     else { return }
     let text =
-      "request \(id) through \(asked.name) has no answer after \(time / 1_000_000) ms, though \(leader.name) led all the time, and "
+      "request \(id) through \(asked.name) has no answer after \(time / .milliseconds(1)) ms, though \(leader.name) led all the time, and "
       + "both were left alone: \(error)"
     oracle.report(.liveness, text, at: cluster.now)
   }

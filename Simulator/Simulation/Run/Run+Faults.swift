@@ -25,7 +25,7 @@ extension Run {
     active.append(new)
     touch(new)
     trace(new)
-    dues.plan(.end(new.number), at: cluster.now + max(1, fault.duration))
+    dues.plan(.end(new.number), at: cluster.now + max(Nanoseconds(1), fault.duration))
     adjust()
   }
 

@@ -180,13 +180,13 @@ extension Run {
     cluster.network.extraLatency = .milliseconds(max(0, min(100_000, worst(.slowNetwork))))
     let narrow = worst(.narrowNetwork)
     cluster.network.bandwidth = max(0, narrow > 0 ? narrow : story.scale.linkKilobytes) * 1000
-    cluster.network.latency = 100_000 ... .milliseconds(5)
+    cluster.network.latency = .microseconds(100) ... .milliseconds(5)
     for name in story.names {
-      cluster.slow(name, turnTime: max(0, min(1_000_000, worst(.slowNode, on: name))) * 1000)
+      cluster.slow(name, turnTime: .microseconds(max(0, min(1_000_000, worst(.slowNode, on: name)))))
       let drift = active.last { $0.fault.kind == .drift && $0.name == name }?.fault.amount ?? 0
       cluster.drift(name, perMillion: max(-500_000, min(500_000, drift)))
       let slowest = worst(.slowDisk, on: name)
-      let usual: ClosedRange<Nanoseconds> = isWide ? .milliseconds(5) ... .milliseconds(30) : 100_000 ... .milliseconds(3)
+      let usual: ClosedRange<Nanoseconds> = isWide ? .milliseconds(5) ... .milliseconds(30) : .microseconds(100) ... .milliseconds(3)
       cluster.setSyncLatency(slowest > 0 ? usual.lowerBound...usual.upperBound + .milliseconds(min(slowest, 100_000)) : usual, of: name)
     }
   }

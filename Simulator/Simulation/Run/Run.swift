@@ -56,7 +56,7 @@ public final class Run<Load: Workload> {
     cluster.network.keepsOrder = story.scale.linksKeepOrder
     prepareNetwork()
     adjust()
-    for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: 0 ... .milliseconds(1_000_000))) }
+    for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: .zero ... .milliseconds(1_000_000))) }
     if tracing { cluster.trace = Trace(names: story.names) }
     oracle.request = { [unowned self] in cluster.request(of: $0) }
     cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
@@ -73,7 +73,7 @@ public final class Run<Load: Workload> {
 
   public func run() -> RunReport {
     cluster.trace?.add(.phase("faults"), at: .zero)
-    for name in story.names { dues.plan(.restart(name), at: cluster.now + random.nanoseconds(in: 0...story.scale.starts)) }
+    for name in story.names { dues.plan(.restart(name), at: cluster.now + random.nanoseconds(in: .zero...story.scale.starts)) }
     dues.plan(.watch, at: cluster.now + Self.watchInterval)
     for step in story.steps {
       guard live(until: step.at) else { break }

@@ -7,7 +7,7 @@ public struct RunReport: Sendable {
   public var nodes = 0
   public var violations: [Violation] = []
   public var fingerprint: UInt64 = 0
-  public var virtualTime: Nanoseconds = 0
+  public var virtualTime: Nanoseconds = .zero
   public var events = 0
   /// Faults that happened, in the order of `Fault.Kind.allCases`; one that found nobody to hurt, or would have hurt too much, did not.
   public var faults = [Int](repeating: 0, count: Fault.Kind.allCases.count)

@@ -132,6 +132,6 @@ extension Stage {
     }
     try start(straggler)
     try expectConverged()
-    try expect("\(straggler) stands on a snapshot", within: 0) { (status(straggler)?.snapshotIndex ?? 0) > left }
+    try expect("\(straggler) stands on a snapshot", within: .zero) { (status(straggler)?.snapshotIndex ?? 0) > left }
   }
 }

@@ -50,7 +50,7 @@ extension Stage {
     }
     try cut(from: .a, to: .c)
     try wait(.milliseconds(30))
-    try expect("the entry is on three of five, and not committed", within: 0) {
+    try expect("the entry is on three of five, and not committed", within: .zero) {
       status(.b)?.lastIndex == entry + 1 && status(.c)?.lastIndex == entry
     }
 

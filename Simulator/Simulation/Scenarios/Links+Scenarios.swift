@@ -192,7 +192,7 @@ extension Stage {
       try write("flap", "\(flap)", on: others[1])
       heal()
       try wait(Nanoseconds(random.below(300_000_000)))
-      try expect("\(leader) leads, in the same term", within: 0) {
+      try expect("\(leader) leads, in the same term", within: .zero) {
         status(leader)?.role == .leader && status(leader)?.term == term
       }
     }

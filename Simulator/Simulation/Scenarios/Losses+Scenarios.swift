@@ -45,7 +45,7 @@ extension Scenario {
 extension Stage {
   fileprivate func masterDies() throws(ScenarioFailure) {
     let deaths = 5
-    var total: Nanoseconds = 0
+    var total: Nanoseconds = .zero
     try start(.all)
     for death in 1...deaths {
       let master = try expectLeader()
@@ -58,7 +58,7 @@ extension Stage {
       try start(master)
       try expectConverged()
     }
-    let average = total / Nanoseconds(deaths)
+    let average = total / Int64(deaths)
     note("failover took \(average.inMilliseconds) on average")
     guard average < .milliseconds(1200) else { throw failure("failovers below 1200 ms on average", seen: average.inMilliseconds) }
   }

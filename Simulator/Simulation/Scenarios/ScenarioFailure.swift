@@ -16,5 +16,5 @@ extension Instant {
 }
 
 extension Nanoseconds {
-  var inMilliseconds: String { "\(self / .milliseconds(1)).\(self % .milliseconds(1) / 100_000) ms" }
+  var inMilliseconds: String { "\(self / .milliseconds(1)).\(self % .milliseconds(1) / .microseconds(100)) ms" }
 }

@@ -114,7 +114,7 @@ extension Stage {
 
   /// One millisecond more than its deadline: a request that is not answered by then never is.
   private func end(of attempt: Attempt) throws(ScenarioFailure) -> World.Cluster.Outcome? {
-    let rest = max(attempt.deadline - cluster.now, 0) + .milliseconds(1)
+    let rest = max(attempt.deadline - cluster.now, .zero) + .milliseconds(1)
     _ = try pass(rest) { isAnswered(attempt) }
     return cluster.outcome(of: attempt.request)
   }

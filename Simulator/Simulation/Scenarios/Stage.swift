@@ -58,7 +58,7 @@ public final class Stage {
   }
 
   /// Servers in one place: frames take a few tenths of a millisecond, up to two.
-  private func nearby() { cluster.network.latency = 200_000 ... .milliseconds(2) }
+  private func nearby() { cluster.network.latency = .microseconds(200) ... .milliseconds(2) }
 
   /// When all faults are over, every server serves again, and shows everything that was acknowledged.
   func endWorld() throws(ScenarioFailure) {

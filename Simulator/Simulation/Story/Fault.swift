@@ -112,7 +112,7 @@ public struct Fault: Sendable, Equatable {
   /// After this time it ends.
   public var duration: Nanoseconds
 
-  public init(_ kind: Kind, target: Target, other: String = "", amount: Int64 = 0, duration: Nanoseconds = 0) {
+  public init(_ kind: Kind, target: Target, other: String = "", amount: Int64 = 0, duration: Nanoseconds = .zero) {
     self.kind = kind
     self.target = target
     self.other = other

@@ -40,7 +40,7 @@ extension Story.Action {
 extension Fault {
   var size: Int64 {
     let rank = Int64(Self.milder.count { $0.from == kind }) * 4 + (target == .leader ? 2 : 0)
-    let time = duration / 1_000_000 + (duration % 1_000_000 == 0 ? 0 : 1)
+    let time = duration / .milliseconds(1) + (duration % .milliseconds(1) == .zero ? 0 : 1)
     return rank + min(Int64(clamping: amount.magnitude), .max / 4) + time
   }
 
@@ -53,8 +53,8 @@ extension Fault {
     }
     for (from, to) in Self.milder where from == kind { add { $0.kind = to } }
     if target == .leader { for name in names { add { $0.target = .node(name) } } }
-    let half = max(.milliseconds(10), duration / 2_000_000 * 1_000_000)
-    for shorter in [.milliseconds(10), .milliseconds(100), .milliseconds(1000), half, duration / 1_000_000 * 1_000_000]
+    let half = max(.milliseconds(10), (duration / 2).inWholeMilliseconds)
+    for shorter in [.milliseconds(10), .milliseconds(100), .milliseconds(1000), half, duration.inWholeMilliseconds]
     where shorter < duration { add { $0.duration = shorter } }
     for smaller in [0, 1, amount / 2] { add { $0.amount = smaller } }
     return faults

@@ -57,7 +57,7 @@ public struct Shrinker {
     if violation.at < story.end { candidate.end = violation.at }
     if take(candidate, progress) { return }
     candidate = story
-    candidate.end = (story.steps.last?.at ?? .zero) + 1
+    candidate.end = (story.steps.last?.at ?? .zero) + Nanoseconds(1)
     _ = take(candidate, progress)
   }
 
@@ -103,8 +103,8 @@ public struct Shrinker {
 
   private mutating func simplifyScale(_ progress: (Shrinker) -> Void) {
     let changes: [(inout Story) -> Void] = [
-      { $0.place = .lan }, { $0.core = $0.names }, { $0.scale.starts = 0 }, { $0.scale.hasTightBounds = false },
-      { $0.scale.longestTurn = 0 }, { $0.scale.limits = 0 }, { $0.scale.linkKilobytes = 0 },
+      { $0.place = .lan }, { $0.core = $0.names }, { $0.scale.starts = .zero }, { $0.scale.hasTightBounds = false },
+      { $0.scale.longestTurn = .zero }, { $0.scale.limits = 0 }, { $0.scale.linkKilobytes = 0 },
       { $0.scale.linksKeepOrder = false },
       { $0.scale.keepsLittle = false }, { $0.scale.keys = 1 }, { $0.scale.keys = min($0.scale.keys, 2) },
       { $0.scale.valueBytes = 0 }, { if $0.steps.count <= Self.fewSteps { $0.scale.snapshotBytes = Story.usualSnapshotBytes } },
@@ -130,23 +130,23 @@ public struct Shrinker {
   private mutating func closeGaps(_ progress: (Shrinker) -> Void) {
     for place in story.steps.indices {
       let (before, at) = (place == 0 ? .zero : story.steps[place - 1].at, story.steps[place].at)
-      let sooner = [before, before + (at - before) / 10, before + (at - before) / 2, before + (at - before) / 10 * 9, at].map {
-        max(before, Self.wholeMillisecond($0))
-      }
-      let later = Self.wholeMillisecond(at + 999_999)
+      let gap = at - before
+      let sooner = [.zero, gap / 10, gap / 2, gap / 10 * 9, gap].map { max(before, Self.wholeMillisecond(before + $0)) }
+      let later = Self.wholeMillisecond(roundingUp: at)
       for other in sooner.filter({ $0 < at }) + (later > at ? [later] : []) {
         if take(moved(from: place, by: other - at), progress) { break }
       }
     }
     let (last, end) = (story.steps.last?.at ?? .zero, story.end)
-    for other in [last + (end - last) / 10, last + (end - last) / 2, end].map({ Self.wholeMillisecond($0 + 999_999) }) {
+    for other in [last + (end - last) / 10, last + (end - last) / 2, end].map({ Self.wholeMillisecond(roundingUp: $0) }) {
       var candidate = story
       candidate.end = other
       if take(candidate, progress) { break }
     }
   }
 
-  private static func wholeMillisecond(_ at: Instant) -> Instant { Instant(nanoseconds: at.nanoseconds / 1_000_000 * 1_000_000) }
+  private static func wholeMillisecond(_ at: Instant) -> Instant { .zero + (at - .zero).inWholeMilliseconds }
+  private static func wholeMillisecond(roundingUp at: Instant) -> Instant { wholeMillisecond(at + Nanoseconds(999_999)) }
 
   private func moved(from place: Int, by shift: Nanoseconds) -> Story {
     var candidate = story

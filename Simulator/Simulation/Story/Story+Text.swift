@@ -14,7 +14,7 @@ extension Story {
       "log \(log)", "snapshots \(scale.snapshotBytes)", "starts \(Self.text(scale.starts))",
     ]
     // What most stories leave as it is.
-    if scale.longestTurn != 0 { lines.append("turns \(Self.text(scale.longestTurn))") }
+    if scale.longestTurn != .zero { lines.append("turns \(Self.text(scale.longestTurn))") }
     if scale.limits != 0 { lines.append("limits \(scale.limits)") }
     if scale.linkKilobytes != 0 { lines.append("links \(scale.linkKilobytes)") }
     if scale.linksKeepOrder { lines.append("frames ordered") }
@@ -134,7 +134,7 @@ extension Story {
     }
     if !fault.other.isEmpty { words.append("to \(fault.other)") }
     if fault.amount != 0 { words.append("by \(fault.amount)") }
-    if fault.duration != 0 { words.append("for \(text(fault.duration))") }
+    if fault.duration != .zero { words.append("for \(text(fault.duration))") }
     return words.joined(separator: " ")
   }
 
@@ -181,22 +181,22 @@ extension Story {
     return number
   }
 
-  private static let units: [(name: String, nanoseconds: Int64)] = [
-    ("ns", 1), ("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000),
+  private static let units: [(name: String, time: Nanoseconds)] = [
+    ("ns", Nanoseconds(1)), ("us", .microseconds(1)), ("ms", .milliseconds(1)), ("s", .seconds(1)),
   ]
 
   /// In the largest unit that leaves nothing over: `1500ms`, `2s`.
   static func text(_ duration: Nanoseconds) -> String {
-    let unit = units.last { duration % $0.nanoseconds == 0 } ?? units[0]
-    return "\(duration / unit.nanoseconds)\(unit.name)"
+    let unit = units.last { duration % $0.time == .zero } ?? units[0]
+    return "\(duration / unit.time)\(unit.name)"
   }
 
   private static func duration(_ word: String?) throws(Reason) -> Nanoseconds {
     let word = word ?? ""
     let digits = word.prefix { $0.isNumber }
     guard let count = Int64(digits), let unit = units.first(where: { $0.name == word.dropFirst(digits.count) }),
-      count <= Int64.max / 1000 / unit.nanoseconds
+      count <= Nanoseconds.max / 1000 / unit.time
     else { throw Reason("\(word.isEmpty ? "nothing" : word) is no time like 1500ms or 2s") }
-    return count * unit.nanoseconds
+    return count * unit.time
   }
 }

@@ -40,10 +40,10 @@ public struct Story: Sendable, Equatable {
     /// A snapshot is taken after so many bytes of the log, or after eight of the values, if that is more.
     public var snapshotBytes = usualSnapshotBytes
     /// Nodes are started for the first time within this time.
-    public var starts: Nanoseconds = 0
+    public var starts: Nanoseconds = .zero
 
     /// Now and then a node is busy for up to so long, and takes what came meanwhile in one turn; 0 if each event is a turn of its own.
-    public var longestTurn: Nanoseconds = 0
+    public var longestTurn: Nanoseconds = .zero
     /// Draws bounds that are as good as never reached otherwise: see `Story+Limits.swift`; 0 if all are what they are in production.
     public var limits: UInt64 = 0
     /// Kilobytes per second that every link carries; 0 for no limit.

@@ -13,7 +13,7 @@ struct FaultDrawer {
     self.names = names
     self.end = end
     self.random = random
-    pause = 0
+    pause = .zero
     weights = Fault.Kind.allCases.map { ($0, draw(from: $0)) }
     pause = .milliseconds(Int64(300 + self.random.below(1200)))
   }
@@ -30,10 +30,10 @@ struct FaultDrawer {
     let total = weights.reduce(0) { $0 + $1.weight }
     guard total > 0 else { return [] }
     var faults = random.chance(1, in: 3) ? brokenBeginnings() : []
-    var at = Instant.zero + random.nanoseconds(in: 0...pause)
+    var at = Instant.zero + random.nanoseconds(in: .zero...pause)
     while at < end {
       faults.append((at, fault(drawKind(of: total))))
-      at = at + random.nanoseconds(in: 0...(2 * pause))
+      at = at + random.nanoseconds(in: .zero...(2 * pause))
     }
     return faults
   }
@@ -44,9 +44,9 @@ struct FaultDrawer {
     var faults: [(Instant, Fault)] = []
     var at = Instant.zero + 4 * unit
     while at < end {
-      let duration = random.nanoseconds(in: unit / 2...6 * unit) / 1_000_000 * 1_000_000
+      let duration = random.nanoseconds(in: unit / 2...6 * unit).inWholeMilliseconds
       faults.append((at, Fault(.minority, target: .leader, amount: amount(.minority), duration: duration)))
-      at = at + duration + random.nanoseconds(in: 0...4 * unit)
+      at = at + duration + random.nanoseconds(in: .zero...4 * unit)
     }
     return faults
   }
@@ -72,7 +72,7 @@ struct FaultDrawer {
   private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
     names.filter { _ in random.chance(1, in: 2) }.map { name in
       let fault = Fault(.crashDuringRecovery, target: .node(name), amount: amount(.crashDuringRecovery), duration: .milliseconds(3000))
-      return (.zero + random.nanoseconds(in: 0 ... .milliseconds(300)), fault)
+      return (.zero + random.nanoseconds(in: .zero ... .milliseconds(300)), fault)
     }
   }
 

@@ -39,7 +39,7 @@ extension Story {
 
   /// How much goes into one turn, how often snapshots are taken, which bounds are small.
   private static func drawMore(of scale: inout Scale, using random: inout PseudoRandom) {
-    scale.longestTurn = random.pick([0, 0, .milliseconds(2), .milliseconds(5), .milliseconds(20)])
+    scale.longestTurn = random.pick([.zero, .zero, .milliseconds(2), .milliseconds(5), .milliseconds(20)])
     scale.limits = random.chance(1, in: 3) ? 1 + random.below(1 << 32) : 0
     scale.linksKeepOrder = random.chance(1, in: 2)
     // Seldom: what a snapshot forgot shows when it is installed long after.
@@ -62,7 +62,7 @@ extension Story {
     if scale.valueBytes > 0 { scale.keys = min(scale.keys, 20) }
     scale.hasTightBounds = random.chance(1, in: 4)
     scale.keepsLittle = random.chance(1, in: 3)
-    scale.starts = random.chance(1, in: 3) ? .milliseconds(5000) : 0
+    scale.starts = random.chance(1, in: 3) ? .milliseconds(5000) : .zero
     return scale
   }
 
@@ -73,7 +73,7 @@ extension Story {
     var steps: [(Instant, Action)] = []
     var at = Instant.zero
     while true {
-      at = at + random.nanoseconds(in: 0...longest)
+      at = at + random.nanoseconds(in: .zero...longest)
       guard at < end else { return steps }
       // Now and then many at once, through one node: if it was just cut off, its log grows beyond what the others will ever have.
       let name = random.pick(names)

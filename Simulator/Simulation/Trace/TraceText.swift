@@ -87,9 +87,9 @@ public struct TraceText: Sendable {
 
   /// `3.799 s`, `1.25 ms`, `40 µs`.
   public static func lasting(_ duration: Nanoseconds) -> String {
-    let (unit, name): (Int64, String) =
-      duration >= 1_000_000_000 ? (1_000_000_000, "s") : duration >= 1_000_000 ? (1_000_000, "ms") : (1000, "µs")
-    var decimals = unit == 1000 ? "" : pad(String(duration % unit / (unit / 1000)), to: 3, with: "0")
+    let (unit, name): (Nanoseconds, String) =
+      duration >= .seconds(1) ? (.seconds(1), "s") : duration >= .milliseconds(1) ? (.milliseconds(1), "ms") : (.microseconds(1), "µs")
+    var decimals = name == "µs" ? "" : pad(String(duration % unit / (unit / 1000)), to: 3, with: "0")
     while decimals.hasSuffix("0") { decimals.removeLast() }
     return "\(duration / unit)\(decimals.isEmpty ? "" : ".\(decimals)") \(name)"
   }
