@@ -128,7 +128,7 @@ public final class Node<Machine: StateMachine>: Service {
 
   private func start(_ threads: NodeThreads, _ ended: Latch<NodeError?>) async throws(StartError) -> Running {
     if !configuration.peerAddress.isLoopback {
-      logger.warning("peers talk in plain text: whoever reaches the port can read and change everything")
+      logger.warning("peers talk in plain text: anyone who reaches the port can read and change everything")
     }
     let start = NodeStart<Machine>(
       configuration: configuration, threads: threads, statuses: statuses, pulse: pulse, ended: ended, metrics: metrics, logger: logger)

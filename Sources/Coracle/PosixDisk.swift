@@ -168,7 +168,7 @@ package final class PosixDisk: Disk, Sendable {
   }
 
   package func close(_ file: File) {
-    // Not retried: after EINTR the descriptor is gone on Linux, and may be somebody else's by now. What had to be durable was synced.
+    // Not retried: after EINTR the descriptor is gone on Linux, and may belong to another file by now. What had to be durable was synced.
     _ = posixClose(file.descriptor)
   }
 

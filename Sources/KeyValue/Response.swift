@@ -1,8 +1,8 @@
 /// What a request did, and the store's revision after it.
 ///
-/// Light, however much it says: pairs stay where they are in the store as it was then, and are made when somebody looks. So a node may
-/// answer millions of requests that nobody asked it for, and whoever asked takes the answer in parts, elsewhere. As long as an answer is
-/// kept, what it speaks of is kept in memory too.
+/// Small, however much it says: pairs stay in the store's tree as it was then, and are read out when they are needed. So a response costs
+/// the replica's thread little, and the client takes it in parts, on another thread. As long as a response is kept, so is the state that it
+/// refers to.
 public struct Response: Hashable, Sendable {
   public var revision: Revision
   var stored: StoredResult

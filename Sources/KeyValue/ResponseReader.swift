@@ -1,4 +1,4 @@
-/// Reads an answer from its beginning to its end in small parts, in the order of the fields of etcd's messages: for whoever turns it into
+/// Reads an answer from its beginning to its end in small parts, in the order of the fields of etcd's messages: to turn it into
 /// text as fast as that is taken.
 package struct ResponseReader: Sendable {
   package enum Operation: Sendable { case range, put, delete, transaction }

@@ -88,7 +88,7 @@ extension LinkError: CustomStringConvertible {
     case .row(let rule): rule.description
     case .taken(let slug): "“\(slug)” leads somewhere else already: choose another short name, or edit that link"
     case .missing(let slug): "there is no link “\(slug)”"
-    case .changed(let slug): "“\(slug)” was changed by somebody else meanwhile: read it again, then repeat the change"
+    case .changed(let slug): "“\(slug)” was changed in the meantime: read it again, then repeat the change"
     case .damaged(let key): "what is stored under “\(key)” is not readable as a link: it was written by another program or a later version"
     case .unexpectedAnswer: "the store's answer does not fit the request: are all nodes of the same version?"
     }

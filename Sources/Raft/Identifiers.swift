@@ -1,4 +1,4 @@
-/// Names one data directory for its whole life. Random, never reused: a machine that lost its disk comes back as somebody else, so that
+/// Names one data directory for its whole life. Random, never reused: a machine that lost its disk comes back under another name, so that
 /// it cannot vote twice. Never zero.
 public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let rawValue: UInt64

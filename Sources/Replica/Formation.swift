@@ -67,7 +67,7 @@ struct Formation: Sendable {
     peers[index].vote = nil
     if case .voted(let configuration) = bootstrap.phase {
       peers[index].vote = configuration.digest
-      // Somebody was first, and counted on this very node: its vote is as good as ours.
+      // Another node was first, and counted on this one: its vote is as good as ours.
       if vote == nil, !isVoting, configuration.member(id)?.name == peerInfo.name { return castVote(configuration) }
     }
     return next()

@@ -17,7 +17,7 @@ extension Snapshots {
 
     var bytesWaiting: Int { waiting.reduce(0, +) }
 
-    /// Blocks of one file go together, whoever sends them. A sender that does not name its file is the only one that may go on.
+    /// Blocks of one file go together, from any sender. A sender that does not name its file is the only one that may go on.
     func goesOn(with block: IncomingBlock) -> Bool {
       descriptor == block.descriptor && file == block.file && (file != .unknown || from == block.from)
     }

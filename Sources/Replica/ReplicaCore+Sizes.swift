@@ -77,7 +77,7 @@ extension ReplicaControl {
 }
 
 extension ReplicaCore {
-  /// How much the node holds; cheap, but not for production's turns. Mutating, so that whoever asks for it where it lies copies nothing.
+  /// How much the node holds; cheap, but not for production's turns. Mutating, so that a caller that asks for it in place copies nothing.
   package mutating func sizes(now: Instant) -> ReplicaSizes { control.sizes(now: now) }
 
   /// Bytes in memory of log entries that follow `index`; a walk over them.

@@ -98,7 +98,7 @@ final class ClusterClient: Sendable {
     do {
       let response = try await http.execute(request, deadline: .now() + TimeAmount(limit + Self.grace))
       let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
-      return Self.checker(response.status, Array(body.readableBytesView))
+      return Self.classify(response.status, Array(body.readableBytesView))
     } catch {
       if let reason = Unreachable(error) {
         if reason == .refused { refusals.withLockedValue { _ = $0.insert(endpoint) } }
@@ -108,7 +108,7 @@ final class ClusterClient: Sendable {
     }
   }
 
-  private static func checker(_ status: HTTPResponseStatus, _ body: [UInt8]) -> Attempt {
+  private static func classify(_ status: HTTPResponseStatus, _ body: [UInt8]) -> Attempt {
     // So every node's answer begins, and no web page does.
     if status == .ok, body.starts(with: #"{"header":"#.utf8) { return .answer(body) }
     let text = "answered \(status): \(String(decoding: body.prefix(200), as: UTF8.self))"

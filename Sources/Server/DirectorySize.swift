@@ -1,7 +1,7 @@
 import Foundation
 import NIOConcurrencyHelpers
 
-/// Bytes of the files in a data directory. A thread of its own looks them up every so often; whoever asks gets the last figure at once,
+/// Bytes of the files in a data directory. A thread of its own looks them up every so often; a caller gets the last figure at once,
 /// however slow the directory is.
 final class DirectorySize: Sendable {
   private final class Figure: Sendable {

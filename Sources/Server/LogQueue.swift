@@ -3,7 +3,7 @@ import Logging
 import Metrics
 import NIOConcurrencyHelpers
 
-/// Lines on their way to the log. Whoever logs never waits for whoever reads: a thread writes the lines, and beyond a bound they are
+/// Lines on their way to the log. A writer never waits for the reader: a thread writes the lines, and beyond a bound they are
 /// dropped and counted, which the log says as soon as it is read again.
 final class LogQueue: TextOutputStream, Sendable {
   struct Limits {
@@ -103,7 +103,7 @@ final class LogQueue: TextOutputStream, Sendable {
   private func tell(_ dropped: Int) -> Bool {
     let direct = DirectStream(queue: self)
     Logger(label: "coracle") { StreamLogHandler(label: $0, stream: direct) }
-      .warning("\(dropped) lines dropped: whoever reads the log was too slow")
+      .warning("\(dropped) lines dropped: the reader of the log was too slow")
     return direct.wasWritten.withLockedValue { $0 }
   }
 

@@ -8,7 +8,7 @@ import ShortLinks
 struct NodeLinkStore: LinkStore {
   let service: NodeService
 
-  /// A link is asked for by somebody who waits: an error after this time is better than none.
+  /// A person waits for a link: an error after this time is better than none.
   private static let timeout = Duration.seconds(5)
 
   func perform(_ request: Request) async throws(LinkStoreError) -> Response {

@@ -15,14 +15,14 @@ enum Output {
 
   static func line(_ text: String) throws(ClientError) { try write((text + "\n").utf8) }
 
-  /// For what goes on whether somebody reads it or not.
+  /// For output that goes on without a reader.
   static func tell(_ text: String) { _ = send(Array((text + "\n").utf8), to: STDOUT_FILENO) }
 
   static func complain(_ text: String) { complain(asItIs: "coracle: \(text)") }
 
   static func complain(asItIs text: String) { _ = send(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
-  /// Makes failures to write an answer like any other, instead of the end of the process. A descriptor that was closed by whoever started
+  /// Makes failures to write an answer like any other, instead of the end of the process. A descriptor that was closed by the parent process of
   /// the process must not become a file's or a connection's: it becomes one that nothing can be written to.
   static func prepare() {
     signal(SIGPIPE, SIG_IGN)

@@ -36,7 +36,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
-  /// For the last lines to be written before the process ends, should somebody read them.
+  /// For the last lines to be written before the process ends, if there is a reader.
   private static let lastWordsSeconds = 0.3
 
   /// Services stop in the reverse order: first the ports, so that no request meets a node that is gone.
@@ -163,7 +163,7 @@ private struct LinkPort: Service {
 
 /// Signals that are sent by habit, and would end a process that does not expect them.
 enum HarmlessSignals {
-  /// Log rotation (HUP, USR1, USR2), timers of whoever started us, and writing to somebody who is gone. The log goes to standard error, so
+  /// Log rotation (HUP, USR1, USR2), timers of the parent process, and writing to a reader that is gone. The log goes to standard error, so
   /// there is no file to open anew.
   private static let all = [SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE]
 

@@ -27,7 +27,7 @@ struct ServeOptions: ParsableArguments {
 
   @Option(help: "Where to serve links, as host:port. Default: nowhere.") var linksAddress: String?
 
-  @Flag(help: "Talk in plain text on addresses beyond this machine, where whoever reaches them can read and change everything.")
+  @Flag(help: "Talk in plain text on addresses beyond this machine, where anyone who reaches them can read and change everything.")
   var insecure = false
 
   @Option(help: "How often the leader lets the others hear from it, in milliseconds.") var heartbeatInterval: Int64 = 50

@@ -14,7 +14,7 @@ struct StopTimes: Equatable {
   var links: Duration { total * 3 / 8 }
 }
 
-/// Ends the process when a stop takes too long: a disk that does not answer must not make whoever asked for the stop use force. What is not
+/// Ends the process when a stop takes too long: a disk that does not answer must not force the operator to kill the process. What is not
 /// acknowledged by then never will be; what was acknowledged is durable.
 ///
 /// Runs as the service that is told first of a stop, that is, the last in the group's list.

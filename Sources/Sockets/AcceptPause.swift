@@ -3,7 +3,7 @@ import NIOCore
 /// Lets a port rest for a moment when it cannot accept a connection, mostly for want of descriptors.
 ///
 /// The system goes on saying that a connection waits, and the channel stays interested after a failed `accept`, so that it would be tried
-/// again and again, and take a whole processor. `AcceptBackoffHandler` delays only the reads that somebody asks for, which this is none of.
+/// again and again, and take a whole processor. `AcceptBackoffHandler` delays only reads that are asked for, and these are not.
 public final class AcceptPause: ChannelInboundHandler {
   public typealias InboundIn = any Channel
 
