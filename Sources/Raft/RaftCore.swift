@@ -227,15 +227,18 @@ public struct FollowerState: Sendable, Equatable {
   public let lastContact: Instant
 }
 
-/// What a start finds on disk.
+/// What a start finds on disk: durable, all of it.
 public struct DurableState: Sendable {
   public var hardState: HardState
-  /// The position before the first entry.
+  /// The position before the first entry kept.
   public var start: LogPosition
-  /// Contiguous from `start`.
+  /// Contiguous, from `start.index + 1` on.
   public var entries: [Entry]
-  /// A commit index that was known once; it may lag.
+  /// An index that is certainly committed; what is really committed may be more.
   public var commit: LogIndex
+
+  /// The end of the log.
+  public var last: LogPosition { entries.last?.position ?? start }
 
   public init(hardState: HardState, start: LogPosition = .zero, entries: [Entry] = [], commit: LogIndex = 0) {
     self.hardState = hardState

@@ -1,5 +1,6 @@
 import ByteCoding
 import Raft
+import WriteAheadLog
 
 /// How an operator's flags describe a node and the cluster it should form.
 public struct PeerInfo: Hashable, Sendable {
@@ -32,18 +33,13 @@ public struct PeerInfo: Hashable, Sendable {
 
 /// What nodes tell each other of themselves while they form a cluster.
 package struct BootstrapMessage: Equatable, Sendable {
-  enum Phase: Equatable, Sendable {
-    case undecided
-    case voted(Configuration)
-    case formed(Configuration)
-  }
-
   let name: String
   let peerAddress: String
   let clientAddress: String
   /// The names in the sender's `initialCluster`, sorted.
   let names: [String]
-  let phase: Phase
+  /// How far the sender has come, as its identity record says.
+  let phase: IdentityRecord.Phase
 
   func encode(into writer: inout ByteWriter) {
     writer.write(name)
@@ -77,7 +73,7 @@ package struct BootstrapMessage: Equatable, Sendable {
     }
   }
 
-  init(name: String, peerAddress: String, clientAddress: String, names: [String], phase: Phase) {
+  init(name: String, peerAddress: String, clientAddress: String, names: [String], phase: IdentityRecord.Phase) {
     self.name = name
     self.peerAddress = peerAddress
     self.clientAddress = clientAddress

@@ -27,7 +27,7 @@ package struct Frame: Equatable, Sendable {
     var writer = ByteWriter(capacity: room)
     writer.write(UInt32(0))
     writer.write(Self.formatVersion)
-    writer.write(kind)
+    writer.write(kind.rawValue)
     writer.write(cluster?.rawValue ?? 0)
     writer.write(from.rawValue)
     writer.write(to?.rawValue ?? 0)
@@ -62,31 +62,55 @@ package struct Frame: Equatable, Sendable {
   package init(decoding bytes: Bytes) throws(MalformedBytes) {
     var reader = ByteReader(bytes)
     guard try reader.readUInt32() == CRC32C.checksum(bytes.dropFirst(4)) else { throw MalformedBytes("frame: checksum does not match") }
-    let version = try reader.readUInt8()
-    guard version == Self.formatVersion else { throw MalformedBytes("frame: version \(version), this node speaks \(Self.formatVersion)") }
-    let kind = try reader.readUInt8()
-    let cluster = try reader.readUInt64()
-    let from = NodeID(try reader.readUInt64())
-    let to = NodeID(try reader.readUInt64())
-    guard from.rawValue != 0 else { throw MalformedBytes("frame: no sender") }
+    let header = try Header(from: &reader)
+    guard header.from.rawValue != 0 else { throw MalformedBytes("frame: no sender") }
     let body: Body
-    switch kind {
-    case 1: body = .bootstrap(try BootstrapMessage(from: &reader))
-    case 2: body = .wrongCluster
-    case 3: body = .greeting
-    default: body = .message(try Message(kind: kind, from: from, to: to, reader: &reader))
+    switch header.kind {
+    case .bootstrap: body = .bootstrap(try BootstrapMessage(from: &reader))
+    case .wrongCluster: body = .wrongCluster
+    case .greeting: body = .greeting
+    default: body = .message(try Message(kind: header.kind, from: header.from, to: header.to, reader: &reader))
     }
     try reader.expectEnd()
     self.init(
-      cluster: cluster == 0 ? nil : ClusterID(cluster), from: from, to: to.rawValue == 0 ? nil : to, body: body)
+      cluster: header.cluster == 0 ? nil : ClusterID(header.cluster), from: header.from, to: header.to.rawValue == 0 ? nil : header.to,
+      body: body)
   }
 
-  private var kind: UInt8 {
+  var kind: FrameKind {
     switch body {
-    case .bootstrap: 1
-    case .wrongCluster: 2
-    case .greeting: 3
+    case .bootstrap: .bootstrap
+    case .wrongCluster: .wrongCluster
+    case .greeting: .greeting
     case .message(let message): message.kind
     }
+  }
+
+  /// What stands between the checksum and the body.
+  struct Header {
+    let kind: FrameKind
+    /// 0 for none.
+    let cluster: UInt64
+    let from: NodeID
+    /// 0 for none.
+    let to: NodeID
+
+    init(from reader: inout ByteReader) throws(MalformedBytes) {
+      let version = try reader.readUInt8()
+      guard version == formatVersion else { throw MalformedBytes("frame: version \(version), this node speaks \(formatVersion)") }
+      let number = try reader.readUInt8()
+      guard let kind = FrameKind(rawValue: number) else { throw MalformedBytes("frame: unknown kind \(number)") }
+      self.kind = kind
+      cluster = try reader.readUInt64()
+      from = NodeID(try reader.readUInt64())
+      to = NodeID(try reader.readUInt64())
+    }
+  }
+
+  /// The header of a whole frame, whose checksum is not looked at, and its body, which is not read yet.
+  static func open(_ frame: [UInt8]) throws(MalformedBytes) -> (header: Header, body: ByteReader) {
+    var reader = ByteReader(frame[...])
+    _ = try reader.readUInt32()
+    return (try Header(from: &reader), reader)
   }
 }

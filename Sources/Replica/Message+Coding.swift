@@ -1,27 +1,27 @@
 import ByteCoding
 import Raft
 
-/// The wire form of consensus messages: the term, and then what the kind asks for. Kinds below 16 are not consensus messages.
+/// The wire form of consensus messages: the term, and then what the kind asks for.
 extension Message {
-  var kind: UInt8 {
+  var kind: FrameKind {
     switch body {
-    case .preVoteRequest: 16
-    case .preVoteResponse: 17
-    case .voteRequest: 18
-    case .voteResponse: 19
-    case .append: 20
-    case .appendAccepted: 21
-    case .appendRejected: 22
-    case .heartbeat: 23
-    case .heartbeatResponse: 24
-    case .commit: 25
-    case .snapshotBlock: 26
-    case .snapshotProgress: 27
-    case .readRequest: 28
-    case .readResponse: 29
-    case .proposals: 30
-    case .proposalsRefused: 31
-    case .outdated: 32
+    case .preVoteRequest: .preVoteRequest
+    case .preVoteResponse: .preVoteResponse
+    case .voteRequest: .voteRequest
+    case .voteResponse: .voteResponse
+    case .append: .append
+    case .appendAccepted: .appendAccepted
+    case .appendRejected: .appendRejected
+    case .heartbeat: .heartbeat
+    case .heartbeatResponse: .heartbeatResponse
+    case .commit: .commit
+    case .snapshotBlock: .snapshotBlock
+    case .snapshotProgress: .snapshotProgress
+    case .readRequest: .readRequest
+    case .readResponse: .readResponse
+    case .proposals: .proposals
+    case .proposalsRefused: .proposalsRefused
+    case .outdated: .outdated
     }
   }
 
@@ -72,35 +72,35 @@ extension Message {
     }
   }
 
-  init(kind: UInt8, from: NodeID, to: NodeID, reader: inout ByteReader) throws(MalformedBytes) {
+  init(kind: FrameKind, from: NodeID, to: NodeID, reader: inout ByteReader) throws(MalformedBytes) {
     let term = try reader.readUInt64()
     self.init(from: from, to: to, term: term, body: try Self.body(kind: kind, from: &reader))
   }
 
-  private static func body(kind: UInt8, from reader: inout ByteReader) throws(MalformedBytes) -> Body {
+  static func body(kind: FrameKind, from reader: inout ByteReader) throws(MalformedBytes) -> Body {
     switch kind {
-    case 16: return .preVoteRequest(last: try reader.readPosition())
-    case 17: return .preVoteResponse(granted: try reader.readBool())
-    case 18: return .voteRequest(last: try reader.readPosition())
-    case 19: return .voteResponse(granted: try reader.readBool())
-    case 20: return try append(from: &reader)
-    case 21: return .appendAccepted(match: try reader.readUInt64())
-    case 22: return .appendRejected(previous: try reader.readUInt64(), hint: try reader.readPosition())
-    case 23:
+    case .preVoteRequest: return .preVoteRequest(last: try reader.readPosition())
+    case .preVoteResponse: return .preVoteResponse(granted: try reader.readBool())
+    case .voteRequest: return .voteRequest(last: try reader.readPosition())
+    case .voteResponse: return .voteResponse(granted: try reader.readBool())
+    case .append: return try append(from: &reader)
+    case .appendAccepted: return .appendAccepted(match: try reader.readUInt64())
+    case .appendRejected: return .appendRejected(previous: try reader.readUInt64(), hint: try reader.readPosition())
+    case .heartbeat:
       return .heartbeat(round: try reader.readUInt64(), commit: try reader.readUInt64(), sentThrough: try reader.readUInt64())
-    case 24:
+    case .heartbeatResponse:
       return .heartbeatResponse(
         round: try reader.readUInt64(), sentThrough: try reader.readUInt64(), received: try reader.readUInt64(),
         match: try reader.readUInt64())
-    case 25: return .commit(try reader.readUInt64())
-    case 26: return try snapshotBlock(from: &reader)
-    case 27: return .snapshotProgress(try reader.readPosition(), next: Int(try reader.readUInt32()))
-    case 28: return .readRequest(try reader.readUInt64())
-    case 29: return .readResponse(try reader.readUInt64(), index: try reader.readUInt64())
-    case 30: return try proposals(from: &reader)
-    case 31: return .proposalsRefused(stream: try reader.readUInt64(), sequence: try reader.readUInt64())
-    case 32: return .outdated
-    default: throw MalformedBytes("frame: unknown kind \(kind)")
+    case .commit: return .commit(try reader.readUInt64())
+    case .snapshotBlock: return try snapshotBlock(from: &reader)
+    case .snapshotProgress: return .snapshotProgress(try reader.readPosition(), next: Int(try reader.readUInt32()))
+    case .readRequest: return .readRequest(try reader.readUInt64())
+    case .readResponse: return .readResponse(try reader.readUInt64(), index: try reader.readUInt64())
+    case .proposals: return try proposals(from: &reader)
+    case .proposalsRefused: return .proposalsRefused(stream: try reader.readUInt64(), sequence: try reader.readUInt64())
+    case .outdated: return .outdated
+    case .bootstrap, .wrongCluster, .greeting: throw MalformedBytes("frame: \(kind) is no consensus message")
     }
   }
 

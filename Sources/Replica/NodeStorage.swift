@@ -11,7 +11,7 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   /// For what peers are sent, so that it never waits for the other.
   public var snapshotsForPeers: SnapshotFiles<Machine, Storage>
   /// What the log holds beyond `snapshot`; `nil` as long as the node belongs to no cluster.
-  public private(set) var recovered: Recovered?
+  public private(set) var recovered: DurableState?
   public private(set) var snapshot: SnapshotDescriptor?
   /// Bytes in the snapshot's blocks.
   public private(set) var snapshotBytes = 0
@@ -40,7 +40,7 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
 
   private mutating func recover(_ disk: Storage, _ owner: StorageIdentity, _ options: LogOptions) throws(StorageError) {
     var (log, found) = try LogStore.open(disk, identity: owner, options: options)
-    repairs += found.repairs
+    repairs += log.repairs
     let newest = try SnapshotStore.open(disk, identity: owner).newest(connectingTo: found) { reader throws(StorageError) in
       try Machine(restoring: reader)
     }

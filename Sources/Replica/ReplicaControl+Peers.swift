@@ -155,7 +155,7 @@ extension ReplicaControl {
     }
   }
 
-  private func bootstrapFrame(_ phase: BootstrapMessage.Phase) -> [UInt8] {
+  private func bootstrapFrame(_ phase: IdentityRecord.Phase) -> [UInt8] {
     let bootstrap = BootstrapMessage(
       name: peerInfo.name, peerAddress: peerInfo.peerAddress, clientAddress: peerInfo.clientAddress,
       names: peerInfo.initialCluster.map(\.name).sorted(), phase: phase)

@@ -46,7 +46,7 @@ struct ReplicaControl: Sendable {
   var hasWork = false
 
   init(
-    identity: IdentityRecord, peerInfo: PeerInfo, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
+    identity: IdentityRecord, peerInfo: PeerInfo, recovered: DurableState?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
     settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
     self.settings = settings
@@ -62,10 +62,8 @@ struct ReplicaControl: Sendable {
     case .voted where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, peerInfo: peerInfo)
     case .voted, .formed:
       guard let recovered else { throw MalformedBytes("log: it is missing") }
-      let state = DurableState(
-        hardState: recovered.hardState, start: recovered.start, entries: recovered.entries, commit: recovered.commit)
       raft = try RaftCore(
-        restarting: state, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
+        restarting: recovered, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
     }
   }
 

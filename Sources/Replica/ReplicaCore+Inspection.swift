@@ -52,34 +52,39 @@ package struct FrameClaim: Sendable {
 
   package let term: Term
   package let claim: Claim
-  /// Only the leader of the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads.
+  /// Only the leader of the frame's term may send it.
   package let isLeaders: Bool
 
   /// `nil` for a frame that asserts nothing: a bootstrap message, or a pre-vote, which names a term that may never be.
   /// - Parameter frame: whole, as it was encoded.
   package init?(_ frame: [UInt8]) {
-    guard frame.count > Self.kindOffset, frame[Self.kindOffset] >= 18 else { return nil }
-    var reader = ByteReader(frame[Self.receiverOffset...])
-    guard let receiver = try? reader.readUInt64(), let term = try? reader.readUInt64() else { return nil }
+    guard var (header, body) = try? Frame.open(frame) else { return nil }
+    switch header.kind {
+    case .bootstrap, .wrongCluster, .greeting, .preVoteRequest, .preVoteResponse: return nil
+    default: break
+    }
+    guard let term = try? body.readUInt64() else { return nil }
     self.term = term
-    isLeaders = Self.leadersKinds.contains(frame[Self.kindOffset])
-    switch frame[Self.kindOffset] {
-    case 19: claim = (try? reader.readBool()) == true ? .vote(for: NodeID(receiver)) : .term
-    case 21: claim = .durable(through: (try? reader.readUInt64()) ?? 0)
-    case 24:
-      // Round, sentThrough and received come before it.
-      claim = .durable(through: (try? [reader.readUInt64(), reader.readUInt64(), reader.readUInt64(), reader.readUInt64()])?.last ?? 0)
+    isLeaders = header.kind.isLeaders
+    switch header.kind {
+    case .voteResponse, .appendAccepted, .heartbeatResponse:
+      claim = Self.claim(of: try? Message.body(kind: header.kind, from: &body), header)
     default: claim = .term
     }
   }
 
-  private static let leadersKinds: [UInt8] = [20, 23, 25, 26, 29]
-  private static let kindOffset = 5
-  private static let receiverOffset = 22
+  private static func claim(of body: Message.Body?, _ header: Frame.Header) -> Claim {
+    switch body {
+    case .voteResponse(granted: true): .vote(for: header.to)
+    case .appendAccepted(let match), .heartbeatResponse(_, _, _, let match): .durable(through: match)
+    default: .term
+    }
+  }
 }
 
 /// A frame in a few words, for people.
 package struct FrameDescription: Sendable {
+  /// Begins with the name of the frame's kind, and a blank if anything follows.
   package let label: String
   /// The sender's term; 0 if it names none.
   package let term: Term
@@ -89,46 +94,28 @@ package struct FrameDescription: Sendable {
       (label, term) = ("damaged", 0)
       return
     }
-    switch frame.body {
-    case .message(let message): (label, term) = (Self.label(of: message.body), message.term)
-    case .bootstrap: (label, term) = ("bootstrap", 0)
-    case .wrongCluster: (label, term) = ("wrongCluster", 0)
-    case .greeting: (label, term) = ("greeting", 0)
+    guard case .message(let message) = frame.body else {
+      (label, term) = (frame.kind.name, 0)
+      return
     }
+    let details = Self.details(of: message.body)
+    (label, term) = (details.isEmpty ? frame.kind.name : "\(frame.kind.name) \(details)", message.term)
   }
 
-  /// Every kind of frame: the number that it has on the wire, and the first word of its label.
-  package static let kinds: [(number: UInt8, name: String)] = [
-    (1, "bootstrap"), (2, "wrongCluster"), (3, "greeting"), (16, "preVoteRequest"), (17, "preVoteResponse"), (18, "voteRequest"),
-    (19, "voteResponse"), (20, "append"), (21, "appendAccepted"), (22, "appendRejected"), (23, "heartbeat"), (24, "heartbeatResponse"),
-    (25, "commit"), (26, "snapshotBlock"), (27, "snapshotProgress"), (28, "readRequest"), (29, "readResponse"), (30, "proposals"),
-    (31, "proposalsRefused"), (32, "outdated"),
-  ]
-
-  private static func label(of body: Message.Body) -> String {
+  private static func details(of body: Message.Body) -> String {
     switch body {
-    case .preVoteRequest: "preVoteRequest"
-    case .preVoteResponse(let granted): granted ? "preVoteResponse yes" : "preVoteResponse no"
-    case .voteRequest: "voteRequest"
-    case .voteResponse(let granted): granted ? "voteResponse yes" : "voteResponse no"
+    case .preVoteResponse(let granted), .voteResponse(let granted): granted ? "yes" : "no"
     case .append(let previous, let entries, _):
       switch entries.count {
-      case 0: "append nothing after \(previous.index)"
-      case 1: "append \(previous.index + 1)"
-      default: "append \(previous.index + 1)...\(previous.index + UInt64(entries.count))"
+      case 0: "nothing after \(previous.index)"
+      case 1: "\(previous.index + 1)"
+      default: "\(previous.index + 1)...\(previous.index + UInt64(entries.count))"
       }
-    case .appendAccepted(let match): "appendAccepted \(match)"
-    case .appendRejected(let previous, _): "appendRejected \(previous)"
-    case .heartbeat: "heartbeat"
-    case .heartbeatResponse: "heartbeatResponse"
-    case .commit(let index): "commit \(index)"
-    case .snapshotBlock(let descriptor, let number, _, _, _): "snapshotBlock \(number) of \(descriptor.position.index)"
-    case .snapshotProgress(let position, let next): "snapshotProgress \(next) of \(position.index)"
-    case .readRequest: "readRequest"
-    case .readResponse(_, let index): "readResponse \(index)"
-    case .proposals(_, _, let payloads): "proposals \(payloads.count)"
-    case .proposalsRefused: "proposalsRefused"
-    case .outdated: "outdated"
+    case .appendAccepted(let index), .appendRejected(let index, _), .commit(let index), .readResponse(_, let index): "\(index)"
+    case .snapshotBlock(let descriptor, let number, _, _, _): "\(number) of \(descriptor.position.index)"
+    case .snapshotProgress(let position, let next): "\(next) of \(position.index)"
+    case .proposals(_, _, let payloads): "\(payloads.count)"
+    case .preVoteRequest, .voteRequest, .heartbeat, .heartbeatResponse, .readRequest, .proposalsRefused, .outdated: ""
     }
   }
 }

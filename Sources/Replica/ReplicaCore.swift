@@ -23,7 +23,7 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
   ///   - now: The time on the node's monotonic clock.
   /// - Throws: `MalformedBytes` if the log cannot be one of a cluster.
   public init(
-    identity: IdentityRecord, peerInfo: PeerInfo, recovered: Recovered?, snapshot: SnapshotDescriptor?, snapshotBytes: Int = 0,
+    identity: IdentityRecord, peerInfo: PeerInfo, recovered: DurableState?, snapshot: SnapshotDescriptor?, snapshotBytes: Int = 0,
     machine: Machine, settings: ReplicaSettings, seed: UInt64, now: Instant
   ) throws(MalformedBytes) {
     control = try ReplicaControl(

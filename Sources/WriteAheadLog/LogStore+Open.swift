@@ -8,7 +8,7 @@ extension LogStore {
   /// identity says that it belongs to a cluster must have a log: otherwise it has lost what it promised, and is refused.
   public static func open(
     _ disk: D, identity: StorageIdentity, options: LogOptions = .init()
-  ) throws(StorageError) -> (LogStore, Recovered) {
+  ) throws(StorageError) -> (LogStore, DurableState) {
     // The last process may have ended before its directory was synced: names first, since what follows relies on them.
     try onDisk { () throws(DiskError) in try disk.syncDirectory() }
     let names = try onDisk { () throws(DiskError) in try disk.list() }
@@ -73,19 +73,19 @@ extension LogStore {
   /// An attempt that failed has left nothing: a file whose sync failed may lack what it seems to hold.
   private static func makeEmpty(
     _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>
-  ) throws(StorageError) -> (LogStore, Recovered) {
+  ) throws(StorageError) -> (LogStore, DurableState) {
     let header = SegmentHeader(segment: 1, firstBatch: 1, chain: Chain(), base: .zero, commit: 0)
     let (file, segment) = try create(header, sectors: 0, on: disk, identity, options)
     let log = LogStore(
       disk, identity, options, vote: vote, file: file, nextSector: 1, freeEnd: segment.size / Sector.size, nextBatch: 1, chain: Chain(),
       shape: LogShape(first: segment), commit: 0)
-    return (log, Recovered(hardState: vote.hardState, start: .zero, entries: [], commit: 0, repairs: []))
+    return (log, DurableState(hardState: vote.hardState))
   }
 
   private static func recover(
     _ images: [SegmentImage], _ disk: D, _ identity: StorageIdentity, _ options: LogOptions, vote: VoteFile<D>, repairs: [String],
     unfinished: [String]
-  ) throws(StorageError) -> (LogStore, Recovered) {
+  ) throws(StorageError) -> (LogStore, DurableState) {
     var repairs = repairs
     var replay = try LogReplay(images[0], identity: identity, isNewest: images.count == 1)
     for (position, image) in images.enumerated().dropFirst() {
@@ -100,9 +100,8 @@ extension LogStore {
       disk, identity, options, vote: vote, file: file, nextSector: replay.tail.end, freeEnd: freeEnd, nextBatch: replay.nextBatch,
       chain: replay.chain, shape: replay.shape, commit: commit)
     log.isClosed = newest.isOfVersion1
-    let recovered = Recovered(
-      hardState: vote.hardState, start: replay.shape.start, entries: replay.entries, commit: commit, repairs: repairs)
-    return (log, recovered)
+    log.repairs = repairs
+    return (log, DurableState(hardState: vote.hardState, start: replay.shape.start, entries: replay.entries, commit: commit))
   }
 
   /// Makes the end of the log durable: writes the last batch again, since it may be in the page cache only (and, after a sync that failed,

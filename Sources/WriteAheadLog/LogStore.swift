@@ -30,6 +30,8 @@ public struct LogStore<D: Disk> {
   var writtenCommit: LogIndex
   /// A batch or free sectors were written, and not made durable.
   var isDirty = false
+  /// What `open` found wrong and put right, for the operator.
+  public internal(set) var repairs: [String] = []
   /// The segment that `read` looked at last.
   var lastRead: SegmentEntries?
   private var batch = BatchBuilder()

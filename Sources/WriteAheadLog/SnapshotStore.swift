@@ -59,7 +59,7 @@ public struct SnapshotStore<D: Disk> {
   /// In place of one that is damaged or means nothing, an older one (or none) will do only if `log` holds everything since, up to where the
   /// bad one ended. Otherwise state that was durable is lost, and the error is thrown.
   public func newest<State>(
-    connectingTo log: Recovered, restore: (SnapshotReader<D>) throws(StorageError) -> State
+    connectingTo log: DurableState, restore: (SnapshotReader<D>) throws(StorageError) -> State
   ) throws(StorageError) -> (snapshot: (descriptor: SnapshotDescriptor, bytes: UInt64, state: State)?, repairs: [String]) {
     var failure: StorageError?
     var repairs: [String] = []

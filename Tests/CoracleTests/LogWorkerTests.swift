@@ -72,7 +72,7 @@ import WriteAheadLog
     }
 
     /// What the next start finds.
-    func recovered() throws -> Recovered? {
+    func recovered() throws -> DurableState? {
       try NodeStorage<KeyValueNothing, FaultyDisk>(opening: disk, name: "a", newborn: NodeID(9)).recovered
     }
   }

@@ -23,7 +23,7 @@ struct ReplicaBench {
     replica = try ReplicaCore(
       identity: IdentityRecord(node: NodeID(1), name: "a", phase: .formed(Self.configuration)),
       peerInfo: PeerInfo(name: "a", peerAddress: "a", clientAddress: "a"),
-      recovered: Recovered(hardState: HardState(term: 1), start: .zero, entries: [first], commit: 1), snapshot: nil,
+      recovered: DurableState(hardState: HardState(term: 1), entries: [first], commit: 1), snapshot: nil,
       machine: KeyValueMachine(), settings: settings, seed: seed, now: .zero)
   }
 

@@ -135,7 +135,7 @@ import Testing
     let (cluster, lagging, leader) = try Self.lagging(seed: 1)
     cluster.stallDisk(of: lagging, for: .milliseconds(3000))
     cluster.network.heal()
-    #expect(cluster.run(within: .milliseconds(1000)) { cluster.framesSent[26] > 0 })
+    #expect(cluster.run(within: .milliseconds(1000)) { cluster.framesSent[Int(FrameKind.snapshotBlock.rawValue)] > 0 })
     let sent = try #require(cluster.status(of: leader)?.snapshotIndex)
     let value = String(repeating: "w", count: 5000)
     for i in 0..<60 {

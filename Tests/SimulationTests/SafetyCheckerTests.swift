@@ -193,9 +193,9 @@ import WriteAheadLog
 
   @Test func namesWhatARestartHasLost() {
     for recovered in [
-      nil, Recovered(hardState: HardState(term: 2), start: .zero, entries: Self.entries(1, 2), commit: 0),
-      Recovered(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1), commit: 0),
-      Recovered(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1, 1), commit: 0),
+      nil, DurableState(hardState: HardState(term: 2), start: .zero, entries: Self.entries(1, 2), commit: 0),
+      DurableState(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1), commit: 0),
+      DurableState(hardState: HardState(term: 2, vote: NodeID(1)), start: .zero, entries: Self.entries(1, 1), commit: 0),
     ] {
       var bench = Bench()
       bench.write(0, Self.entries(1, 2), state: HardState(term: 2, vote: NodeID(1)))
@@ -208,7 +208,7 @@ import WriteAheadLog
     var bench = Bench()
     bench.write(0, Self.entries(1), state: HardState(term: 1))
     bench.write(0, Self.entries(1, 1, 1), state: HardState(term: 4, vote: NodeID(2)), isConfirmed: false)
-    bench.checker.started(0, Recovered(hardState: HardState(term: 1), start: .zero, entries: Self.entries(1), commit: 0), now: .zero)
+    bench.checker.started(0, DurableState(hardState: HardState(term: 1), start: .zero, entries: Self.entries(1), commit: 0), now: .zero)
     #expect(bench.found.isEmpty)
   }
 
@@ -218,7 +218,7 @@ import WriteAheadLog
       var bench = Bench()
       bench.write(0, Self.entries(1, 1, 1, 1), state: HardState(term: 3))
       let start = LogPosition(index: 3, term: term)
-      bench.checker.started(0, Recovered(hardState: HardState(term: 3), start: start, entries: [], commit: 3), now: .zero)
+      bench.checker.started(0, DurableState(hardState: HardState(term: 3), start: start, entries: [], commit: 3), now: .zero)
       #expect(bench.found == checkers, "a snapshot of term \(term)")
     }
   }

@@ -50,7 +50,7 @@ import WriteAheadLog
     var floor: LogIndex = 0
     var entries: [Entry] = []
 
-    func matches(_ recovered: Recovered) -> Bool {
+    func matches(_ recovered: DurableState) -> Bool {
       guard recovered.start.index <= floor, recovered.last.index >= floor || entries.isEmpty else { return false }
       return recovered.entries.filter { $0.index > floor } == entries.filter { $0.index > floor }
     }
@@ -89,7 +89,7 @@ import WriteAheadLog
       }
     }
 
-    func allow(_ recovered: Recovered) -> Bool {
+    func allow(_ recovered: DurableState) -> Bool {
       [durableHardState, liveHardState].contains(recovered.hardState) && states.contains { $0.matches(recovered) }
         && recovered.commit <= recovered.last.index
         && recovered.entries.allSatisfy { $0.index > recovered.commit || $0 == CrashTests.committed[$0.index] }

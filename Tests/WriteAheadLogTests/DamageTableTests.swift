@@ -21,7 +21,7 @@ import WriteAheadLog
   typealias Files = [(name: String, bytes: [UInt8])]
 
   /// Three segments of eight sectors. The newest: header, a batch of two sectors, one of three, and two free sectors.
-  private func makeLog() throws -> (files: Files, recovered: Recovered) {
+  private func makeLog() throws -> (files: Files, recovered: DurableState) {
     let disk = SimulatedDisk()
     var (log, _) = try open(disk)
     for (index, size) in [(1, 20), (2, 900), (3, 1300), (4, 700), (5, 20), (6, 1300), (7, 700), (8, 1300)] as [(LogIndex, Int)] {
@@ -41,7 +41,7 @@ import WriteAheadLog
   }
 
   /// Counts what a start says of the log with some files changed.
-  private func count(_ changed: Files, of log: (files: Files, recovered: Recovered), in row: inout Row) throws {
+  private func count(_ changed: Files, of log: (files: Files, recovered: DurableState), in row: inout Row) throws {
     var files = log.files
     for (name, bytes) in changed {
       let place = try #require(files.firstIndex { $0.name == name })
@@ -62,7 +62,7 @@ import WriteAheadLog
     }
   }
 
-  private func segments(of log: (files: Files, recovered: Recovered)) -> Files { log.files.filter { $0.name != "vote" } }
+  private func segments(of log: (files: Files, recovered: DurableState)) -> Files { log.files.filter { $0.name != "vote" } }
 
   // MARK: One file
 

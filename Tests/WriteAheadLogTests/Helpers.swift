@@ -22,12 +22,12 @@ func write(_ range: ClosedRange<LogIndex>, term: Term = 1, size: Int = 20, commi
   LogWrite(sequence: 1, entries: entries(range, term: term, size: size), commit: commit)
 }
 
-func open(_ disk: SimulatedDisk, _ options: LogOptions = small) throws -> (Log, Recovered) {
+func open(_ disk: SimulatedDisk, _ options: LogOptions = small) throws -> (Log, DurableState) {
   try Log.open(disk, identity: me, options: options)
 }
 
 /// What `open` says that the disk holds, or the error that it throws instead.
-func recover(_ disk: SimulatedDisk, _ options: LogOptions = small) -> Result<Recovered, StorageError> {
+func recover(_ disk: SimulatedDisk, _ options: LogOptions = small) -> Result<DurableState, StorageError> {
   do {
     let (log, recovered) = try Log.open(disk, identity: me, options: options)
     log.close()
@@ -35,6 +35,13 @@ func recover(_ disk: SimulatedDisk, _ options: LogOptions = small) -> Result<Rec
   } catch {
     return .failure(error)
   }
+}
+
+/// What `open` finds wrong and puts right.
+func repairs(_ disk: SimulatedDisk) throws -> [String] {
+  let (log, _) = try open(disk)
+  log.close()
+  return log.repairs
 }
 
 /// The bytes of a sector in which nothing is written yet.
@@ -49,7 +56,7 @@ func freeSector(_ place: Int, of segment: UInt64) -> [UInt8] {
 
 func segment(_ number: UInt64) -> String { "log-" + NodeID(number).description }
 
-extension Result where Success == Recovered, Failure == StorageError {
+extension Result where Success == DurableState, Failure == StorageError {
   var isDamage: Bool {
     if case .failure(.damaged) = self { return true }
     return false

@@ -20,12 +20,12 @@ import WriteAheadLog
     let second = write(6...9, term: 2, size: 2000, commit: 7)
     try log.append([LogWrite(sequence: 1, hardState: state), first, second])
     try log.sync()
-    let recovered = try recover(disk).get()
+    let (again, recovered) = try open(disk)
+    #expect(again.repairs.isEmpty)
     #expect(recovered.hardState == state)
     #expect(recovered.entries == first.entries + second.entries)
     #expect(recovered.commit == 7)
     #expect(recovered.start == .zero)
-    #expect(recovered.repairs.isEmpty)
   }
 
   @Test func theLargestEntryFits() throws {

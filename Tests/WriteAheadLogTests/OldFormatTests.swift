@@ -40,7 +40,7 @@ import WriteAheadLog
     let disk = try makeLog()
     let old = disk.fileNames.map { disk.contents(of: $0) }
     var (log, recovered) = try open(disk)
-    #expect(recovered.entries == entries(1...9, size: 900) && recovered.commit == 9 && recovered.repairs.isEmpty)
+    #expect(recovered.entries == entries(1...9, size: 900) && recovered.commit == 9 && log.repairs.isEmpty)
     try log.append([write(10...10)])
     try log.sync()
     #expect(log.segmentCount == 4)
@@ -55,17 +55,19 @@ import WriteAheadLog
   @Test func itsTornBatchIsCut() throws {
     let disk = try makeLog()
     #expect(disk.zeroSector(segment(3), 6))
-    let recovered = try recover(disk).get()
-    #expect(recovered.entries == entries(1...8, size: 900) && recovered.repairs.count == 1)
-    #expect(try recover(disk).get().repairs.isEmpty)
+    let (cut, recovered) = try open(disk)
+    cut.close()
+    #expect(recovered.entries == entries(1...8, size: 900) && cut.repairs.count == 1)
+    #expect(try repairs(disk).isEmpty)
   }
 
   /// Only behind a segment of version 1, and no larger than one that was just made.
   @Test func itsUnfinishedSegmentIsRemoved() throws {
     let disk = try makeLog()
     disk.replace(segment(4), with: [UInt8](repeating: 0, count: 4096))
-    let recovered = try recover(disk).get()
-    #expect(recovered.entries == entries(1...9, size: 900) && recovered.repairs.count == 1)
+    let (rest, recovered) = try open(disk)
+    rest.close()
+    #expect(recovered.entries == entries(1...9, size: 900) && rest.repairs.count == 1)
     #expect(disk.contents(of: segment(4)) == nil)
     disk.replace(segment(4), with: [UInt8](repeating: 0, count: (1 << 20) + 512))
     #expect(recover(disk).isDamage)

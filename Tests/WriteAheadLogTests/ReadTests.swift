@@ -34,7 +34,7 @@ import WriteAheadLog
     }
   }
 
-  private func compare(_ log: inout Log, with recovered: Recovered, limit: Int) throws {
+  private func compare(_ log: inout Log, with recovered: DurableState, limit: Int) throws {
     let last = recovered.last.index
     var index = recovered.start.index
     #expect(try log.read(after: last, through: .max, limit: limit) == nil)

@@ -16,8 +16,8 @@ import WriteAheadLog
     return store
   }
 
-  private func log(from start: LogIndex, through last: LogIndex) -> Recovered {
-    Recovered(
+  private func log(from start: LogIndex, through last: LogIndex) -> DurableState {
+    DurableState(
       hardState: HardState(), start: LogPosition(index: start, term: start == 0 ? 0 : 1),
       entries: start < last ? entries((start + 1)...last) : [], commit: start)
   }

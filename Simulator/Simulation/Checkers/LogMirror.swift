@@ -76,7 +76,7 @@ struct LogMirror {
   }
 
   /// Goes on from what a start found. Says what is missing of what had been confirmed.
-  mutating func restart(from recovered: Recovered?) -> [String] {
+  mutating func restart(from recovered: DurableState?) -> [String] {
     let violations = missing(in: recovered)
     start = recovered?.start ?? .zero
     entries = recovered?.entries ?? []
@@ -87,7 +87,7 @@ struct LogMirror {
   }
 
   /// What had been confirmed, and a start does not find.
-  func missing(in recovered: Recovered?) -> [String] {
+  func missing(in recovered: DurableState?) -> [String] {
     guard let recovered else {
       let isEmpty = durableIndex == 0 && durableState.term == 0
       return isEmpty ? [] : ["the log is gone, entries up to \(durableIndex) had been confirmed"]

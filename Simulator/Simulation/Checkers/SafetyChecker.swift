@@ -66,7 +66,7 @@ struct SafetyChecker {
   // MARK: Starts and disks
 
   /// A process that starts must know what was durable; what was not may be forgotten.
-  mutating func started(_ node: Int, _ recovered: Recovered?, now: Instant) {
+  mutating func started(_ node: Int, _ recovered: DurableState?, now: Instant) {
     for text in nodes[node].mirror.restart(from: recovered) { report(.durability, "\(names[node]): \(text)", at: now) }
     nodes[node] = Seen(mirror: nodes[node].mirror, lostDisk: nodes[node].lostDisk)
   }

@@ -96,9 +96,9 @@ extension SimulatedCluster {
       let description = FrameDescription(frame)
       trace?.add(.sent(message: message, from: source, to: target, label: description.label, term: description.term), at: now)
     }
-    if let kind = frame.dropFirst(5).first {
-      framesSent[Int(kind) & 63] += 1
-      coverage.reach(.forwardedRefused, if: kind == 31)
+    if let kind = FrameKind(of: frame) {
+      framesSent[Int(kind.rawValue)] += 1
+      coverage.reach(.forwardedRefused, if: kind == .proposalsRefused)
     }
     var frame = frame
     switch network.send(&frame, from: source, to: target, now: now) {

@@ -62,7 +62,7 @@ public struct RunReport: Sendable {
   }
 
   /// The names of the kinds of frames that no node sent.
-  public var framesNeverSent: [String] { FrameDescription.kinds.filter { frames[Int($0.number)] == 0 }.map(\.name) }
+  public var framesNeverSent: [String] { FrameKind.allCases.filter { frames[Int($0.rawValue)] == 0 }.map(\.name) }
 
   /// The names of the faults that never happened.
   public var faultsNeverMet: [String] { zip(Fault.Kind.allCases, faults).filter { $1 == 0 }.map { $0.0.rawValue } }

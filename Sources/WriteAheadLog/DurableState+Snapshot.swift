@@ -1,35 +1,13 @@
 import Raft
 
-/// What `LogStore.open` found: durable, all of it.
-public struct Recovered: Sendable {
-  public var hardState: HardState
-  /// The position before the first entry kept.
-  public var start: LogPosition
-  /// Contiguous, from `start.index + 1` on.
-  public var entries: [Entry]
-  /// An index that is certainly committed; what is really committed may be more.
-  public var commit: LogIndex
-  /// What was found wrong and put right, for the operator.
-  public var repairs: [String]
-
-  public init(hardState: HardState, start: LogPosition, entries: [Entry], commit: LogIndex, repairs: [String] = []) {
-    self.hardState = hardState
-    self.start = start
-    self.entries = entries
-    self.commit = commit
-    self.repairs = repairs
-  }
-
-  /// The end of the log.
-  public var last: LogPosition { entries.last?.position ?? start }
-
+extension DurableState {
   /// The log as it goes on from a durable snapshot; nil means that there is none.
   ///
   /// If the log reaches the snapshot's position and agrees there, the entries behind it stay. If it is shorter or differs, nothing of it
   /// stays (Raft paper, section 7): then `last` differs from the log's, and `LogStore.adopt` must be called before any append.
   /// Throws `.damaged` if entries between the snapshot and the log are missing, or if the log says of another entry there that it is
   /// committed.
-  public func reconciled(with snapshot: SnapshotDescriptor?) throws(StorageError) -> Recovered {
+  public func reconciled(with snapshot: SnapshotDescriptor?) throws(StorageError) -> DurableState {
     let position = snapshot?.position ?? .zero
     guard start.index <= position.index else {
       throw .damaged(
@@ -59,7 +37,7 @@ public struct Recovered: Sendable {
 
 extension LogStore {
   /// Brings the files in line with `reconciled`: if the snapshot took the place of the whole log, the log says so, durably.
-  public mutating func adopt(_ reconciled: Recovered) throws(StorageError) {
+  public mutating func adopt(_ reconciled: DurableState) throws(StorageError) {
     guard reconciled.last != shape.last else { return }
     try append([LogWrite(sequence: 0, reset: reconciled.last, commit: reconciled.commit)])
     try sync()
