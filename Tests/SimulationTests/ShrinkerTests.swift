@@ -60,7 +60,7 @@ import Testing
     story.core = ["a", "b", "c"]
     story.steps = story.steps.filter { if case .operation = $0.action { true } else { false } }.suffix(20)
     story.steps.append(
-      Story.Step(at: story.end, .fault(Fault(.totalPowerLoss, target: .leader, amount: 900, duration: .milliseconds(7777)))))
+      Story.Step(at: story.end, .fault(Fault(.totalPowerLoss, target: .leader, duration: .milliseconds(7777)))))
     var shrinker = try #require(Shrinker(story, checker: Self.fussyChecker))
     shrinker.shrink()
     let short = shrinker.story

@@ -40,8 +40,22 @@ import Testing
   @Test func commentsAndSpacesMeanNothing() throws {
     let story = try Story(parsing: "# by hand\n\n" + Self.whole)
     #expect(story.steps.count == 3)
-    #expect(story.steps[1].action == .fault(Fault(.oneWayCut, target: .node("a"), other: "b", duration: .milliseconds(1000))))
-    #expect(story.steps[2].action == .fault(Fault(.drift, target: .leader, amount: -200, duration: .milliseconds(1000))))
+    #expect(story.steps[1].action == .fault(Fault(.oneWayCut(to: "b"), target: .node("a"), duration: .milliseconds(1000))))
+    #expect(story.steps[2].action == .fault(Fault(.drift(perMillion: -200), target: .leader, duration: .milliseconds(1000))))
+  }
+
+  @Test func aNumberOutOfBoundsIsBroughtIntoThem() {
+    for kind in Fault.Kind.allCases {
+      for amount in [Int64.min, -1, 0, 1, 7, 1_000_000, .max] {
+        for losingPower in [false, true] {
+          let harm = Fault.Harm(kind, by: amount, to: "b", losingPower: losingPower)
+          #expect(harm.kind == kind)
+          #expect(Fault.Harm(kind, by: harm.amount, to: harm.other ?? "", losingPower: harm.losesPower) == harm)
+        }
+      }
+    }
+    #expect(Fault.Harm(.flapping, by: 0, to: "b") == .flapping(with: "b", every: .milliseconds(1)))
+    #expect(Fault.Harm(.crashDuringRecovery, by: 7) == .crashDuringRecovery(afterCalls: 7, losingPower: false))
   }
 
   @Test(arguments: [
@@ -50,6 +64,7 @@ import Testing
     (whole + "\n40ms crash node", "of what"), (whole + "\n99999999999999s crash node a", "no time"), (whole + "\ncore a", "majority"),
     (whole + "\nnodes a a b", "one name"), (whole + "\nnodes a b c d e f g h i j", "1 to 9"), (whole + "\nseed minus", "no number"),
     (whole + "\n40ms operation one on a within 1s", "reads"), (whole + "\n40ms slowNode node a by 1e3", "whole number"),
+    (whole + "\n40ms crash node a losing heart", "losing heart"),
     (whole + "\nlinks -1", "kilobytes"), (whole + "\nframes often", "ordered"), (whole + "\nlimits many", "no number"),
   ])
   func whatIsNoStoryIsNamed(text: String, reason: String) {

@@ -48,7 +48,7 @@ import Testing
 
   @Test func everyFaultHasWords() {
     for kind in Fault.Kind.allCases {
-      let text = Fault(kind, target: .node("a"), other: "b", amount: 3).shortText(at: "a", sides: (["a"], ["b"]))
+      let text = Fault(Fault.Harm(kind, by: 3, to: "b"), target: .node("a")).shortText(at: "a", sides: (["a"], ["b"]))
       #expect(!text.isEmpty && text.count < 50 && !text.contains(kind.rawValue + "("))
     }
   }

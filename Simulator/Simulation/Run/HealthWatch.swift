@@ -73,15 +73,15 @@ extension Run {
 
   /// Whether the fault may hurt the node, or a link of it to a node that is healthy.
   private func affects(_ fault: ActiveFault, _ name: String) -> Bool {
-    switch fault.fault.kind {
+    switch fault.fault.harm {
     case .partition:
       let sides = sides(of: fault.fault, at: fault.name)
       return min(sides.one.count, sides.other.count) * 2 == story.names.count
         || (sides.one.count < sides.other.count ? sides.one : sides.other).contains(name)
-    case .minority: return minority(around: fault.name, fault.fault).contains(name)
+    case .minority(let oneFewer): return minority(around: fault.name, oneFewer: oneFewer).contains(name)
     // Whoever leads, not the one that led when it began.
     case .restartStorm where fault.fault.target == .leader: return true
-    default: return fault.fault.kind.isOfAll || fault.name == name || fault.fault.kind.hasOther && fault.fault.other == name
+    default: return fault.fault.kind.isOfAll || fault.name == name || fault.fault.harm.other == name
     }
   }
 

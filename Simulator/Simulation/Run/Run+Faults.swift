@@ -41,7 +41,7 @@ extension Run {
   private func trace(_ new: ActiveFault) {
     guard cluster.trace != nil else { return }
     let label = new.fault.shortText(at: new.name, sides: sides(of: new.fault, at: new.name))
-    let hit = new.fault.kind.isOfAll ? [] : [new.name] + (new.fault.kind.hasOther ? [new.fault.other] : [])
+    let hit = new.fault.kind.isOfAll ? [] : [new.name] + [new.fault.harm.other].compactMap(\.self)
     cluster.trace?.add(.faultBegan(fault: new.number, label: label, nodes: hit.map(cluster.index)), at: cluster.now)
   }
 
@@ -59,19 +59,19 @@ extension Run {
   /// False if there is nothing to hurt.
   private func begin(_ new: inout ActiveFault) -> Bool {
     let (name, fault) = (new.name, new.fault)
-    switch fault.kind {
+    switch fault.harm {
     case .crash, .stop:
       guard cluster.isRunning(name) else { return false }
       takeDown(name, fault.kind)
     case .powerLoss: takeDown(name, .powerLoss)
     case .totalPowerLoss: for name in story.names { takeDown(name, .powerLoss) }
-    case .crashDuringRecovery:
+    case .crashDuringRecovery(let calls, let losingPower):
       cluster.crash(name)
-      cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.amount & 1 == 1)
+      cluster.end(name, afterDiskOperations: calls, losingPower: losingPower)
       start(name)
-    case .crashAtWork, .powerLossAtWork, .crashThenPowerLoss:
+    case .crashAtWork(let calls), .powerLossAtWork(let calls), .crashThenPowerLoss(let calls):
       guard cluster.isRunning(name) else { return false }
-      cluster.end(name, afterDiskOperations: Int(max(0, fault.amount)), losingPower: fault.kind == .powerLossAtWork)
+      cluster.end(name, afterDiskOperations: calls, losingPower: fault.kind == .powerLossAtWork)
     case .restartStorm: dues.plan(.goOn(new.number), at: cluster.now)
     case .pause, .suspend:
       guard cluster.isRunning(name), !cluster.isPaused(name) else { return false }
@@ -80,19 +80,19 @@ extension Run {
       new.links = links(of: fault, at: name)
       guard !new.links.isEmpty else { return false }
       cut(new.links)
-      if fault.kind == .flapping { dues.plan(.goOn(new.number), at: cluster.now + flapTime(fault)) }
-    case .clog:
-      guard fault.other != name, story.names.contains(fault.other) else { return false }
-      cluster.network.clog(from: name, to: fault.other)
+      if case .flapping(_, let time) = fault.harm { dues.plan(.goOn(new.number), at: cluster.now + time) }
+    case .clog(let other):
+      guard other != name, story.names.contains(other) else { return false }
+      cluster.network.clog(from: name, to: other)
     case .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .drift: break
     case .stalledDisk: cluster.stallDisk(of: name, for: fault.duration)
-    case .fullDisk: cluster.disk(of: name).capacity = cluster.disk(of: name).usedBytes + Int(max(0, fault.amount))
-    case .failedWrite, .failedSync, .failedName, .failedRead:
-      arm(fault, cluster.disk(of: name))
+    case .fullDisk(let bytesLeft): cluster.disk(of: name).capacity = cluster.disk(of: name).usedBytes + bytesLeft
+    case .failedWrite(let calls), .failedSync(let calls), .failedName(let calls), .failedRead(let calls):
+      for verb in fault.kind.verbs { cluster.disk(of: name).fail(verb, after: calls) }
       if fault.kind == .failedRead { startAnew(name) }
-    case .rot, .misdirectedWrite, .wipedDisk: return beginDamage(name, fault)
-    case .wrongList:
-      cluster.setList(wrongList(for: name, fault), of: name)
+    case .rot, .misdirectedWrite, .wipedDisk: return beginDamage(name, fault.harm)
+    case .wrongList(let missing):
+      cluster.setList(wrongList(for: name, missing: missing), of: name)
       startAnew(name)
     }
     return true
@@ -100,14 +100,14 @@ extension Run {
 
   private func undo(_ old: ActiveFault) {
     let (name, fault) = (old.name, old.fault)
-    switch fault.kind {
+    switch fault.harm {
     case .crash, .stop, .powerLoss, .rot, .misdirectedWrite, .wipedDisk: release(name)
     case .totalPowerLoss: for name in story.names { release(name) }
     case .crashAtWork, .powerLossAtWork, .crashDuringRecovery, .crashThenPowerLoss: cluster.disk(of: name).powerFailsAfter = .max
     case .pause: cluster.resume(name)
     case .suspend: cluster.resume(name, clockStoodStill: true)
     case .isolation, .oneWayCut, .halfDeaf, .minority, .partition, .bridge, .ring, .flapping: if old.isCut { mend(old.links) }
-    case .clog: cluster.unclog(from: name, to: fault.other)
+    case .clog(let other): cluster.unclog(from: name, to: other)
     case .fullDisk: cluster.disk(of: name).capacity = .max
     case .failedWrite, .failedSync, .failedName, .failedRead:
       for verb in fault.kind.verbs { cluster.disk(of: name).stopFailing(verb) }
@@ -125,16 +125,18 @@ extension Run {
   func goOn(_ number: Int) {
     guard let place = active.firstIndex(where: { $0.number == number }) else { return }
     let (name, fault) = (active[place].name, active[place].fault)
-    if fault.kind == .flapping {
+    switch fault.harm {
+    case .flapping(_, let time):
       if active[place].isCut { mend(active[place].links) } else { cut(active[place].links) }
       active[place].isCut.toggle()
-      dues.plan(.goOn(number), at: cluster.now + flapTime(fault))
-    } else if fault.kind == .crashThenPowerLoss {
+      dues.plan(.goOn(number), at: cluster.now + time)
+    case .crashThenPowerLoss:
       cluster.losePower(name)
       start(name)
-    } else {
+    case .restartStorm(let time):
       startAnew(fault.target == .leader ? cluster.leader ?? name : name)
-      dues.plan(.goOn(number), at: cluster.now + .milliseconds(max(1, min(fault.amount, 10_000))))
+      dues.plan(.goOn(number), at: cluster.now + time)
+    default: break
     }
   }
 }

@@ -28,9 +28,9 @@ extension Run {
   }
 
   /// A list in which somebody is missing, and a stranger named.
-  func wrongList(for name: String, _ fault: Fault) -> [String] {
+  func wrongList(for name: String, missing count: Int) -> [String] {
     let others = story.names.filter { $0 != name }
-    return [name, "stranger"] + others.dropLast(1 + Int(fault.amount & 1))
+    return [name, "stranger"] + others.dropLast(count)
   }
 
   // MARK: Links
@@ -38,16 +38,16 @@ extension Run {
   func links(of fault: Fault, at name: String) -> [(from: String, to: String)] {
     let names = story.names
     let others = names.filter { $0 != name }
-    switch fault.kind {
+    switch fault.harm {
     case .isolation: return others.flatMap { [(name, $0), ($0, name)] }
-    case .halfDeaf: return others.map { fault.amount & 1 == 0 ? (name, $0) : ($0, name) }
-    case .oneWayCut: return others.contains(fault.other) ? [(name, fault.other)] : []
-    case .flapping: return others.contains(fault.other) ? [(name, fault.other), (fault.other, name)] : []
+    case .halfDeaf(let hears): return others.map { hears ? (name, $0) : ($0, name) }
+    case .oneWayCut(let other): return others.contains(other) ? [(name, other)] : []
+    case .flapping(let other, _): return others.contains(other) ? [(name, other), (other, name)] : []
     case .partition, .bridge:
       let sides = sides(of: fault, at: name)
       return pairs(of: fault.kind == .bridge ? others : names).filter { sides.one.contains($0) != sides.one.contains($1) }
-    case .minority:
-      let few = minority(around: name, fault)
+    case .minority(let oneFewer):
+      let few = minority(around: name, oneFewer: oneFewer)
       return pairs(of: names).filter { few.contains($0) != few.contains($1) }
     case .ring: return names.count < 4 ? [] : pairs(of: names).filter { !areNeighbours($0, $1) }
     default: return []
@@ -55,21 +55,28 @@ extension Run {
   }
 
   /// The target and whoever follows it in the order of names, fewer than half of all.
-  func minority(around name: String, _ fault: Fault) -> [String] {
+  func minority(around name: String, oneFewer: Bool) -> [String] {
     let names = story.names
     guard let begin = names.firstIndex(of: name) else { return [] }
     let most = (names.count - 1) / 2
-    return (0..<max(min(1, most), most - Int(fault.amount & 1))).map { names[(begin + $0) % names.count] }
+    return (0..<max(min(1, most), oneFewer ? most - 1 : most)).map { names[(begin + $0) % names.count] }
   }
 
   /// The two parts into which a partition, or a bridge at `name`, splits the members.
   func sides(of fault: Fault, at name: String) -> (one: [String], other: [String]) {
-    if fault.kind == .minority {
-      let few = minority(around: name, fault)
-      return (few, story.names.filter { !few.contains($0) })
+    var members = story.names
+    let side: UInt64
+    switch fault.harm {
+    case .minority(let oneFewer):
+      let few = minority(around: name, oneFewer: oneFewer)
+      return (few, members.filter { !few.contains($0) })
+    case .partition(let mask): side = mask
+    case .bridge(let mask):
+      members.removeAll { $0 == name }
+      side = mask
+    default: return ([], members)
     }
-    let members = fault.kind == .bridge ? story.names.filter { $0 != name } : story.names
-    let isOfOne = members.indices.map { fault.amount >> Int64($0) & 1 == 1 }
+    let isOfOne = members.indices.map { side >> UInt64($0) & 1 == 1 }
     return (members.indices.filter { isOfOne[$0] }.map { members[$0] }, members.indices.filter { !isOfOne[$0] }.map { members[$0] })
   }
 
@@ -91,25 +98,22 @@ extension Run {
     for link in links { cluster.network.mend(from: link.from, to: link.to) }
   }
 
-  func flapTime(_ fault: Fault) -> Nanoseconds { .milliseconds(max(1, min(fault.amount, 10_000))) }
-
   // MARK: Disks
 
-  func arm(_ fault: Fault, _ disk: SimulatedDisk) {
-    for verb in fault.kind.verbs { disk.fail(verb, after: Int(max(0, min(fault.amount, 1_000_000)))) }
-  }
-
   /// Damages a disk while its process is down, as far as the atlas allows.
-  func beginDamage(_ name: String, _ fault: Fault) -> Bool {
+  func beginDamage(_ name: String, _ harm: Fault.Harm) -> Bool {
     // A disk that is lost while the cluster forms may take the only promise with it: see Docs/Simulation, what the atlas keeps.
     guard atlas.mayDamage(name), oracle.lastIndex > 1 else { return false }
     takeDown(name, .crash)
     let disk = cluster.disk(of: name)
-    var random = PseudoRandom(seed: UInt64(bitPattern: fault.amount))
-    if fault.kind == .wipedDisk {
-      cluster.wipe(name)
-    } else if let file = pickFile(disk, &random) {
-      if fault.kind == .rot { rot(disk, file, &random) } else { misdirect(disk, file, &random) }
+    switch harm {
+    case .rot(let seed):
+      var random = PseudoRandom(seed: seed)
+      if let file = pickFile(disk, &random) { rot(disk, file, &random) }
+    case .misdirectedWrite(let seed):
+      var random = PseudoRandom(seed: seed)
+      if let file = pickFile(disk, &random) { misdirect(disk, file, &random) }
+    default: cluster.wipe(name)
     }
     atlas.damage(name)
     return true
@@ -169,25 +173,28 @@ extension Run {
 
   /// Sets what several faults may change at once: the worst of them counts.
   func adjust() {
-    func worst(_ kind: Fault.Kind, on name: String? = nil) -> Int64 {
-      active.filter { $0.fault.kind == kind && (name == nil || $0.name == name) }.map(\.fault.amount).max() ?? 0
+    func worst(on name: String? = nil, _ amount: (Fault.Harm) -> Int?) -> Int {
+      active.filter { name == nil || $0.name == name }.compactMap { amount($0.fault.harm) }.max() ?? 0
+    }
+    func longest(on name: String? = nil, _ time: (Fault.Harm) -> Nanoseconds?) -> Nanoseconds {
+      active.filter { name == nil || $0.name == name }.compactMap { time($0.fault.harm) }.max() ?? .zero
     }
     let isWide = story.place == .wan
-    cluster.network.lossPerMille = UInt64(max(isWide ? 5 : 0, min(1000, worst(.loss))))
-    cluster.network.duplicatesPerMille = UInt64(max(0, min(1000, worst(.duplication))))
-    cluster.network.corruptionPerMille = UInt64(max(0, min(1000, worst(.corruption))))
-    cluster.network.echo = .milliseconds(max(0, min(100_000, worst(.echo))))
-    cluster.network.extraLatency = .milliseconds(max(0, min(100_000, worst(.slowNetwork))))
-    let narrow = worst(.narrowNetwork)
-    cluster.network.bandwidth = max(0, narrow > 0 ? narrow : story.scale.linkKilobytes) * 1000
+    cluster.network.lossPerMille = UInt64(max(isWide ? 5 : 0, worst { if case .loss(let perMille) = $0 { perMille } else { nil } }))
+    cluster.network.duplicatesPerMille = UInt64(worst { if case .duplication(let perMille) = $0 { perMille } else { nil } })
+    cluster.network.corruptionPerMille = UInt64(worst { if case .corruption(let perMille) = $0 { perMille } else { nil } })
+    cluster.network.echo = longest { if case .echo(let time) = $0 { time } else { nil } }
+    cluster.network.extraLatency = longest { if case .slowNetwork(let time) = $0 { time } else { nil } }
+    let narrow = Int64(worst { if case .narrowNetwork(let rate) = $0 { rate } else { nil } })
+    cluster.network.bandwidth = (narrow > 0 ? narrow : story.scale.linkKilobytes) * 1000
     cluster.network.latency = .microseconds(100) ... .milliseconds(5)
     for name in story.names {
-      cluster.slow(name, turnTime: .microseconds(max(0, min(1_000_000, worst(.slowNode, on: name)))))
-      let drift = active.last { $0.fault.kind == .drift && $0.name == name }?.fault.amount ?? 0
-      cluster.drift(name, perMillion: max(-500_000, min(500_000, drift)))
-      let slowest = worst(.slowDisk, on: name)
+      cluster.slow(name, turnTime: longest(on: name) { if case .slowNode(let time) = $0 { time } else { nil } })
+      let drifts = active.compactMap { if $0.name == name, case .drift(let rate) = $0.fault.harm { rate } else { nil } }
+      cluster.drift(name, perMillion: drifts.last ?? 0)
+      let slowest = longest(on: name) { if case .slowDisk(let time) = $0 { time } else { nil } }
       let usual: ClosedRange<Nanoseconds> = isWide ? .milliseconds(5) ... .milliseconds(30) : .microseconds(100) ... .milliseconds(3)
-      cluster.setSyncLatency(slowest > 0 ? usual.lowerBound...usual.upperBound + .milliseconds(min(slowest, 100_000)) : usual, of: name)
+      cluster.setSyncLatency(usual.lowerBound...usual.upperBound + slowest, of: name)
     }
   }
 

@@ -7,8 +7,8 @@ extension Story.Action {
     case .operation(_, let name, _): [name]
     case .fault(let fault):
       switch fault.target {
-      case .leader: [fault.other]
-      case .node(let name): [name, fault.other]
+      case .leader: [fault.harm.other].compactMap(\.self)
+      case .node(let name): [name, fault.harm.other].compactMap(\.self)
       }
     }
   }
@@ -39,9 +39,9 @@ extension Story.Action {
 
 extension Fault {
   var size: Int64 {
-    let rank = Int64(Self.milder.count { $0.from == kind }) * 4 + (target == .leader ? 2 : 0)
+    let rank = Int64(Self.milder.count { $0.from == kind }) * 4 + (target == .leader ? 2 : 0) + (harm.losesPower ? 1 : 0)
     let time = duration / .milliseconds(1) + (duration % .milliseconds(1) == .zero ? 0 : 1)
-    return rank + min(Int64(clamping: amount.magnitude), .max / 4) + time
+    return rank + min(Int64(clamping: harm.amount.magnitude), .max / 4) + time
   }
 
   func simpler(names: [String]) -> [Fault] {
@@ -51,12 +51,16 @@ extension Fault {
       change(&fault)
       faults.append(fault)
     }
-    for (from, to) in Self.milder where from == kind { add { $0.kind = to } }
+    func changed(to kind: Kind? = nil, by amount: Int64? = nil) -> Harm {
+      Harm(kind ?? self.kind, by: amount ?? harm.amount, to: harm.other ?? "", losingPower: harm.losesPower && amount != nil)
+    }
+    for (from, to) in Self.milder where from == kind { add { $0.harm = changed(to: to) } }
+    if harm.losesPower { add { $0.harm = changed() } }
     if target == .leader { for name in names { add { $0.target = .node(name) } } }
     let half = max(.milliseconds(10), (duration / 2).inWholeMilliseconds)
     for shorter in [.milliseconds(10), .milliseconds(100), .milliseconds(1000), half, duration.inWholeMilliseconds]
     where shorter < duration { add { $0.duration = shorter } }
-    for smaller in [0, 1, amount / 2] { add { $0.amount = smaller } }
+    for smaller in [0, 1, harm.amount / 2] { add { $0.harm = changed(by: smaller) } }
     return faults
   }
 

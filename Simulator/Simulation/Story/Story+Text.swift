@@ -132,8 +132,9 @@ extension Story {
     case .leader: words.append("leader")
     case .node(let name): words.append("node \(name)")
     }
-    if !fault.other.isEmpty { words.append("to \(fault.other)") }
-    if fault.amount != 0 { words.append("by \(fault.amount)") }
+    if let other = fault.harm.other, !other.isEmpty { words.append("to \(other)") }
+    if fault.harm.amount != 0 { words.append("by \(fault.harm.amount)") }
+    if fault.harm.losesPower { words.append("losing power") }
     if fault.duration != .zero { words.append("for \(text(fault.duration))") }
     return words.joined(separator: " ")
   }
@@ -152,21 +153,24 @@ extension Story {
 
   private func fault(_ kind: Fault.Kind, _ words: ArraySlice<String>) throws(Reason) -> Fault {
     var words = words
-    var fault = Fault(kind, target: .leader)
+    var (target, other, amount, losesPower, duration) = (Fault.Target.leader, "", Int64(0), false, Nanoseconds.zero)
     while let word = words.popFirst() {
       if word == "leader" { continue }
       guard let value = words.popFirst() else { throw Reason("\(word) of what?") }
       switch word {
-      case "node": fault.target = .node(try node(value))
-      case "to": fault.other = try node(value)
+      case "node": target = .node(try node(value))
+      case "to": other = try node(value)
       case "by":
-        guard let amount = Int64(value) else { throw Reason("\(value) is no whole number") }
-        fault.amount = amount
-      case "for": fault.duration = try Self.duration(value)
+        guard let number = Int64(value) else { throw Reason("\(value) is no whole number") }
+        amount = number
+      case "losing":
+        guard value == "power" else { throw Reason("losing \(value) means nothing here") }
+        losesPower = true
+      case "for": duration = try Self.duration(value)
       default: throw Reason("\(word) means nothing here")
       }
     }
-    return fault
+    return Fault(Fault.Harm(kind, by: amount, to: other, losingPower: losesPower), target: target, duration: duration)
   }
 
   private func node(_ name: String) throws(Reason) -> String {

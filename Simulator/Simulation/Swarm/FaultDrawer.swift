@@ -45,7 +45,7 @@ struct FaultDrawer {
     var at = Instant.zero + 4 * unit
     while at < end {
       let duration = random.nanoseconds(in: unit / 2...6 * unit).inWholeMilliseconds
-      faults.append((at, Fault(.minority, target: .leader, amount: amount(.minority), duration: duration)))
+      faults.append((at, Fault(harm(.minority), target: .leader, duration: duration)))
       at = at + duration + random.nanoseconds(in: .zero...4 * unit)
     }
     return faults
@@ -71,7 +71,7 @@ struct FaultDrawer {
   /// What a node writes while a cluster forms, it writes once in its life: the windows between are narrow.
   private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
     names.filter { _ in random.chance(1, in: 2) }.map { name in
-      let fault = Fault(.crashDuringRecovery, target: .node(name), amount: amount(.crashDuringRecovery), duration: .milliseconds(3000))
+      let fault = Fault(harm(.crashDuringRecovery), target: .node(name), duration: .milliseconds(3000))
       return (.zero + random.nanoseconds(in: .zero ... .milliseconds(300)), fault)
     }
   }
@@ -89,9 +89,15 @@ struct FaultDrawer {
     let target: Fault.Target = random.chance(1, in: 3) ? .leader : .node(random.pick(names))
     // Many short ones, a few that outlast every timeout.
     let longest: Int64 = random.chance(1, in: 6) ? 10_000 : 2000
-    return Fault(
-      kind, target: target, other: kind.hasOther ? random.pick(names) : "", amount: amount(kind),
-      duration: .milliseconds(Int64(20 + random.below(UInt64(longest)))))
+    let harm = harm(kind)
+    return Fault(harm, target: target, duration: .milliseconds(Int64(20 + random.below(UInt64(longest)))))
+  }
+
+  private mutating func harm(_ kind: Fault.Kind) -> Fault.Harm {
+    let other = kind.hasOther ? random.pick(names) : ""
+    let amount = amount(kind)
+    // Half of the starts that end early lose power.
+    return Fault.Harm(kind, by: amount, to: other, losingPower: kind == .crashDuringRecovery && amount & 1 == 1)
   }
 
   private mutating func amount(_ kind: Fault.Kind) -> Int64 {

@@ -59,50 +59,50 @@ extension Fault {
   /// - Parameter sides: the two parts into which it splits the members, if it does.
   func shortText(at name: String, sides: (one: [String], other: [String])) -> String {
     let split = "\(sides.one.joined(separator: ", ")) | \(sides.other.joined(separator: ", "))"
-    return switch kind {
+    return switch harm {
     case .crash: "crash"
     case .powerLoss: "power loss"
     case .totalPowerLoss: "power loss of all"
-    case .crashAtWork: "crash \(afterCalls)"
-    case .powerLossAtWork: "power loss \(afterCalls)"
-    case .crashDuringRecovery: "start, and \(amount & 1 == 1 ? "power loss" : "crash") \(afterCalls)"
-    case .crashThenPowerLoss: "crash \(afterCalls), restart, power loss"
+    case .crashAtWork(let count): "crash \(Self.after(count))"
+    case .powerLossAtWork(let count): "power loss \(Self.after(count))"
+    case .crashDuringRecovery(let count, let losingPower): "start, and \(losingPower ? "power loss" : "crash") \(Self.after(count))"
+    case .crashThenPowerLoss(let count): "crash \(Self.after(count)), restart, power loss"
     case .stop: "stop"
-    case .restartStorm: "crash every \(amount) ms"
+    case .restartStorm(let time): "crash every \(TraceText.lasting(time))"
     case .pause: "pause"
     case .suspend: "pause, clock too"
-    case .slowNode: "slow: turns of \(amount) µs"
+    case .slowNode(let time): "slow: turns of \(TraceText.lasting(time))"
     case .isolation: "isolation of \(name)"
-    case .oneWayCut: "cut \(name) → \(other)"
-    case .halfDeaf: amount & 1 == 0 ? "unheard: nothing leaves \(name)" : "deaf: nothing reaches \(name)"
+    case .oneWayCut(let other): "cut \(name) → \(other)"
+    case .halfDeaf(let hears): hears ? "unheard: nothing leaves \(name)" : "deaf: nothing reaches \(name)"
     case .partition, .minority: "partition \(split)"
     case .bridge: "partition \(split), bridge \(name)"
     case .ring: "ring: neighbours only"
-    case .flapping: "flapping \(name) – \(other) every \(amount) ms"
-    case .clog: "clog \(name) → \(other)"
-    case .loss: "loss of \(perCent)"
-    case .duplication: "duplicates of \(perCent)"
-    case .echo: "echoes up to \(amount) ms late"
-    case .corruption: "damage to \(perCent)"
-    case .slowNetwork: "slow network: up to \(amount) ms"
-    case .narrowNetwork: "narrow network: \(amount) kB/s"
-    case .slowDisk: "slow disk: syncs of up to \(amount) ms"
+    case .flapping(let other, let time): "flapping \(name) – \(other) every \(TraceText.lasting(time))"
+    case .clog(let other): "clog \(name) → \(other)"
+    case .loss(let count): "loss of \(Self.perCent(count))"
+    case .duplication(let count): "duplicates of \(Self.perCent(count))"
+    case .echo(let time): "echoes up to \(TraceText.lasting(time)) late"
+    case .corruption(let count): "damage to \(Self.perCent(count))"
+    case .slowNetwork(let time): "slow network: up to \(TraceText.lasting(time))"
+    case .narrowNetwork(let rate): "narrow network: \(rate) kB/s"
+    case .slowDisk(let time): "slow disk: syncs of up to \(TraceText.lasting(time))"
     case .stalledDisk: "stalled disk"
-    case .fullDisk: "full disk: \(amount) bytes left"
-    case .failedWrite: "failed write, after \(amount)"
-    case .failedSync: "failed sync, after \(amount)"
-    case .failedName: "failed open or rename, after \(amount)"
-    case .failedRead: "failed read, after \(amount)"
+    case .fullDisk(let bytes): "full disk: \(bytes) bytes left"
+    case .failedWrite(let count): "failed write, after \(count)"
+    case .failedSync(let count): "failed sync, after \(count)"
+    case .failedName(let count): "failed open or rename, after \(count)"
+    case .failedRead(let count): "failed read, after \(count)"
     case .rot: "rot of the disk"
     case .misdirectedWrite: "misdirected write"
     case .wipedDisk: "wiped disk"
-    case .drift: "clock \(amount < 0 ? "slow" : "fast") by \(Self.tenths(amount.magnitude / 1000))%"
+    case .drift(let rate): "clock \(rate < 0 ? "slow" : "fast") by \(Self.tenths(rate.magnitude / 1000))%"
     case .wrongList: "wrong list of members"
     }
   }
 
-  private var afterCalls: String { "after \(amount) disk calls" }
-  private var perCent: String { "\(Self.tenths(amount.magnitude))% of frames" }
+  private static func after(_ calls: Int) -> String { "after \(calls) disk calls" }
+  private static func perCent(_ perMille: Int) -> String { "\(tenths(UInt64(perMille.magnitude)))% of frames" }
 
   private static func tenths(_ count: UInt64) -> String { count % 10 == 0 ? "\(count / 10)" : "\(count / 10).\(count % 10)" }
 }
