@@ -69,7 +69,7 @@ private struct MemoryCluster {
     return try ReplicaCore(
       identity: IdentityRecord(node: id, name: member?.name ?? "", phase: .formed(CoreBenchmarks.configuration)),
       peerInfo: PeerInfo(name: member?.name ?? "", peerAddress: member?.peerAddress ?? "", clientAddress: "c"),
-      recovered: Recovered(hardState: HardState(term: 1), start: .zero, entries: [first], commit: 1), snapshot: nil,
+      recovered: DurableState(hardState: HardState(term: 1), start: .zero, entries: [first], commit: 1), snapshot: nil,
       machine: ByteCounter(), settings: settings, seed: id.rawValue, now: .zero)
   }
 

@@ -2,6 +2,7 @@ import ByteCoding
 import Golden
 import Raft
 import Testing
+import WriteAheadLog
 
 @testable import Replica
 
@@ -76,7 +77,7 @@ extension GoldenFrameTests {
   ]
 
   /// Name and addresses, names, phase with its configuration.
-  static let bootstrapMessages: [(BootstrapMessage.Phase, Golden)] = [
+  static let bootstrapMessages: [(IdentityRecord.Phase, Golden)] = [
     (
       .undecided,
       Golden(
