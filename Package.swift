@@ -108,6 +108,10 @@ let package = Package(
     .target(name: "LocalStore", dependencies: ["KeyValue", "Replica"], path: "Tests/LocalStore"),
     .target(
       name: "RawClient", dependencies: [server("NIOCore", "swift-nio"), server("NIOPosix", "swift-nio")], path: "Tests/RawClient"),
+    .testTarget(
+      name: "FuzzingTests",
+      dependencies: ["ByteCoding", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "Simulation", "WriteAheadLog"], exclude: ["LibFuzzer"]
+    ),
     .testTarget(name: "LinksTests", dependencies: ["Links", "LocalStore"]),
     .testTarget(
       name: "ShortLinksTests",

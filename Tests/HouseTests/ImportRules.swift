@@ -43,6 +43,7 @@ enum ImportTable {
       "Testing", "Budget", "Coracle", "Foundation", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded", "NIOPosix",
       "ServiceLifecycle",
     ]),
+    "Tests/FuzzingTests": pureModules.union(["Testing", "EtcdAPI", "Foundation"]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RequestChecksTests": ["Testing", "RequestChecks"],
     "Tests/RaftTests": pureModules.union(["Testing", "Golden", "Foundation"]),
