@@ -97,7 +97,9 @@ package struct Frame: Equatable, Sendable {
 
     init(from reader: inout ByteReader) throws(MalformedBytes) {
       let version = try reader.readUInt8()
-      guard version == formatVersion else { throw MalformedBytes("frame: version \(version), this node speaks \(formatVersion)") }
+      guard version == Frame.formatVersion else {
+        throw MalformedBytes("frame: version \(version), this node speaks \(Frame.formatVersion)")
+      }
       let number = try reader.readUInt8()
       guard let kind = FrameKind(rawValue: number) else { throw MalformedBytes("frame: unknown kind \(number)") }
       self.kind = kind

@@ -58,11 +58,12 @@ package struct FrameClaim: Sendable {
   /// `nil` for a frame that asserts nothing: a bootstrap message, or a pre-vote, which names a term that may never be.
   /// - Parameter frame: whole, as it was encoded.
   package init?(_ frame: [UInt8]) {
-    guard var (header, body) = try? Frame.open(frame) else { return nil }
+    guard let (header, start) = try? Frame.open(frame) else { return nil }
     switch header.kind {
     case .bootstrap, .wrongCluster, .greeting, .preVoteRequest, .preVoteResponse: return nil
     default: break
     }
+    var body = start
     guard let term = try? body.readUInt64() else { return nil }
     self.term = term
     isLeaders = header.kind.isLeaders

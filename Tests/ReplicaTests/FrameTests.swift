@@ -63,17 +63,6 @@ import WriteAheadLog
     #expect(seen == Set(FrameKind.allCases))
   }
 
-  /// The bytes of every kind, by the checksum that each frame begins with. Another one is another format: see `Docs/Formats.md`.
-  @Test func theBytesAreThoseOfFormatOne() throws {
-    let found = try Self.frames(1).map { frame in
-      var reader = ByteReader(frame.encoded()[...])
-      return try reader.readUInt32()
-    }
-    #expect(found == Self.checksums)
-  }
-
-  private static let checksums: [UInt32] = []
-
   @Test func aSliceOfALargerBufferIsReadInItsPlace() throws {
     for frame in Self.frames(9) {
       let bytes = [1, 2, 3] + frame.encoded() + [4]

@@ -190,8 +190,9 @@ extension Run {
     cluster.network.latency = .microseconds(100) ... .milliseconds(5)
     for name in story.names {
       cluster.slow(name, turnTime: longest(on: name) { if case .slowNode(let time) = $0 { time } else { nil } })
-      let drifts = active.compactMap { if $0.name == name, case .drift(let rate) = $0.fault.harm { rate } else { nil } }
-      cluster.drift(name, perMillion: drifts.last ?? 0)
+      var drift: Int64 = 0
+      for fault in active where fault.name == name { if case .drift(let rate) = fault.fault.harm { drift = rate } }
+      cluster.drift(name, perMillion: drift)
       let slowest = longest(on: name) { if case .slowDisk(let time) = $0 { time } else { nil } }
       let usual: ClosedRange<Nanoseconds> = isWide ? .milliseconds(5) ... .milliseconds(30) : .microseconds(100) ... .milliseconds(3)
       cluster.setSyncLatency(usual.lowerBound...usual.upperBound + slowest, of: name)

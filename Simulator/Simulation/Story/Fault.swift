@@ -17,8 +17,8 @@ public struct Fault: Sendable, Equatable {
     case crashAtWork(afterCalls: Int)
     /// The machine loses power in the middle of its work on the disk, after so many more calls.
     case powerLossAtWork(afterCalls: Int)
-    /// The process is started anew, or for the first time, and ends in the middle of its work on the disk, after so many calls: killed, or by
-    /// a loss of power.
+    /// The process is started anew, or for the first time, and ends in the middle of its work on the disk, after so many calls: killed, or
+    /// by a loss of power.
     case crashDuringRecovery(afterCalls: Int, losingPower: Bool)
     /// The process is killed in the middle of its work on the disk, after so many more calls, starts at once from what it left there, and
     /// then the machine loses power before half a second is over.

@@ -51,6 +51,7 @@ extension Fault {
       change(&fault)
       faults.append(fault)
     }
+    // Of another kind, or by no other amount, it is a fault that loses no power.
     func changed(to kind: Kind? = nil, by amount: Int64? = nil) -> Harm {
       Harm(kind ?? self.kind, by: amount ?? harm.amount, to: harm.other ?? "", losingPower: harm.losesPower && amount != nil)
     }
