@@ -57,10 +57,11 @@ struct NodeStart<Machine: StateMachine> {
       let disk = try PosixDisk(path: path)
       do throws(StorageError) {
         // Before anything in it is touched.
-        if let found = try DataDirectory.load(disk).identity?.name, found != name {
+        let directory = try DataDirectory.load(disk)
+        if let found = directory.identity?.name, found != name {
           return .failure(.wrongName(configured: name, found: found, directory: path))
         }
-        let files = try Files(opening: disk, name: name, newborn: NodeID(.random(in: 1 ... .max)))
+        let files = try Files(opening: disk, holding: directory, name: name, newborn: NodeID(.random(in: 1 ... .max)))
         return .success((disk, files))
       } catch {
         return .failure(.storage(error))

@@ -24,8 +24,14 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   ///
   /// Throws `.damaged` and `.foreign` if the files cannot be trusted, and changes nothing then; `.refused` if the snapshot means nothing to
   /// `Machine`.
-  public init(opening disk: Storage, name: String, newborn: NodeID, options: LogOptions = LogOptions()) throws(StorageError) {
-    if let identity = try DataDirectory.load(disk).identity {
+  ///
+  /// - Parameter directory: what `DataDirectory.load` gave, if that was called already.
+  public init(
+    opening disk: Storage, holding directory: DataDirectory? = nil, name: String, newborn: NodeID, options: LogOptions = LogOptions()
+  ) throws(StorageError) {
+    let found: IdentityRecord?
+    if let directory { found = directory.identity } else { found = try DataDirectory.load(disk).identity }
+    if let identity = found {
       self.identity = identity
     } else {
       identity = IdentityRecord(node: newborn, name: name, phase: .undecided)

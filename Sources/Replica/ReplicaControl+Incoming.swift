@@ -7,14 +7,14 @@ extension Snapshots {
     let descriptor: SnapshotDescriptor
     let from: NodeID
     let file: SnapshotFingerprint
-    /// The next block to hand to the disk.
-    var next = 0
     /// The disk has all blocks before this one.
     var stored = 0
     /// Bytes of each block that the disk was handed and has not stored.
     var waiting: [Int] = []
     var isWhole = false
 
+    /// The next block to hand to the disk.
+    var next: Int { stored + waiting.count }
     var bytesWaiting: Int { waiting.reduce(0, +) }
 
     /// Blocks of one file go together, from any sender. A sender that does not name its file is the only one that may go on.
@@ -48,7 +48,6 @@ extension ReplicaControl {
       return sendProgress(block.descriptor, next: snapshots.incoming?.stored ?? 0)
     }
     guard incoming.waiting.isEmpty || incoming.bytesWaiting + block.block.count <= settings.maximumBlockBytesWaiting else { return }
-    snapshots.incoming?.next += 1
     snapshots.incoming?.waiting.append(block.block.count)
     snapshots.incoming?.isWhole = block.last
     effects.snapshots.append(.store(block.descriptor, number: block.number, block: block.block, last: block.last))

@@ -8,7 +8,7 @@ import WriteAheadLog
 public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
   private let disk: Storage
   private let node: NodeID
-  private var incoming: (writer: SnapshotWriter<Storage>, blocks: Int)?
+  private var incoming: SnapshotWriter<Storage>?
   /// One open file for each transfer, so that a newer snapshot may take the place of the one that is being sent.
   private var outgoing: [(peer: NodeID, reader: SnapshotReader<Storage>)] = []
 
@@ -99,23 +99,23 @@ public struct SnapshotFiles<Machine: StateMachine, Storage: Disk> {
   ) throws(StorageError) {
     if number == 0 {
       abandonIncoming()
-      incoming = (try store.begin(descriptor), 0)
+      incoming = try store.begin(descriptor)
     }
-    guard let current = incoming, current.writer.descriptor == descriptor, current.blocks == number else {
+    guard let current = incoming, current.descriptor == descriptor, current.blockCount == number else {
       throw .refused(what: "block \(number), which does not follow what is there of snapshot \(descriptor.position.index)")
     }
     do throws(StorageError) {
-      if !block.isEmpty { try incoming?.writer.append(block) }
-      if last { try incoming?.writer.seal() }
+      if !block.isEmpty { try incoming?.append(block) }
+      if last { try incoming?.seal() }
     } catch {
       abandonIncoming()
       throw error
     }
-    if last { incoming = nil } else { incoming?.blocks = number + 1 }
+    if last { incoming = nil }
   }
 
   private mutating func abandonIncoming() {
-    try? incoming?.writer.abandon()
+    try? incoming?.abandon()
     incoming = nil
   }
 

@@ -37,12 +37,6 @@ public struct IdentityRecord: Hashable, Sendable {
   static let file = "identity"
   static let temporaryFile = "identity.part"
 
-  /// Refuses to be anybody else.
-  func check(is identity: StorageIdentity) throws(StorageError) {
-    guard let cluster else { return }
-    try FileHeader.check((cluster.rawValue, node), is: identity, in: Self.file)
-  }
-
   /// The record in `disk`, whose files are `names`; nil when there is none.
   static func read<D: Disk>(_ disk: D, names: [String]) throws(StorageError) -> IdentityRecord? {
     guard names.contains(file) else { return nil }

@@ -4,24 +4,19 @@ extension LogStore {
   /// Opens the log in `disk`, or makes an empty one, and gives back what it holds. What is given back is durable.
   ///
   /// Recovery cuts a torn batch at the end, which was never durable; it never cuts damage, but throws `.damaged`. One limit: a disk that
-  /// dropped the last write although it had confirmed it, and has what lay there before, cannot be told from a loss of power. A node whose
-  /// identity says that it belongs to a cluster must have a log: otherwise it has lost what it promised, and is refused.
+  /// dropped the last write although it had confirmed it, and has what lay there before, cannot be told from a loss of power. Whether there
+  /// must be a log already, since the node is a member of a cluster, is for the identity to say: read it before, with `DataDirectory.load`.
   public static func open(
     _ disk: D, identity: StorageIdentity, options: LogOptions = .init()
   ) throws(StorageError) -> (LogStore, DurableState) {
     // The last process may have ended before its directory was synced: names first, since what follows relies on them.
     try onDisk { () throws(DiskError) in try disk.syncDirectory() }
     let names = try onDisk { () throws(DiskError) in try disk.list() }
-    let record = try IdentityRecord.read(disk, names: names)
-    try record?.check(is: identity)
     var repairs: [String] = []
     var images = try readSegments(disk, names)
     let unfinished = takeUnfinished(from: &images)
     let vote = try openVote(disk, identity, hasLog: !images.isEmpty, repairs: &repairs)
     guard !images.isEmpty else {
-      if let record, case .formed = record.phase {
-        throw .damaged(file: NumberedName.make(Segment.prefix, 1), offset: 0, what: "the log is missing")
-      }
       try remove(Segment.unfinished(names), disk)
       return try makeEmpty(disk, identity, options, vote: vote)
     }

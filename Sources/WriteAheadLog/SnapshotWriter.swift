@@ -9,7 +9,8 @@ public struct SnapshotWriter<D: Disk> {
   private let disk: D
   private let file: D.File
   private var offset = 0
-  private var blocks = 0
+  /// Blocks that it has.
+  public private(set) var blockCount = 0
   private var bytes: UInt64 = 0
   private var whole: Chain
   private var failure: DiskError?
@@ -33,23 +34,24 @@ public struct SnapshotWriter<D: Disk> {
 
   /// Adds the next block: 1 byte to 4 MiB.
   public mutating func append(_ block: Bytes) throws(StorageError) {
-    guard !block.isEmpty, block.count <= SnapshotFormat.maximumBlockSize, blocks < UInt32.max else {
-      throw .refused(what: "block \(blocks) of a snapshot, with \(block.count) bytes: 1 to \(SnapshotFormat.maximumBlockSize) are allowed")
+    guard !block.isEmpty, block.count <= SnapshotFormat.maximumBlockSize, blockCount < UInt32.max else {
+      throw .refused(
+        what: "block \(blockCount) of a snapshot, with \(block.count) bytes: 1 to \(SnapshotFormat.maximumBlockSize) are allowed")
     }
-    let checksum = SnapshotFormat.checksum(block, number: blocks, of: descriptor.position.index)
+    let checksum = SnapshotFormat.checksum(block, number: blockCount, of: descriptor.position.index)
     var writer = ByteWriter(capacity: SnapshotFormat.blockHeaderSize + block.count)
     writer.write(UInt32(block.count))
     writer.write(checksum)
     writer.write(raw: block)
     try write(writer.bytes)
     whole.add(checksum)
-    blocks += 1
+    blockCount += 1
     bytes += UInt64(block.count)
   }
 
   /// Ends the file: whole and durable when this returns, under its temporary name still.
   public mutating func seal() throws(StorageError) {
-    try write(SnapshotFormat.footer(blocks: blocks, bytes: bytes, whole: whole))
+    try write(SnapshotFormat.footer(blocks: blockCount, bytes: bytes, whole: whole))
     do {
       try disk.sync(file)
     } catch {

@@ -5,7 +5,7 @@ import Simulation
 import Testing
 import WriteAheadLog
 
-/// A full disk is a state that passes, from the first byte on that a node writes.
+/// A full disk is a state that passes, from the first byte on that a node writes. And what a start reads.
 @Suite struct FullDiskTests {
   private typealias Storage = NodeStorage<KeyValueMachine, SimulatedDisk>
 
@@ -43,5 +43,23 @@ import WriteAheadLog
       #expect(recovered?.last.index == 1 && recovered?.hardState.term == 1, "with room for \(room) bytes")
     }
     #expect(waits > 100)
+  }
+}
+
+extension FullDiskTests {
+  /// The second time that a start opened its identity would fail.
+  @Test func aStartReadsItsIdentityOnce() throws {
+    let disk = SimulatedDisk()
+    var files = try Storage(opening: disk, name: "a", newborn: Self.member.id, options: Self.options).log
+    try files.save(Self.record)
+    try files.append([Self.write])
+    try files.sync()
+    files.close()
+    disk.fail(.open, prefix: "identity", after: 1)
+    #expect(try Storage(opening: disk, name: "a", newborn: NodeID(9), options: Self.options).identity == Self.record)
+    disk.stopFailing()
+    let known = try DataDirectory.load(disk)
+    disk.fail(.open, prefix: "identity")
+    #expect(try Storage(opening: disk, holding: known, name: "a", newborn: NodeID(9), options: Self.options).identity == Self.record)
   }
 }
