@@ -226,24 +226,3 @@ public struct FollowerState: Sendable, Equatable {
   /// When it last answered anything in this term.
   public let lastContact: Instant
 }
-
-/// What a start finds on disk: durable, all of it.
-public struct DurableState: Sendable {
-  public var hardState: HardState
-  /// The position before the first entry kept.
-  public var start: LogPosition
-  /// Contiguous, from `start.index + 1` on.
-  public var entries: [Entry]
-  /// An index that is certainly committed; what is really committed may be more.
-  public var commit: LogIndex
-
-  /// The end of the log.
-  public var last: LogPosition { entries.last?.position ?? start }
-
-  public init(hardState: HardState, start: LogPosition = .zero, entries: [Entry] = [], commit: LogIndex = 0) {
-    self.hardState = hardState
-    self.start = start
-    self.entries = entries
-    self.commit = commit
-  }
-}

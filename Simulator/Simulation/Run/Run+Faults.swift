@@ -80,7 +80,7 @@ extension Run {
       new.links = links(of: fault, at: name)
       guard !new.links.isEmpty else { return false }
       cut(new.links)
-      if case .flapping(_, let time) = fault.harm { dues.plan(.goOn(new.number), at: cluster.now + time) }
+      if case .flapping(_, let time) = fault.harm { dues.plan(.goOn(new.number), at: cluster.now + max(.milliseconds(1), time)) }
     case .clog(let other):
       guard other != name, story.names.contains(other) else { return false }
       cluster.network.clog(from: name, to: other)
@@ -129,14 +129,32 @@ extension Run {
     case .flapping(_, let time):
       if active[place].isCut { mend(active[place].links) } else { cut(active[place].links) }
       active[place].isCut.toggle()
-      dues.plan(.goOn(number), at: cluster.now + time)
+      dues.plan(.goOn(number), at: cluster.now + max(.milliseconds(1), time))
     case .crashThenPowerLoss:
       cluster.losePower(name)
       start(name)
     case .restartStorm(let time):
       startAnew(fault.target == .leader ? cluster.leader ?? name : name)
-      dues.plan(.goOn(number), at: cluster.now + time)
+      dues.plan(.goOn(number), at: cluster.now + max(.milliseconds(1), time))
     default: break
     }
+  }
+}
+
+/// Which copies of what was acknowledged must survive, so which faults are allowed: a fault that would take more is not done.
+///
+/// At most a minority may lose its disk for good, by whatever fault. Everything else leaves on disk what was synced.
+struct FaultAtlas {
+  private let nodeCount: Int
+  /// Nodes whose disk lost something for good: they may serve again or not, and nobody counts on them.
+  private(set) var damaged: [String] = []
+
+  init(nodeCount: Int) { self.nodeCount = nodeCount }
+
+  /// Whether the disk of one more node may be damaged; those already damaged may be again.
+  func mayDamage(_ name: String) -> Bool { damaged.contains(name) || damaged.count < (nodeCount - 1) / 2 }
+
+  mutating func damage(_ name: String) {
+    if !damaged.contains(name) { damaged.append(name) }
   }
 }
