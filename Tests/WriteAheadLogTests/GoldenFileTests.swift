@@ -56,8 +56,9 @@ import WriteAheadLog
     #expect(Golden(disk.contents(of: segment(1)) ?? []) == Self.log, "\(Golden.advice)")
     #expect(try recover(withoutReset).get().entries == first + [second])
     disk.replace(segment(1), with: Self.log.bytes)
-    let recovered = try recover(disk).get()
-    #expect(recovered.start == reset && recovered.entries.isEmpty && recovered.commit == 9 && recovered.repairs.isEmpty)
+    let (again, recovered) = try open(disk)
+    again.close()
+    #expect(recovered.start == reset && recovered.entries.isEmpty && recovered.commit == 9 && again.repairs.isEmpty)
   }
 
   @Test func snapshot() throws {
