@@ -37,10 +37,10 @@ struct NodeService: KeyValueService {
   }
 
   /// How long a follower hears nothing while all is well, at most.
-  var usualSilence: Duration { (2 * node.configuration.settings.raft.heartbeatInterval).duration }
+  var usualSilence: Duration { node.configuration.settings.raft.heartbeatInterval.duration * 2 }
 
   /// A node that does not come round for longer would have lost its leadership, or its leader.
-  private var longestSilence: Duration { max(.seconds(1), (2 * node.configuration.settings.raft.electionTimeout).duration) }
+  private var longestSilence: Duration { max(.seconds(1), node.configuration.settings.raft.electionTimeout.duration * 2) }
 
   /// A disk that takes longer for one write is not slow, it is stuck, or full.
   private static let longestLogWrite = Duration.seconds(5)

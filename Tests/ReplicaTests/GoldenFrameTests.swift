@@ -33,7 +33,7 @@ import WriteAheadLog
 
   @Test func everyKindOfMessageIsThere() {
     let kinds = Set(Self.messages.map { Message(from: NodeID(1), to: NodeID(2), term: 1, body: $0.0).kind })
-    #expect(kinds == Set(FrameDescription.kinds.map(\.number).filter { $0 >= 16 }))
+    #expect(kinds == Set(FrameKind.allCases.filter { $0.rawValue >= 16 }))
   }
 
   @Test(arguments: bootstrapMessages.indices) func bootstrapMessagesOfNodes(place: Int) throws {
