@@ -9,6 +9,7 @@
 @_exported import struct KeyValue.KeyValueMachine
 @_exported import struct KeyValue.KeyValuePair
 @_exported import struct KeyValue.RangeRequest
+@_exported import enum KeyValue.StoreError
 @_exported import struct KeyValue.TransactionRequest
 @_exported import struct Replica.Command
 @_exported import enum Replica.Consistency

@@ -2,7 +2,7 @@ import Budget
 import NIOCore
 
 /// What goes over a connection between peers: a `UInt32` length, little-endian, and then that many bytes.
-enum Frame {
+enum FrameCodec {
   /// Most bytes of one frame, without its length.
   static let maximumSize = 16 << 20
 
@@ -43,7 +43,7 @@ final class FrameReader: ChannelInboundHandler {
   private var reserved = 0
   private var isBroken = false
 
-  init(maximumSize: Int = Frame.maximumSize, memory: MemoryBudget.Account) {
+  init(maximumSize: Int = FrameCodec.maximumSize, memory: MemoryBudget.Account) {
     self.maximumSize = maximumSize
     self.memory = memory
   }

@@ -36,7 +36,7 @@ public struct NodeConfiguration: Sendable {
   /// All members of the cluster at its birth, this one among them: the same list on each. Only looked at until the cluster has formed.
   /// Empty: a cluster of this node alone.
   public var initialCluster: [InitialMember] = []
-  /// Peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine; anywhere else anyone who reaches
+  /// Peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine; elsewhere, anyone who reaches
   /// the port can read and change everything, so it must be asked for.
   public var allowsPlainTextBeyondLoopback = false
   public var settings = ReplicaSettings()

@@ -72,7 +72,7 @@ final class PeerConnection: ChannelInboundHandler {
     charged += size
     lastUse = .now()
     written += size
-    context.write(Self.wrapOutboundOut(Frame.encode(frame, allocator: context.channel.allocator)), promise: nil)
+    context.write(Self.wrapOutboundOut(FrameCodec.encode(frame, allocator: context.channel.allocator)), promise: nil)
     if !needsFlush {
       needsFlush = true
       transport.flushLater(self)

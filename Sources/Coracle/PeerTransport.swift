@@ -14,7 +14,7 @@ final class PeerTransport {
   /// Bounds of what a peer, or a host that claims to be one, can make this node hold.
   struct Limits {
     /// Bytes of one frame of a member.
-    var frameSize = Frame.maximumSize
+    var frameSize = FrameCodec.maximumSize
     /// Bytes of one frame before the first one of a member: that, and a bootstrap message, are small.
     var firstFrameSize = 64 << 10
     /// Connections of members that they opened; for one more, the one that was not used for longest is closed.

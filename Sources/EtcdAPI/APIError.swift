@@ -52,7 +52,7 @@ struct APIError: Error, Hashable {
 
 /// The one list of errors (etcd: `api/v3rpc/rpctypes/error.go`).
 extension APIError {
-  init(_ error: ServiceError) {
+  init(_ error: StoreError) {
     switch error {
     case .request(let error): self.init(error)
     case .keyValue(let error): self.init(error)

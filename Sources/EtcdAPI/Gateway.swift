@@ -103,12 +103,12 @@ struct Gateway: Sendable {
   }
 
   /// The answer to what `begin` said to perform.
-  func finish(_ purpose: Task.Purpose, _ result: Result<ServedAnswer, ServiceError>) -> GatewayResponse {
+  func finish(_ purpose: Task.Purpose, _ result: Result<ServedAnswer, StoreError>) -> GatewayResponse {
     switch (purpose, result) {
     case (.status, let result):
       // Even a node that can answer no request tells its status, without the revision.
       let revision = (try? result.get())?.answer.revision ?? 0
-      return .json { $0.status(service.status, revision: revision) }
+      return .json { $0.status(service.status, databaseSize: service.databaseSize, revision: revision) }
     case (.answer, .failure(let error)): return .error(APIError(error))
     case (.answer, .success(let served)):
       let body = ResponseBody(served.answer, service.status, chunkBytes: settings.chunkBytes)

@@ -11,10 +11,13 @@ public protocol KeyValueService: Sendable {
   ///   - timeout: From now; when it is over, the answer is an error.
   func perform(
     _ request: Request, consistency: Consistency, timeout: Duration,
-    completion: @escaping @Sendable (Result<ServedAnswer, ServiceError>) -> Void)
+    completion: @escaping @Sendable (Result<ServedAnswer, StoreError>) -> Void)
 
   /// What the node knows of itself. Cheap, and never waits for requests.
-  var status: ServiceStatus { get }
+  var status: ReplicaStatus { get }
+
+  /// Bytes on disk.
+  var databaseSize: Int64 { get }
 
   /// Whether the node does its work. Waits for nothing that could be what does not work.
   var health: ServiceHealth { get }
@@ -44,46 +47,5 @@ public struct ServedAnswer: Sendable, Hashable {
   public init(_ answer: Response, staleness: Duration? = nil) {
     self.answer = answer
     self.staleness = staleness
-  }
-}
-
-/// Why there is no answer.
-public enum ServiceError: Error, Hashable, Sendable {
-  /// The cluster could not do it, or does not know whether it did.
-  case request(RequestError)
-  /// The store refused it: it changed nothing, and never will.
-  case keyValue(KeyValueError)
-}
-
-/// A node's view of itself and its cluster.
-public struct ServiceStatus: Sendable, Hashable {
-  public var node: NodeID
-  /// `nil` until the cluster has formed.
-  public var cluster: ClusterID?
-  public var leader: NodeID?
-  public var term: Term
-  /// The last log index known to be committed.
-  public var commitIndex: LogIndex
-  public var appliedIndex: LogIndex
-  /// Bytes on disk.
-  public var databaseSize: Int64
-  public var members: [Member]
-  /// This node's name.
-  public var name = ""
-  /// While the cluster has not formed: the names of the members that it waits for.
-  public var awaited: [String] = []
-
-  public init(
-    node: NodeID, cluster: ClusterID? = nil, leader: NodeID? = nil, term: Term = 0, commitIndex: LogIndex = 0,
-    appliedIndex: LogIndex = 0, databaseSize: Int64 = 0, members: [Member] = []
-  ) {
-    self.node = node
-    self.cluster = cluster
-    self.leader = leader
-    self.term = term
-    self.commitIndex = commitIndex
-    self.appliedIndex = appliedIndex
-    self.databaseSize = databaseSize
-    self.members = members
   }
 }

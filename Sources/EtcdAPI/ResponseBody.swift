@@ -1,4 +1,5 @@
 import KeyValue
+import Replica
 
 /// An answer's body, made as fast as the client takes it and in slices of bounded work: a range of a million pairs is never in memory as
 /// text, nor as a list.
@@ -18,7 +19,7 @@ struct ResponseBody: Sendable {
     workingBytes = 0
   }
 
-  init(_ answer: Response, _ status: ServiceStatus, chunkBytes: Int) {
+  init(_ answer: Response, _ status: ReplicaStatus, chunkBytes: Int) {
     text = []
     self.answer = AnswerText(answer, status)
     self.chunkBytes = chunkBytes
@@ -59,7 +60,7 @@ private struct AnswerText: Sendable {
   private var value: (pair: StoredPair, offset: Int)?
   private var isEnding = false
 
-  init(_ answer: Response, _ status: ServiceStatus) {
+  init(_ answer: Response, _ status: ReplicaStatus) {
     reader = ResponseReader(answer)
     json.openObject()
     json.header(status, revision: answer.revision)

@@ -1,10 +1,11 @@
 import KeyValue
+import Replica
 
 // What clients get, as etcd's `rpc.proto` has it: fields in the order of their numbers.
 
 extension JSONWriter {
   /// `ResponseHeader`. A revision of 0 is left out.
-  mutating func header(_ status: ServiceStatus, revision: Revision) {
+  mutating func header(_ status: ReplicaStatus, revision: Revision) {
     object("header") { header in
       header.field("cluster_id", status.cluster?.rawValue ?? 0)
       header.field("member_id", status.node.rawValue)
@@ -14,16 +15,16 @@ extension JSONWriter {
   }
 
   /// `StatusResponse`, which etcd spells in camel case.
-  mutating func status(_ status: ServiceStatus, revision: Revision) {
+  mutating func status(_ status: ReplicaStatus, databaseSize: Int64, revision: Revision) {
     object { body in
       body.header(status, revision: revision)
       body.field("version", text: EtcdVersion.server)
-      body.field("dbSize", status.databaseSize)
+      body.field("dbSize", databaseSize)
       body.field("leader", status.leader?.rawValue ?? 0)
       body.field("raftIndex", status.commitIndex)
       body.field("raftTerm", status.term)
       body.field("raftAppliedIndex", status.appliedIndex)
-      body.field("dbSizeInUse", status.databaseSize)
+      body.field("dbSizeInUse", databaseSize)
       guard status.cluster == nil else { return }
       // Not etcd's, whose clients pass it over.
       body.object("forming") { forming in
@@ -34,7 +35,7 @@ extension JSONWriter {
   }
 
   /// `MemberListResponse`, which etcd spells in camel case.
-  mutating func memberList(_ status: ServiceStatus) {
+  mutating func memberList(_ status: ReplicaStatus) {
     object { body in
       body.header(status, revision: 0)
       body.array("members", status.members) { writer, member in

@@ -23,9 +23,7 @@ public struct NodeStorage<Machine: StateMachine, Storage: Disk> {
   /// Reads identity, log and newest snapshot. In an empty directory the node is born, as `newborn`: a random name that is never used again.
   ///
   /// Throws `.damaged` and `.foreign` if the files cannot be trusted, and changes nothing then; `.refused` if the snapshot means nothing to
-  /// `Machine`.
-  ///
-  /// - Parameter directory: what `DataDirectory.load` gave, if that was called already.
+  /// `Machine`. `directory` is what `DataDirectory.load` gave, if that was called already.
   public init(
     opening disk: Storage, holding directory: DataDirectory? = nil, name: String, newborn: NodeID, options: LogOptions = LogOptions()
   ) throws(StorageError) {

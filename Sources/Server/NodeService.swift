@@ -8,11 +8,11 @@ import Replica
 /// A node, as the client port sees it: requests go to the replica's thread and their answers come from there, without a task in between.
 struct NodeService: KeyValueService {
   let node: Node<KeyValueMachine>
-  let databaseSize: @Sendable () -> Int64
+  let directorySize: @Sendable () -> Int64
 
   func perform(
     _ request: Request, consistency: Consistency, timeout: Duration,
-    completion: @escaping @Sendable (Result<ServedAnswer, ServiceError>) -> Void
+    completion: @escaping @Sendable (Result<ServedAnswer, StoreError>) -> Void
   ) {
     do throws(KeyValueError) {
       try request.validate()
@@ -24,14 +24,14 @@ struct NodeService: KeyValueService {
         // A view is a value: what is to be looked at in it is looked at elsewhere, not where the node decides.
         MultiThreadedEventLoopGroup.singleton.any().execute {
           completion(
-            result.mapError(ServiceError.request).flatMap { fresh in
-              fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(ServiceError.keyValue)
+            result.mapError(StoreError.request).flatMap { fresh in
+              fresh.view.answer(request).map { ServedAnswer($0, staleness: fresh.staleness) }.mapError(StoreError.keyValue)
             })
         }
       }
     } else {
       node.propose(request.encoded()[...], timeout: timeout) { result in
-        completion(result.mapError(ServiceError.request).flatMap { $0.map { ServedAnswer($0) }.mapError(ServiceError.keyValue) })
+        completion(result.mapError(StoreError.request).flatMap { $0.map { ServedAnswer($0) }.mapError(StoreError.keyValue) })
       }
     }
   }
@@ -57,15 +57,8 @@ struct NodeService: KeyValueService {
     return result
   }
 
-  var status: ServiceStatus {
-    let status = node.status
-    var result = ServiceStatus(
-      node: status.node, cluster: status.cluster, leader: status.leader, term: status.term, commitIndex: status.commitIndex,
-      appliedIndex: status.appliedIndex, databaseSize: databaseSize(), members: status.members)
-    result.name = status.name
-    result.awaited = status.awaited
-    return result
-  }
+  var status: ReplicaStatus { node.status }
+  var databaseSize: Int64 { directorySize() }
 }
 
 extension Duration {

@@ -22,8 +22,8 @@ enum Output {
 
   static func complain(asItIs text: String) { _ = send(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
-  /// Makes failures to write an answer like any other, instead of the end of the process. A descriptor that was closed by the parent process of
-  /// the process must not become a file's or a connection's: it becomes one that nothing can be written to.
+  /// A failure to write an answer becomes an error like any other, and does not end the process. A standard descriptor that the parent
+  /// process closed must not become a file's or a connection's: it becomes one that nothing can be written to.
   static func prepare() {
     signal(SIGPIPE, SIG_IGN)
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 { _ = open("/dev/null", O_RDONLY) }

@@ -9,7 +9,7 @@ import Sockets
 
 /// The link service: a web application over a key-value store.
 ///
-/// It has no notion of users: anyone who reaches `/_links` may change links. Put a proxy that knows the users in front of the paths that begin
+/// It knows no users: anyone who reaches `/_links` may change links. Put a proxy that knows the users in front of the paths that begin
 /// with an underscore, or let only your own network reach them.
 public struct LinkServer<Store: LinkStore>: Sendable {
   private let configuration: LinkServerConfiguration

@@ -14,7 +14,7 @@ import Testing
 
   @Test func readsWhatWasWrittenHoweverItIsCut() throws {
     let frames: [[UInt8]] = [[1, 2, 3], [], [UInt8](repeating: 7, count: 100), [9]]
-    let stream = frames.flatMap { Array(Frame.encode($0, allocator: ByteBufferAllocator()).readableBytesView) }
+    let stream = frames.flatMap { Array(FrameCodec.encode($0, allocator: ByteBufferAllocator()).readableBytesView) }
     for size in [1, 2, 3, 5, 64, stream.count] {
       let channel = try makeChannel()
       for start in stride(from: 0, to: stream.count, by: size) {

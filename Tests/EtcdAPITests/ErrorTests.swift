@@ -121,11 +121,11 @@ import Testing
 
   @Test func statusSaysWhoIsAwaitedUntilTheClusterHasFormed() {
     func status(_ cluster: ClusterID?) -> String {
-      var status = ServiceStatus(node: NodeID(1), cluster: cluster)
-      status.name = "a"
+      var status = ReplicaStatus(node: NodeID(1), name: "a")
+      status.cluster = cluster
       status.awaited = ["b", "c"]
       var writer = JSONWriter()
-      writer.status(status, revision: 0)
+      writer.status(status, databaseSize: 0, revision: 0)
       return String(decoding: writer.bytes, as: UTF8.self)
     }
     #expect(status(nil).hasSuffix(#""forming":{"name":"a","awaited":["b","c"]}}"#))

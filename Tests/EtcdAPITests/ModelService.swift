@@ -10,7 +10,7 @@ final class ModelService: KeyValueService {
   struct Behaviour: Sendable {
     var hasLeader = true
     /// Answer everything with this.
-    var failure: ServiceError?
+    var failure: StoreError?
     var staleness: Duration?
     var stall: String?
     var writeStall: String?
@@ -47,9 +47,9 @@ final class ModelService: KeyValueService {
 
   func perform(
     _ request: Request, consistency: Consistency, timeout: Duration,
-    completion: @escaping @Sendable (Result<ServedAnswer, ServiceError>) -> Void
+    completion: @escaping @Sendable (Result<ServedAnswer, StoreError>) -> Void
   ) {
-    let result = state.withLock { state -> Result<ServedAnswer, ServiceError>? in
+    let result = state.withLock { state -> Result<ServedAnswer, StoreError>? in
       state.timeouts.append(timeout)
       state.consistencies.append(consistency)
       if let failure = state.behaviour.failure { return .failure(failure) }
@@ -61,7 +61,7 @@ final class ModelService: KeyValueService {
     if let result { completion(result) }
   }
 
-  private static func apply(_ request: Request, _ state: inout State) -> Result<ServedAnswer, ServiceError> {
+  private static func apply(_ request: Request, _ state: inout State) -> Result<ServedAnswer, StoreError> {
     do throws(KeyValueError) {
       try request.validate()
     } catch {
@@ -81,12 +81,18 @@ final class ModelService: KeyValueService {
     }
   }
 
-  var status: ServiceStatus {
+  var status: ReplicaStatus {
     state.withLock { state in
-      ServiceStatus(
-        node: Self.node, cluster: Self.cluster, leader: state.behaviour.hasLeader ? Self.node : nil, term: 2,
-        commitIndex: 17, appliedIndex: 17, databaseSize: 20_480,
-        members: [Member(id: Self.node, name: "default", peerAddress: "localhost:2380", clientAddress: "localhost:2379")])
+      var status = ReplicaStatus(node: Self.node, name: "default")
+      status.cluster = Self.cluster
+      status.leader = state.behaviour.hasLeader ? Self.node : nil
+      status.term = 2
+      status.commitIndex = 17
+      status.appliedIndex = 17
+      status.members = [Member(id: Self.node, name: "default", peerAddress: "localhost:2380", clientAddress: "localhost:2379")]
+      return status
     }
   }
+
+  var databaseSize: Int64 { 20_480 }
 }

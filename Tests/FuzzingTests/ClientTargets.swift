@@ -61,9 +61,9 @@ extension FuzzTarget {
 
   private static let bodies: [(kind: Int, text: String)] = [
     (0, #"{"key":"YQ==","range_end":"AA==","limit":"5","sort_order":"DESCEND","sort_target":"MOD","serializable":true}"#),
-    (0, #"{"key":"YQ==","keysOnly":true,"countOnly":false,"min_mod_revision":1e2,"unknown":{"a":[1,-2.5,null,"\u00e4\ud83d\ude00"]}}"#),
+    (0, #"{"key":"YQ==","keysOnly":true,"countOnly":false,"min_mod_revision":100,"unknown":{"a":[1,-2.5,null,"\u00e4\ud83d\ude00"]}}"#),
     (1, #"{"key":"YQ==","value":"YWI=","prev_kv":true,"ignore_value":false,"lease":0}"#),
-    (2, #"{"key":"YQ","range_end":null,"prevKv":true}"#),
+    (2, #"{"key":"YQ==","range_end":null,"prevKv":true}"#),
     (
       3,
       #"{"compare":[{"key":"Zm9v","target":"VERSION","result":"GREATER","version":"2"},{"key":"YQ==","target":3,"value":"YQ=="}],"#

@@ -230,10 +230,11 @@ import WriteAheadLog
     #expect(bench.found == [.electionSafety])
   }
 
-  /// A frame as a node sends it: kind at 5, receiver at 22, term at 30.
+  /// A frame as a node sends it, but for its checksum: version at 4, kind at 5, receiver at 22, term at 30.
   private static func frame(kind: UInt8, to receiver: UInt64 = 2, term: Term, granted: Bool = false) -> [UInt8] {
     var writer = ByteWriter(capacity: 64)
-    for _ in 0..<5 { writer.write(UInt8(0)) }
+    writer.write(UInt32(0))
+    writer.write(UInt8(1))
     writer.write(kind)
     writer.write(UInt64(0))
     writer.write(UInt64(1))
