@@ -40,7 +40,7 @@ public struct MemoryShares: Sendable {
   }
 
   /// Bounds what the replica holds by its shares.
-  public func bound(_ settings: inout ReplicaSettings) {
+  func bound(_ settings: inout ReplicaSettings) {
     settings.maximumPendingBytes = min(settings.maximumPendingBytes, pendingBytes)
     settings.raft.maximumUncommittedBytes = min(settings.raft.maximumUncommittedBytes, uncommittedBytes)
     settings.maximumWithheldBytes = min(settings.maximumWithheldBytes, withheldBytes)

@@ -43,6 +43,8 @@ public final class Node<Machine: StateMachine>: Service {
   /// `stateMachine` is for where the compiler cannot tell the type.
   public init(_ configuration: NodeConfiguration, stateMachine: Machine.Type = Machine.self, logger: Logger) throws(ConfigurationError) {
     try configuration.validate()
+    var configuration = configuration
+    configuration.memory.bound(&configuration.settings)
     self.configuration = configuration
     var logger = logger
     logger[metadataKey: "node"] = "\(configuration.name)"
@@ -62,11 +64,19 @@ public final class Node<Machine: StateMachine>: Service {
   /// Throws `StartError` if it could not start, and `NodeError` if it had to stop by itself. A node runs once: to run it again, make
   /// another one.
   public func run() async throws {
+    try claim()
+    try await live()
+  }
+
+  private func claim() throws(StartError) {
     let isFirst = hasRun.withLockedValue { hasRun in
       defer { hasRun = true }
       return !hasRun
     }
-    guard isFirst else { throw StartError.hasRunBefore }
+    guard isFirst else { throw .hasRunBefore }
+  }
+
+  private func live() async throws {
     defer { statuses.finish() }
     let threads = NodeThreads()
     let ended = Latch<NodeError?>()
@@ -94,15 +104,34 @@ public final class Node<Machine: StateMachine>: Service {
 
   /// Runs the node for as long as the work takes, which begins when the node has started. Gives what the work gives.
   ///
-  /// If the node has to stop by itself, the task of the work is cancelled, and the node's error is thrown.
+  /// If the node has to stop by itself, the task of the work is cancelled, and the node's error is thrown. A graceful shutdown is for the
+  /// work to heed: the node goes on until the work has ended.
   public func run<Output: Sendable>(_ work: @escaping @Sendable () async throws -> Output) async throws -> Output {
-    try await withThrowingTaskGroup(of: Output?.self) { group in
+    try claim()
+    // Not a child: it would be told of a graceful shutdown too.
+    let life = Task.detached(priority: Task.currentPriority) { try await self.live() }
+    return try await withTaskCancellationHandler {
+      try await outcome(of: work, during: life)
+    } onCancel: {
+      life.cancel()
+    }
+  }
+
+  private func outcome<Output: Sendable>(
+    of work: @escaping @Sendable () async throws -> Output, during life: Task<Void, any Error>
+  ) async throws -> Output {
+    do {
+      try await waitUntilStarted()
+    } catch {
+      try await life.value
+      throw error
+    }
+    return try await withThrowingTaskGroup(of: Output?.self) { group in
+      group.addTask(operation: work)
       group.addTask {
-        try await self.run()
+        try await life.value
         return nil
       }
-      try await waitUntilStarted()
-      group.addTask(operation: work)
       var output: Output?
       var failure: (any Error)?
       while let result = await group.nextResult() {
@@ -112,6 +141,7 @@ public final class Node<Machine: StateMachine>: Service {
         case .failure(let error): failure = error is NodeError ? error : failure ?? error
         }
         group.cancelAll()
+        life.cancel()
       }
       if let failure { throw failure }
       guard let output else { throw CancellationError() }
@@ -120,7 +150,7 @@ public final class Node<Machine: StateMachine>: Service {
   }
 
   /// Returns when the data directory is read and peers can connect; that there is a leader by then is not said. Throws the node's error if
-  /// it could not start, and `CancellationError` if the task is cancelled.
+  /// it could not start, and `CancellationError` if the task is cancelled. Call `run` in another task: without it, this waits for ever.
   public func waitUntilStarted() async throws {
     guard let start = await started.waitUnlessCancelled() else { throw CancellationError() }
     _ = try start.get()
@@ -148,7 +178,7 @@ public final class Node<Machine: StateMachine>: Service {
   /// newest.
   public var statusUpdates: some AsyncSequence<ReplicaStatus, Never> & Sendable { statuses.updates() }
 
-  /// Whether its threads do their work. From any thread, at once, also when they do not.
+  /// Whether its threads do their work, once it has started and until `run` returns. From any thread, at once, also when they do not.
   public var health: NodeHealth { pulse.health() }
 
   // MARK: Requests
@@ -249,7 +279,7 @@ public final class Node<Machine: StateMachine>: Service {
     let start = await withTaskGroup { group in
       group.addTask { [started] in await started.waitUnlessCancelled() }
       group.addTask {
-        try? await Task.sleep(for: timeout)
+        try? await Task.sleep(for: max(.zero, Nanoseconds(timeout)).duration)
         return nil
       }
       defer { group.cancelAll() }
@@ -272,7 +302,8 @@ public final class Node<Machine: StateMachine>: Service {
 public struct ReadResult<View: Sendable>: Sendable {
   /// Immutable, so that a long read never stops the writes.
   public let view: View
-  /// How long this node has not heard from a leader; `nil` for a linearizable read, which sees all that was acknowledged before it began.
+  /// How long this node has not heard from a leader, or, if it leads, from a majority; some 292 years if it never has since its start. `nil`
+  /// for a linearizable read, which sees all that was acknowledged before it began.
   public let staleness: Duration?
 
   public init(view: View, staleness: Duration?) {

@@ -40,7 +40,7 @@ public struct NodeConfiguration: Sendable {
   /// the port can read and change everything, so it must be asked for.
   public var allowsPlainTextBeyondLoopback = false
   public var settings = ReplicaSettings()
-  /// What may be spent on what others make the node hold; the replica's own bounds are in `settings` (`MemoryShares.bound`).
+  /// What may be spent on what others make the node hold. `settings` are brought down to it where they would allow more.
   public var memory = MemoryShares()
 
   public init(name: String, dataDirectory: String, peerAddress: HostPort) {

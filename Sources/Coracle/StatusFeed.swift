@@ -14,6 +14,9 @@ final class StatusFeed: Sendable {
 
   init(_ status: ReplicaStatus) { state = NIOLockedValueBox(State(status: status)) }
 
+  /// A node that is dropped before it ran leaves nobody waiting.
+  deinit { finish() }
+
   var status: ReplicaStatus { state.withLockedValue { $0.status } }
 
   func publish(_ status: ReplicaStatus) {

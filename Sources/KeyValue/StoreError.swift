@@ -4,7 +4,7 @@ import Replica
 public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The node could not have it done, or cannot say whether it was; the error says which, and so whether a retry is safe.
   case request(RequestError)
-  /// It cannot be done: nothing was changed, and the same request fails again.
+  /// It cannot be done: nothing was changed. As long as the store stays as it is, the same request fails again.
   case keyValue(KeyValueError)
 
   public var description: String {

@@ -16,7 +16,7 @@ public struct Entry: Sendable, Equatable {
 
   /// Bytes before the payload.
   public static let headerSize = 25
-  /// Most bytes that a payload may have: 8 MiB. What applications may propose is set lower, in `Settings`.
+  /// Most bytes that a payload may have: 8 MiB. Applications may propose less, `maximumCommandSize` of the replica's settings.
   public static let maximumPayloadSize = 8 << 20
 
   public let index: LogIndex

@@ -26,10 +26,7 @@ public struct Nanoseconds: Hashable, Comparable, Sendable, CustomStringConvertib
 
   /// What is shorter than a nanosecond is cut off; beyond 292 years it is `max` or `min`.
   public init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, sumOverflow) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-    count = overflow || sumOverflow ? (seconds < 0 ? .min : .max) : sum
+    count = Int64(clamping: duration.attoseconds / 1_000_000_000)
   }
 
   /// The same as `Duration`.
@@ -41,9 +38,15 @@ public struct Nanoseconds: Hashable, Comparable, Sendable, CustomStringConvertib
   /// Longer than anything lasts.
   public static let max = Nanoseconds(Int64.max)
 
-  @inlinable public static func microseconds(_ count: Int64) -> Nanoseconds { Nanoseconds(count * 1000) }
-  @inlinable public static func milliseconds(_ count: Int64) -> Nanoseconds { Nanoseconds(count * 1_000_000) }
-  @inlinable public static func seconds(_ count: Int64) -> Nanoseconds { Nanoseconds(count * 1_000_000_000) }
+  // Beyond 292 years each gives `max` or `min`: a setting that is far too long is to be named, not to end the process.
+  @inlinable public static func microseconds(_ count: Int64) -> Nanoseconds { saturating(count, 1000) }
+  @inlinable public static func milliseconds(_ count: Int64) -> Nanoseconds { saturating(count, 1_000_000) }
+  @inlinable public static func seconds(_ count: Int64) -> Nanoseconds { saturating(count, 1_000_000_000) }
+
+  @inlinable static func saturating(_ count: Int64, _ unit: Int64) -> Nanoseconds {
+    let (product, overflow) = count.multipliedReportingOverflow(by: unit)
+    return overflow ? (count < 0 ? .min : .max) : Nanoseconds(product)
+  }
 
   @inlinable public static func < (left: Nanoseconds, right: Nanoseconds) -> Bool { left.count < right.count }
   @inlinable public static func + (left: Nanoseconds, right: Nanoseconds) -> Nanoseconds { Nanoseconds(left.count + right.count) }

@@ -44,7 +44,10 @@ extension ReplicaControl {
   private var logKeptBytes: Int { max(settings.logKeptBytes, snapshots.newestBytes / 2) }
 
   /// Most bytes of log that are kept for reachable peers that lag; a peer that lags further gets a snapshot.
-  var catchUpBytes: Int { 4 * snapshotInterval }
+  var catchUpBytes: Int {
+    let (bytes, overflow) = snapshotInterval.multipliedReportingOverflow(by: 4)
+    return overflow ? .max : bytes
+  }
 
   mutating func takeSnapshotIfDue(now: Instant, into effects: inout ControlEffects) {
     guard snapshots.saving == nil, now >= snapshots.nextSave else { return }

@@ -43,8 +43,10 @@ public struct ReplicaSettings: Sendable, Hashable {
 }
 
 extension ReplicaSettings {
-  /// Most bytes of commands in one message: with what goes around them, a frame between peers holds no more.
+  /// Most bytes of entries in one message: with what goes around them, a frame between peers holds no more.
   package static let largestMessage = 15 << 20
+  /// Most bytes of one command: an entry of the log holds no more, with what goes around it.
+  package static let largestCommand = Entry.maximumPayloadSize - Proposal.headerSize
 
   /// Throws the first setting that does not make sense, alone or beside another.
   public func validate() throws(InvalidSetting) {
@@ -57,7 +59,7 @@ extension ReplicaSettings {
       "raft.maximumAppendBytes", raft.maximumAppendBytes <= Self.largestMessage, "at most \(Self.largestMessage) bytes")
     try InvalidSetting.check("maximumPendingRequests", maximumPendingRequests > 0, "positive")
     try InvalidSetting.check(
-      "maximumCommandSize", (1...Self.largestMessage).contains(maximumCommandSize), "between 1 and \(Self.largestMessage) bytes")
+      "maximumCommandSize", (1...Self.largestCommand).contains(maximumCommandSize), "between 1 and \(Self.largestCommand) bytes")
     try InvalidSetting.check(
       "maximumPendingBytes", maximumPendingBytes >= maximumCommandSize + Proposal.headerSize,
       "at least maximumCommandSize and \(Proposal.headerSize) bytes: no command of that size would be taken otherwise")

@@ -78,7 +78,6 @@ struct ServeOptions: ParsableArguments {
     node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
     node.memory = MemoryShares(bytes: memoryBudget << 20)
-    node.memory.bound(&node.settings)
     try Self.check(node)
     return ServeConfiguration(
       node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel)

@@ -112,8 +112,8 @@ import Testing
       let group = ServiceGroup(services: [node], logger: quiet)
       try await withThrowingTaskGroup { tasks in
         tasks.addTask { try await group.run() }
-        // It waits for the node to start.
-        try await KeyValueStore(node).put(bytes("k"), bytes("v"))
+        // It waits for the node to start; however long.
+        try await KeyValueStore(node).put(bytes("k"), bytes("v"), timeout: .seconds(Int64.max))
         await group.triggerGracefulShutdown()
         try await tasks.waitForAll()
       }
@@ -142,6 +142,7 @@ import Testing
       let third = try KeyValueNode(configuration, logger: quiet)
       let task = Task { try await third.run { try await Task.sleep(for: .seconds(600)) } }
       try await third.waitUntilStarted()
+      await #expect(throws: StartError.self, "it runs already") { try await third.run { Issue.record("the work began") } }
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
       try await RunningNode(configuration).stop()
@@ -149,6 +150,43 @@ import Testing
       let other = try KeyValueNode(try single(in: path + "/a", name: "b"), logger: quiet)
       await #expect(throws: StartError.self, "the work does not begin") { try await other.run { Issue.record("it began") } }
     }
+  }
+
+  @Test func aGracefulShutdownIsForTheWorkToHeed() async throws {
+    struct Farewell: Service {
+      let node: KeyValueNode
+
+      func run() async throws {
+        try await node.run {
+          let store = KeyValueStore(node)
+          try await store.put("k", "hello")
+          try await gracefulShutdown()
+          try await store.put("k", "goodbye")
+        }
+      }
+    }
+    try await withTemporaryDirectory { path in
+      let node = try KeyValueNode(try single(in: path + "/a"), logger: quiet)
+      let group = ServiceGroup(services: [Farewell(node: node)], logger: quiet)
+      try await withThrowingTaskGroup { tasks in
+        tasks.addTask { try await group.run() }
+        #expect(try await eventually { try await KeyValueStore(node).get("k") != nil })
+        await group.triggerGracefulShutdown()
+        try await tasks.waitForAll()
+      }
+      let again = try await RunningNode(try single(in: path + "/a"))
+      #expect(try await again.store.get("k")?.valueText == "goodbye")
+      try await again.stop()
+    }
+  }
+
+  @Test func aNodeThatIsDroppedLeavesNobodyWaiting() async throws {
+    var node: KeyValueNode? = try KeyValueNode(try single(in: "/nowhere"), logger: quiet)
+    let updates = try #require(node).statusUpdates
+    node = nil
+    var roles: [ReplicaStatus.Role] = []
+    for await status in updates { roles.append(status.role) }
+    #expect(roles == [.forming])
   }
 
   @Test func statusIsFollowed() async throws {

@@ -1,6 +1,7 @@
 """What the libraries offer to programs: compares it with the committed lists, and builds the documentation from it.
 
-The lists in this directory have one line for each public declaration. A line that is gone or differs may break a program that uses the
+The lists in this directory have one line for each public declaration, each protocol that a type conforms to, and each declaration of another
+library that comes with one. A line that is gone or differs may break a program that uses the
 library: say so in the commit, and write the lists anew with `--update`. The documentation must build without a warning.
 
 Run it from the top of the repository after `swift build`. Exit status 0: nothing differs; 1: something does, and the output says what.
@@ -51,9 +52,17 @@ def declarations(library, graphs):
     for graph in sorted(graphs.glob(f"{library}*.symbols.json")):
         if graph.name.split(".")[0].split("@")[0] != library:
             continue
-        for symbol in json.loads(graph.read_text())["symbols"]:
+        content = json.loads(graph.read_text())
+        for symbol in content["symbols"]:
             text = "".join(part["spelling"] for part in symbol["declarationFragments"])
             lines.add(f"{'.'.join(symbol['pathComponents'])}: {' '.join(text.split())}\n")
+        names = {symbol["identifier"]["precise"]: ".".join(symbol["pathComponents"]) for symbol in content["symbols"]}
+        for relationship in content["relationships"]:
+            if relationship["kind"] == "conformsTo" and relationship["source"] in names:
+                protocol = relationship.get("targetFallback") or names.get(relationship["target"], relationship["target"])
+                lines.add(f"{names[relationship['source']]}: conforms to {protocol}\n")
+    for source in sorted((ROOT / LIBRARIES[library]).glob("*.swift")):
+        lines |= {line + "\n" for line in source.read_text().splitlines() if line.startswith("@_exported import ")}
     return sorted(lines)
 
 

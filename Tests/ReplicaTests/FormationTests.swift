@@ -28,8 +28,8 @@ import WriteAheadLog
       switch step {
       case .wait: break
       case .castVote(let configuration):
-        if let saving { Issue.record("a second promise, \(configuration), while \(saving) is on its way") }
-        if case .voted(let first) = identity.phase { Issue.record("a second promise after \(first)") }
+        if let saving { Issue.record("a second vote, \(configuration), while \(saving) is on its way") }
+        if case .voted(let first) = identity.phase { Issue.record("a second vote after \(first)") }
         saving = configuration
       case .form(let configuration): formed = formed ?? configuration
       case .refused(let text): refusals.append(text)
@@ -129,7 +129,7 @@ import WriteAheadLog
     #expect(try #require(nodes[1].refusals.first).contains("old data directory"))
   }
 
-  /// What was promised can never be formed any more, and nobody waits for it in silence.
+  /// What was voted for can never be formed any more, and nobody waits for it in silence.
   @Test func whoLostItsDiskWhileTheClusterFormsIsNamed() throws {
     var nodes = Self.nodes()
     for peer in 1...2 { nodes[0].hear(nodes[peer]) }
@@ -207,7 +207,7 @@ import WriteAheadLog
       return effects.identity?.phase
     }
     guard case .voted(let configuration) = turn(.tick) else {
-      Issue.record("nothing was promised")
+      Issue.record("no vote was cast")
       return
     }
     #expect(turn(.identitySaved) == nil)
@@ -219,7 +219,7 @@ import WriteAheadLog
   @Test func aloneFormsAtOnce() {
     var node = FormingNode(id: 1, name: "a", names: [])
     node.take(node.formation.next())
-    #expect(node.formed == nil, "the promise is not durable")
+    #expect(node.formed == nil, "the vote is not durable")
     node.save()
     #expect(node.formed?.voters.map(\.name) == ["a"])
   }

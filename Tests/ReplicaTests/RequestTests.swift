@@ -237,9 +237,18 @@ import Testing
     #expect(refusal { $0.raft.electionTimeout = .milliseconds(3_600_001) } == "raft.electionTimeout")
     #expect(refusal { $0.raft.maximumAppendBytes = 0 } == "raft.maximumAppendBytes")
     #expect(refusal { $0.raft.maximumAppendBytes = 16 << 20 } == "raft.maximumAppendBytes")
-    #expect(refusal { $0.maximumCommandSize = 16 << 20 } == "maximumCommandSize")
+    #expect(refusal { $0.maximumCommandSize = 8 << 20 } == "maximumCommandSize", "with its header, an entry could not hold it")
+    #expect(refusal { $0.maximumCommandSize = 8 << 20 - 16 } == nil)
     #expect(refusal { $0.maximumPendingBytes = 4 << 20 } == "maximumPendingBytes", "with its header, the largest command is larger")
     #expect(refusal { $0.raft.maximumUncommittedBytes = 4 << 20 } == "raft.maximumUncommittedBytes")
     #expect(refusal { $0.snapshotWindowBytes = 0 } == "snapshotWindowBytes")
+    #expect(refusal { $0.raft.electionTimeout = .seconds(.max) } == "raft.electionTimeout")
+  }
+
+  @Test func aSnapshotMayBeTakenNever() throws {
+    var settings = ReplicaSettings()
+    settings.snapshotAfterBytes = .max
+    try settings.validate()
+    #expect(try ReplicaBench(settings: settings).replica.control.catchUpBytes == .max)
   }
 }

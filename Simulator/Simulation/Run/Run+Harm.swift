@@ -102,7 +102,7 @@ extension Run {
 
   /// Damages a disk while its process is down, as far as the atlas allows.
   func beginDamage(_ name: String, _ harm: Fault.Harm) -> Bool {
-    // A disk that is lost while the cluster forms may take the only promise with it: see Docs/Simulation, what the atlas keeps.
+    // A disk that is lost while the cluster forms may take the only vote with it: see Docs/Simulation, what the atlas keeps.
     guard atlas.mayDamage(name), oracle.lastIndex > 1 else { return false }
     takeDown(name, .crash)
     let disk = cluster.disk(of: name)

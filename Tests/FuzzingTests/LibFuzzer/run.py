@@ -36,8 +36,12 @@ BUILD = "swift build -c release --product fuzz -Xswiftc -enable-testing -Xswiftc
 def build(scratch):
     scratch.mkdir(parents=True, exist_ok=True)
     for name in ("Sources", "Tests", "Simulator"):
-        if not (scratch / name).exists():
-            (scratch / name).symlink_to(ROOT / name)
+        link = scratch / name
+        # Made by another clone, perhaps.
+        if link.is_symlink() and link.resolve() != (ROOT / name).resolve():
+            link.unlink()
+        if not link.exists():
+            link.symlink_to(ROOT / name)
     text = (ROOT / "Package.swift").read_text() + MANIFEST
     if not (scratch / "Package.swift").exists() or (scratch / "Package.swift").read_text() != text:
         (scratch / "Package.swift").write_text(text)
