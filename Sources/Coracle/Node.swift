@@ -302,8 +302,8 @@ public final class Node<Machine: StateMachine>: Service {
 public struct ReadResult<View: Sendable>: Sendable {
   /// Immutable, so that a long read never stops the writes.
   public let view: View
-  /// How long this node has not heard from a leader, or, if it leads, from a majority; some 292 years if it never has since its start. `nil`
-  /// for a linearizable read, which sees all that was acknowledged before it began.
+  /// How long this node has not heard from a leader, or, if it leads, from a majority; some 292 years if it never has since its start.
+  /// `nil` for a linearizable read, which sees all that was acknowledged before it began.
   public let staleness: Duration?
 
   public init(view: View, staleness: Duration?) {
