@@ -8,7 +8,7 @@ extension Diagnostic {
     case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .notice
     case .waitingForMembers, .snapshotTaken: .info
     case .refusedFrame, .snapshotFailed, .logUnreadable, .slowsDown: .warning
-    case .refusedByCluster, .contradiction: .critical
+    case .refusedByCluster, .contradiction, .removed: .critical
     }
   }
 
@@ -25,6 +25,7 @@ extension Diagnostic {
     case .logUnreadable: "part of the log cannot be read for a follower, which gets a snapshot instead: check the disk"
     case .slowsDown: "takes fewer commands, so that a follower that lags far behind can catch up"
     case .fullSpeed: "takes commands at full speed again"
+    case .removed: "is no member any more, and never will be: stop it"
     case .refusedFrame: "refused a frame"
     case .refusedByCluster(let text), .contradiction(let text): text
     }
@@ -41,7 +42,7 @@ extension Diagnostic {
     case .snapshotFailed(let index, let why), .logUnreadable(let index, let why): ["index": "\(index)", "reason": "\(why)"]
     case .refusedFrame(let why): ["reason": "\(why)"]
     case .slowsDown(let follower, let rate): ["follower": "\(follower)", "bytes_per_second": "\(rate)"]
-    case .refusedByCluster, .contradiction, .fullSpeed: [:]
+    case .refusedByCluster, .contradiction, .fullSpeed, .removed: [:]
     }
   }
 }

@@ -26,7 +26,7 @@ public final class Node<Machine: StateMachine>: Service {
     let driver: NIOLoopBound<ReplicaDriver<Machine>>
     let peerAddress: HostPort
 
-    func stop() { threads.onLoop { [driver] in driver.value.stop(because: nil) } }
+    func stop() { threads.onLoop { [driver] in driver.value.handOverAndStop() } }
   }
 
   public let configuration: NodeConfiguration
@@ -58,8 +58,8 @@ public final class Node<Machine: StateMachine>: Service {
   // MARK: Life
 
   /// Opens the data directory, recovers what is in it, listens for peers, and takes part in the cluster until it is told to stop: by a
-  /// graceful shutdown, or by the end of the task. Then it answers what waits with `.stopped`, makes the log durable and closes everything;
-  /// once it has returned, the data directory may be used again.
+  /// graceful shutdown, or by the end of the task. Then a leader hands over, which takes an election timeout at most; the node answers what
+  /// waits with `.stopped`, makes the log durable and closes everything. Once this has returned, the data directory may be used again.
   ///
   /// Throws `StartError` if it could not start, and `NodeError` if it had to stop by itself. A node runs once: to run it again, make
   /// another one.
@@ -178,6 +178,9 @@ public final class Node<Machine: StateMachine>: Service {
   /// newest.
   public var statusUpdates: some AsyncSequence<ReplicaStatus, Never> & Sendable { statuses.updates() }
 
+  /// How its followers fare, while this node leads; empty otherwise. From any thread, at once.
+  public var followers: [FollowerStatus] { statuses.followers }
+
   /// Whether its threads do their work, once it has started and until `run` returns. From any thread, at once, also when they do not.
   public var health: NodeHealth { pulse.health() }
 
@@ -200,6 +203,23 @@ public final class Node<Machine: StateMachine>: Service {
     try await request(bytes: 0, timeout: timeout) { driver, deadline, completion in
       driver.read(consistency, deadline: deadline, completion)
     }
+  }
+
+  /// Has the leader change the members, or hand over. Only the node that leads does it; the error of another one says who leads.
+  ///
+  /// Gives nothing: what came of it is in `status`. The error says whether it may have been done, or may still be.
+  public func perform(_ operation: OperatorRequest, timeout: Duration = .seconds(5)) async throws(RequestError) {
+    try await request(bytes: 0, timeout: timeout) { driver, deadline, completion in
+      driver.operate(operation, deadline: deadline, completion)
+    }
+  }
+
+  /// `perform` without a task: the completion is called once, on the replica's thread, which it must not hold up.
+  package func perform(
+    _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void
+  ) {
+    let deadline = Self.deadline(in: timeout)
+    onLoop(completion) { _ = $0.operate(operation, deadline: deadline, completion) }
   }
 
   /// `propose` without a task: the completion is called once, on the replica's thread, which it must not hold up.

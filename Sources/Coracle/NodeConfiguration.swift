@@ -36,6 +36,12 @@ public struct NodeConfiguration: Sendable {
   /// All members of the cluster at its birth, this one among them: the same list on each. Only looked at until the cluster has formed.
   /// Empty: a cluster of this node alone.
   public var initialCluster: [InitialMember] = []
+  /// Peer addresses of members of a cluster that has formed, which this node is to join; any one that answers will do. Only looked at
+  /// until the node belongs to a cluster, and instead of `initialCluster`. The node becomes a member when the leader is asked to add it
+  /// (`OperatorRequest.add`).
+  public var join: [HostPort] = []
+  /// Where members are reached by now, if all of them moved: it is enough to tell one node, since it tells the others.
+  public var newPeerAddresses: [HostPort] = []
   /// Peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine; elsewhere, anyone who reaches
   /// the port can read and change everything, so it must be asked for.
   public var allowsPlainTextBeyondLoopback = false
@@ -69,10 +75,24 @@ public struct NodeConfiguration: Sendable {
         .advertisedPeerAddress, "peers cannot reach \(advertised): advertise an address and a port of this machine")
     }
     try validateInitialCluster()
+    try validateJoin()
     do {
       try settings.validate()
     } catch {
       throw ConfigurationError(.settings(error.name), "settings.\(error)")
+    }
+  }
+
+  private func validateJoin() throws(ConfigurationError) {
+    guard join.isEmpty || initialCluster.isEmpty else {
+      throw ConfigurationError(
+        .join, "a node either forms a cluster with others or joins one that has formed: leave the initial cluster out")
+    }
+    guard max(join.count, newPeerAddresses.count) <= Configuration.maximumMembers else {
+      throw ConfigurationError(.join, "of addresses of members at most \(Configuration.maximumMembers) are allowed")
+    }
+    if let address = (join + newPeerAddresses).first(where: { $0.isUnspecified || $0.port == 0 }) {
+      throw ConfigurationError(.join, "no member can be reached at \(address): write an address and a port")
     }
   }
 
@@ -119,7 +139,7 @@ public struct NodeConfiguration: Sendable {
 /// What is wrong with a node's configuration.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Part: Hashable, Sendable {
-    case name, dataDirectory, peerAddress, advertisedPeerAddress, initialCluster
+    case name, dataDirectory, peerAddress, advertisedPeerAddress, initialCluster, join
     /// One of `NodeConfiguration.settings`, by its name.
     case settings(String)
   }

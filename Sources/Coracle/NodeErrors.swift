@@ -41,8 +41,14 @@ public enum NodeError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A leader has something else than what is committed here: data is lost, or of two clusters. The text says what to do.
   case contradiction(String)
 
+  /// The node was removed from its cluster, for good.
+  case removed
+
   public var description: String {
     switch self {
+    case .removed:
+      "the node stopped because it is no member any more: delete its data directory, or keep it as a copy; to have the server back, "
+        + "start it with an empty directory, to join"
     case .storage(let text): "the node stopped because its storage failed: \(text)"
     case .refusedByCluster(let text): "the node stopped because it cannot take part in the cluster: \(text)"
     case .contradiction(let text): "the node stopped because what is committed is not the same everywhere: \(text)"

@@ -127,7 +127,8 @@ struct NodeStart<Machine: StateMachine> {
     let peerInfo = PeerInfo(
       name: configuration.name, peerAddress: (configuration.advertisedPeerAddress ?? address).description,
       clientAddress: configuration.advertisedClientAddress,
-      initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) })
+      initialCluster: configuration.initialCluster.map { .init(name: $0.name, peerAddress: $0.peerAddress.description) },
+      join: configuration.join.map(\.description), newAddresses: configuration.newPeerAddresses.map(\.description))
     do {
       return try ReplicaCore(
         identity: files.identity, peerInfo: peerInfo, recovered: files.recovered, snapshot: files.snapshot,

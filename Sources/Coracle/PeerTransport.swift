@@ -23,7 +23,7 @@ final class PeerTransport {
     var unknownPeers = 16
     /// How long such a connection has for that.
     var firstFrameTime = TimeAmount.seconds(5)
-    /// Addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
+    /// Lanes to addresses to which frames are sent; frames to one more are dropped until another was idle for `idleTime`.
     var links = 64
     /// Bytes that wait in one connection for the other side to take them.
     var bufferedBytes = 16 << 20
@@ -34,8 +34,15 @@ final class PeerTransport {
     var stallTime = TimeAmount.seconds(5)
     /// So is one over which nothing went.
     var idleTime = TimeAmount.seconds(60)
+    /// Unless it is a data lane's whose control lane is in use: it gets a greeting after this time.
+    var keepOpenTime = TimeAmount.seconds(20)
     /// How often both are looked for.
     var sweepInterval = TimeAmount.seconds(1)
+  }
+
+  private struct LinkKey: Hashable {
+    let address: String
+    let lane: Lane
   }
 
   private let eventLoop: any EventLoop
@@ -52,7 +59,7 @@ final class PeerTransport {
 
   private var listener: (any Channel)?
   private var connections: [UInt64: PeerConnection] = [:]
-  private var links: [String: PeerDialer] = [:]
+  private var links: [LinkKey: PeerDialer] = [:]
   private var outbound: [UInt64: PeerDialer] = [:]
   private var lastConnection: UInt64 = 0
   private var unflushed: [PeerConnection] = []
@@ -112,7 +119,7 @@ final class PeerTransport {
 
   // MARK: Sending
 
-  func send(_ frame: [UInt8], to destination: Destination) {
+  func send(_ frame: [UInt8], to destination: Destination, _ lane: Lane) {
     guard !isClosed else { return metrics.dropped(.notConnected) }
     guard frame.count <= limits.frameSize else { return metrics.dropped(.tooLarge) }
     switch destination {
@@ -120,7 +127,7 @@ final class PeerTransport {
       guard let connection = connections[id] else { return metrics.dropped(.notConnected) }
       if !connection.write(frame) { metrics.dropped(.backlog) }
     case .address(let address):
-      guard let link = link(to: address) else { return metrics.dropped(.tooManyPeers) }
+      guard let link = link(to: LinkKey(address: address, lane: lane)) else { return metrics.dropped(.tooManyPeers) }
       switch link.send(frame, now: .now()) {
       case .sent, .held: break
       case .dial: dial(link)
@@ -137,12 +144,24 @@ final class PeerTransport {
 
   func flushLater(_ connection: PeerConnection) { unflushed.append(connection) }
 
-  private func link(to address: String) -> PeerDialer? {
-    if let link = links[address] { return link }
+  private func link(to key: LinkKey) -> PeerDialer? {
+    if let link = links[key] { return link }
     guard links.count < limits.links else { return nil }
-    let link = PeerDialer(address: address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
-    links[address] = link
+    let link = PeerDialer(address: key.address, maximumHeldBytes: limits.heldBytes, seed: .random(in: .min ... .max), now: .now())
+    links[key] = link
     return link
+  }
+
+  /// Entries should not wait for a connection because there were none for a while: that of the data lane is used as long as the other is.
+  private func keepDataLanesOpen(now: NIODeadline) {
+    for (key, link) in links where key.lane == .data {
+      guard case .connected(let connection, _) = link.state, now - connection.lastUse >= limits.keepOpenTime,
+        let other = links[LinkKey(address: key.address, lane: .control)], now - other.lastUse < limits.keepOpenTime,
+        let greeting = greeting(key.address)
+      else { continue }
+      _ = link.send(greeting, now: now)
+    }
+    flush()
   }
 
   // MARK: Connections
@@ -247,6 +266,7 @@ final class PeerTransport {
   /// Closes what is stuck or unused, and forgets addresses that are not sent to any more.
   private func sweep() {
     let now = NIODeadline.now()
+    keepDataLanesOpen(now: now)
     for connection in connections.values {
       if let since = connection.stalledSince(now), now - since >= limits.stallTime {
         metrics.closed(.stalled)

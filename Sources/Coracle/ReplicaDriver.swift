@@ -13,9 +13,12 @@ final class ReplicaDriver<Machine: StateMachine> {
   typealias OnOutput = (Result<Machine.Output, RequestError>) -> Void
   typealias OnView = (Result<ReadResult<Machine.View>, RequestError>) -> Void
 
+  typealias OnDone = (Result<Void, RequestError>) -> Void
+
   private enum Completion {
     case proposal(OnOutput)
     case read(OnView)
+    case operation(OnDone)
   }
 
   private let eventLoop: any EventLoop
@@ -101,6 +104,16 @@ final class ReplicaDriver<Machine: StateMachine> {
     return request
   }
 
+  func operate(_ operation: OperatorRequest, deadline: Instant, _ completion: @escaping OnDone) -> RequestID {
+    guard !isStopped else {
+      completion(.failure(RequestError(.stopped, outcome: .notDone)))
+      return 0
+    }
+    let request = enter(.operation(completion))
+    step(.operate(request, operation, deadline: deadline))
+    return request
+  }
+
   /// The client does not want to wait any longer; it is told what is known.
   func cancel(_ request: RequestID) { step(.cancel(request)) }
 
@@ -150,7 +163,7 @@ final class ReplicaDriver<Machine: StateMachine> {
       log.submit(identity: running.identity, writes: running.writes, compact: running.compact, reads: running.logReads)
     }
     for reply in running.replies { answer(reply) }
-    for (destination, frame) in running.frames { transport.send(frame, to: destination) }
+    for (destination, lane, frame) in running.frames { transport.send(frame, to: destination, lane) }
     transport.flush()
     if let cluster {
       for work in running.snapshots { snapshots.submit(work, cluster: cluster) }
@@ -160,7 +173,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   private func publish() {
     let status = replica.status
-    statuses.publish(status)
+    statuses.publish(status, followers: replica.followers)
     pulse.replicaTurned()
     metrics.turns.increment()
     metrics.pendingRequests.record(status.pendingRequests)
@@ -195,6 +208,8 @@ final class ReplicaDriver<Machine: StateMachine> {
       if case .read(let done) = completions.removeValue(forKey: request) {
         done(.success(ReadResult(view: view, staleness: staleness?.duration)))
       }
+    case .done(let request):
+      if case .operation(let done) = completions.removeValue(forKey: request) { done(.success(())) }
     case .failed(let request, let error):
       fail(request, error)
     }
@@ -204,6 +219,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     switch completions.removeValue(forKey: request) {
     case .proposal(let done): done(.failure(error))
     case .read(let done): done(.failure(error))
+    case .operation(let done): done(.failure(error))
     case nil: break
     }
   }
@@ -211,6 +227,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   private func take(_ diagnostic: Diagnostic) {
     if case .refusedByCluster(let text) = diagnostic { return fail(.refusedByCluster(text)) }
     if case .contradiction(let text) = diagnostic { return fail(.contradiction(text)) }
+    if case .removed = diagnostic { return fail(.removed) }
     if case .becameLeader = diagnostic { metrics.elections.increment() }
     logger.log(level: diagnostic.level, "\(diagnostic.text)", metadata: diagnostic.metadata)
   }
@@ -224,6 +241,20 @@ final class ReplicaDriver<Machine: StateMachine> {
     logger.critical("\(error)")
     let this = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.execute { this.value.stop(because: error) }
+  }
+
+  /// A hand-over ends by itself, within an election timeout. This is for a node whose turns come late.
+  private static var handOverLimit: Nanoseconds { .seconds(2) }
+
+  /// Stops; a leader hands over first, so that the others need not miss it. That takes an election timeout at most.
+  func handOverAndStop() {
+    guard !isStopped, replica.status.role == .leader, replica.status.members.count > 1 else { return stop(because: nil) }
+    _ = operate(.transfer(to: nil), deadline: Self.now + Self.handOverLimit) { [self, logger] result in
+      if case .failure(let error) = result { logger.notice("stops without handing over", metadata: ["reason": "\(error)"]) }
+      // Not within the turn that answers.
+      let this = NIOLoopBound(self, eventLoop: eventLoop)
+      eventLoop.execute { this.value.stop(because: nil) }
+    }
   }
 
   /// Answers what waits, ends the last turn, makes the log durable and closes files and connections. Only the first call counts.

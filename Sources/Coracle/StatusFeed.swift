@@ -1,12 +1,13 @@
 import NIOConcurrencyHelpers
 import Replica
 
-/// The newest status of a node, and the streams that follow it. Of what a follower has not taken, only the newest is kept.
+/// The newest status of a node, and the streams that follow it. Of what a stream's reader has not taken, only the newest is kept.
 final class StatusFeed: Sendable {
   private struct State {
     var status: ReplicaStatus
-    var followers: [UInt64: AsyncStream<ReplicaStatus>.Continuation] = [:]
-    var lastFollower: UInt64 = 0
+    var followers: [FollowerStatus] = []
+    var streams: [UInt64: AsyncStream<ReplicaStatus>.Continuation] = [:]
+    var lastStream: UInt64 = 0
     var isFinished = false
   }
 
@@ -19,41 +20,47 @@ final class StatusFeed: Sendable {
 
   var status: ReplicaStatus { state.withLockedValue { $0.status } }
 
-  func publish(_ status: ReplicaStatus) {
+  /// Of the node's followers, while it leads.
+  var followers: [FollowerStatus] { state.withLockedValue { $0.followers } }
+
+  /// What is known of followers changes with every heartbeat: the streams do not carry it.
+  func publish(_ status: ReplicaStatus, followers: [FollowerStatus]) {
     state.withLockedValue { state in
-      guard !state.followers.isEmpty else { return state.status = status }
+      state.followers = followers
+      guard !state.streams.isEmpty else { return state.status = status }
       guard state.status != status else { return }
       state.status = status
-      for follower in state.followers.values { follower.yield(status) }
+      for stream in state.streams.values { stream.yield(status) }
     }
   }
 
   /// Nothing follows: streams end after what they hold.
   func finish() {
-    let followers = state.withLockedValue { state in
+    let streams = state.withLockedValue { state in
       state.isFinished = true
-      defer { state.followers = [:] }
-      return state.followers
+      state.followers = []
+      defer { state.streams = [:] }
+      return state.streams
     }
-    for follower in followers.values { follower.finish() }
+    for stream in streams.values { stream.finish() }
   }
 
   /// The status now, and each that differs from the one before.
   func updates() -> AsyncStream<ReplicaStatus> {
     let (stream, continuation) = AsyncStream.makeStream(of: ReplicaStatus.self, bufferingPolicy: .bufferingNewest(1))
-    let follower = state.withLockedValue { state -> UInt64? in
+    let number = state.withLockedValue { state -> UInt64? in
       continuation.yield(state.status)
       guard !state.isFinished else { return nil }
-      state.lastFollower += 1
-      state.followers[state.lastFollower] = continuation
-      return state.lastFollower
+      state.lastStream += 1
+      state.streams[state.lastStream] = continuation
+      return state.lastStream
     }
-    guard let follower else {
+    guard let number else {
       continuation.finish()
       return stream
     }
     continuation.onTermination = { [weak self] _ in
-      self?.state.withLockedValue { _ = $0.followers.removeValue(forKey: follower) }
+      self?.state.withLockedValue { _ = $0.streams.removeValue(forKey: number) }
     }
     return stream
   }

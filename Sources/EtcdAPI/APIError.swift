@@ -1,4 +1,5 @@
 import KeyValue
+import Raft
 import Replica
 
 /// The kinds of error that gRPC knows, and what they are in HTTP (as the gRPC gateway maps them).
@@ -7,6 +8,7 @@ package enum StatusCode: Int32, Sendable {
   case notFound = 5
   case permissionDenied = 7
   case resourceExhausted = 8
+  case failedPrecondition = 9
   case outOfRange = 11
   case unimplemented = 12
   case internalError = 13
@@ -14,7 +16,7 @@ package enum StatusCode: Int32, Sendable {
 
   package var httpStatus: Int {
     switch self {
-    case .invalidArgument, .outOfRange: 400
+    case .invalidArgument, .failedPrecondition, .outOfRange: 400
     case .notFound: 404
     case .permissionDenied: 403
     case .resourceExhausted: 429
@@ -85,11 +87,32 @@ extension APIError {
     case .busy: self.init(.resourceExhausted, "etcdserver: too many requests")
     case .tooLarge: self = .tooLarge
     case .superseded: self.init(.unavailable, "etcdserver: leader changed")
+    case .refused(let error): self.init(error)
     case .stopped: self.init(.unavailable, "etcdserver: server stopped")
     case .storage: self.init(.unavailable, "etcdserver: unhealthy cluster")
     }
     outcome = error.outcome
     detail = error.description
+  }
+
+  private init(_ error: OperatorError) {
+    switch error {
+    case .notLeader: self.init(.failedPrecondition, NodeAnswer.notLeader)
+    case .unknownMember: self.init(.notFound, "etcdserver: member not found")
+    case .alreadyMember, .formerMember: self.init(.failedPrecondition, "etcdserver: member ID already exist")
+    case .nameTaken: self.init(.failedPrecondition, "etcdserver: Peer URLs already exists")
+    case .textTooLong: self.init(.invalidArgument, "etcdserver: given member URLs are invalid")
+    case .tooManyMembers: self.init(.failedPrecondition, "etcdserver: too many learner members in cluster")
+    case .lags: self.init(.failedPrecondition, "etcdserver: can only promote a learner member which is in sync with leader")
+    case .lastVoter:
+      self.init(.failedPrecondition, "etcdserver: re-configuration failed due to not enough started members")
+    case .notAVoter: self.init(.failedPrecondition, "etcdserver: bad leader transferee")
+    case .unreachable, .nobodyToLead, .anotherLeads: self.init(.failedPrecondition, "etcdserver: bad leader transferee")
+    case .quorumNotHeard: self.init(.unavailable, "etcdserver: unhealthy cluster")
+    case .changeUnderWay, .transferUnderWay, .notReady: self.init(.unavailable, "etcdserver: unhealthy cluster")
+    case .transferTimedOut: self.init(.unavailable, "etcdserver: request timed out, leader transfer took too long")
+    case .leadershipLost: self.init(.unavailable, "etcdserver: leader changed")
+    }
   }
 
   static let tooLarge = APIError(.invalidArgument, "etcdserver: request is too large")
@@ -100,4 +123,10 @@ extension APIError {
     return error
   }
   static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
+}
+
+/// Texts of answers that the command looks for.
+package enum NodeAnswer {
+  /// What a node that does not lead says to an operator; nothing was done.
+  package static let notLeader = "etcdserver: not leader"
 }

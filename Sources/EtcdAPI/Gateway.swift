@@ -1,5 +1,6 @@
 import Budget
 import KeyValue
+import Raft
 import Replica
 import RequestChecks
 
@@ -39,6 +40,13 @@ struct Gateway: Sendable {
   enum Step {
     case answer(GatewayResponse)
     case perform(Task)
+    case operate(Operation)
+  }
+
+  /// What the leader must do for an operator.
+  struct Operation: Sendable {
+    var request: OperatorRequest
+    var timeout: Duration
   }
 
   /// What the store must do, and what becomes of it.
@@ -108,7 +116,7 @@ struct Gateway: Sendable {
     case (.status, let result):
       // Even a node that can answer no request tells its status, without the revision.
       let revision = (try? result.get())?.answer.revision ?? 0
-      return .json { $0.status(service.status, databaseSize: service.databaseSize, revision: revision) }
+      return .json { $0.status(service.status, service.followers, databaseSize: service.databaseSize, revision: revision) }
     case (.answer, .failure(let error)): return .error(APIError(error))
     case (.answer, .success(let served)):
       let body = ResponseBody(served.answer, service.status, chunkBytes: settings.chunkBytes)
@@ -117,6 +125,24 @@ struct Gateway: Sendable {
       response.staleness = served.staleness
       return response
     }
+  }
+
+  /// The answer to what `begin` said to have the leader do.
+  func finish(_ operation: Operation, _ result: Result<Void, RequestError>) -> GatewayResponse {
+    if case .failure(let error) = result { return .error(APIError(error)) }
+    let status = service.status
+    switch operation.request {
+    case .transfer: return .json { writer in writer.object { $0.header(status, revision: 0) } }
+    case .add(let learner): return .json { $0.memberList(status, changed: learner.member) }
+    case .promote, .remove, .update: return .json { $0.memberList(status) }
+    }
+  }
+
+  /// etcd's clients change the addresses for peers alone: those for clients stay as they are.
+  private func update(_ fields: MemberFields) throws(APIError) -> OperatorRequest {
+    guard let peerAddress = fields.peerAddress else { throw APIError(.invalidArgument, "etcdserver: peerURLs is not provided") }
+    let known = service.status.members.first { $0.id == fields.id }?.clientAddress ?? ""
+    return .update(fields.id, peerAddress: peerAddress, clientAddress: fields.clientAddress ?? known)
   }
 
   private func begin(_ call: Route.Call, _ request: GatewayRequest) throws(APIError) -> Step {
@@ -133,6 +159,11 @@ struct Gateway: Sendable {
     case .memberList:
       try body.readNothing()
       return .answer(.json { $0.memberList(service.status) })
+    case .memberAdd: return .operate(Operation(request: .add(try body.readNewMember()), timeout: timeout))
+    case .memberRemove: return .operate(Operation(request: .remove(try body.readMember().id), timeout: timeout))
+    case .memberPromote: return .operate(Operation(request: .promote(try body.readMember().id), timeout: timeout))
+    case .memberUpdate: return .operate(Operation(request: try update(try body.readMember()), timeout: timeout))
+    case .transferLeadership: return .operate(Operation(request: .transfer(to: try body.readTransferTarget()), timeout: timeout))
     }
   }
 

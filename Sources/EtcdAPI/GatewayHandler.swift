@@ -191,17 +191,30 @@ final class GatewayHandler: ChannelInboundHandler {
     case .perform(let task) where !task.request.isReadOnly && task.request.mayReturnPairs && !gateway.answers.hasPlace:
       answer(.error(.busyAnswering), to: head, mayKeepAlive: true, context)
     case .perform(let task):
-      requests += 1
-      state = .performing(head, number: requests)
-      deadline = nil  // The store keeps its own.
-      guard let this else { return }
-      let (number, eventLoop) = (requests, context.eventLoop)
+      guard let answer = answerLater(to: head, context) else { return }
       gateway.service.perform(task.request, consistency: task.consistency, timeout: task.timeout) { result in
-        eventLoop.execute {
-          let (handler, context) = this.value
-          guard case .performing(let head, number) = handler.state else { return }
-          handler.answer(handler.gateway.finish(task.purpose, result), to: head, mayKeepAlive: true, context)
-        }
+        answer { $0.finish(task.purpose, result) }
+      }
+    case .operate(let operation):
+      guard let answer = answerLater(to: head, context) else { return }
+      gateway.service.perform(operation.request, timeout: operation.timeout) { result in answer { $0.finish(operation, result) } }
+    }
+  }
+
+  /// What the store calls, on any thread, when it is done; its answer is made on the loop, and dropped if nobody waits for it by then.
+  private func answerLater(
+    to head: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) -> (@Sendable (@escaping @Sendable (Gateway) -> GatewayResponse) -> Void)? {
+    requests += 1
+    state = .performing(head, number: requests)
+    deadline = nil  // The store keeps its own.
+    guard let this else { return nil }
+    let (number, eventLoop) = (requests, context.eventLoop)
+    return { answer in
+      eventLoop.execute {
+        let (handler, context) = this.value
+        guard case .performing(let head, number) = handler.state else { return }
+        handler.answer(answer(handler.gateway), to: head, mayKeepAlive: true, context)
       }
     }
   }

@@ -132,6 +132,18 @@ struct JSONReader {
     return value
   }
 
+  /// An unsigned 64-bit integer, as an identity is.
+  mutating func readUnsigned() throws(APIError) -> UInt64 {
+    skipSpace()
+    let start = position
+    let text = peek == UInt8(ascii: "\"") ? try readString("") : try readNumber("an unsigned 64-bit integer")
+    guard let value = UInt64(plain: text) else { throw error("an unsigned 64-bit integer is wanted", at: start) }
+    return value
+  }
+
+  /// A text. What is not UTF-8 in it becomes U+FFFD.
+  mutating func readText() throws(APIError) -> String { String(decoding: try readString("a text in quotation marks"), as: UTF8.self) }
+
   mutating func readFlag() throws(APIError) -> Bool {
     skipSpace()
     if peek == UInt8(ascii: "t") {
@@ -350,7 +362,7 @@ extension JSONReader {
   }
 }
 
-extension FixedWidthInteger where Self: SignedInteger {
+extension FixedWidthInteger {
   /// Decimal digits without leading zeros, perhaps after a minus sign; nothing else.
   fileprivate init?(plain text: ArraySlice<UInt8>) {
     let isNegative = text.first == UInt8(ascii: "-")

@@ -13,8 +13,14 @@ public protocol KeyValueService: Sendable {
     _ request: Request, consistency: Consistency, timeout: Duration,
     completion: @escaping @Sendable (Result<ServedAnswer, StoreError>) -> Void)
 
+  /// Has the leader change the members, or hand over, if this node leads; answers once, from any thread.
+  func perform(
+    _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void)
+
   /// What the node knows of itself. Cheap, and never waits for requests.
   var status: ReplicaStatus { get }
+  /// While the node leads.
+  var followers: [FollowerStatus] { get }
 
   /// Bytes on disk.
   var databaseSize: Int64 { get }

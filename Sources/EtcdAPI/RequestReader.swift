@@ -11,7 +11,7 @@ struct DecodedRequest {
 ///
 /// The bounds of a transaction are kept while it is read: what is beyond them is refused before it is made.
 struct RequestReader {
-  private var json: JSONReader
+  var json: JSONReader
   /// Operations and comparisons that may still come.
   private var remaining = Limits.totalOperations
 

@@ -1,4 +1,5 @@
 import KeyValue
+import Raft
 import Replica
 
 // What clients get, as etcd's `rpc.proto` has it: fields in the order of their numbers.
@@ -15,7 +16,7 @@ extension JSONWriter {
   }
 
   /// `StatusResponse`, which etcd spells in camel case.
-  mutating func status(_ status: ReplicaStatus, databaseSize: Int64, revision: Revision) {
+  mutating func status(_ status: ReplicaStatus, _ followers: [FollowerStatus], databaseSize: Int64, revision: Revision) {
     object { body in
       body.header(status, revision: revision)
       body.field("version", text: EtcdVersion.server)
@@ -25,8 +26,11 @@ extension JSONWriter {
       body.field("raftTerm", status.term)
       body.field("raftAppliedIndex", status.appliedIndex)
       body.field("dbSizeInUse", databaseSize)
+      // What follows is not etcd's, whose clients pass it over.
+      if status.role == .leader, !followers.isEmpty {
+        body.array("followers", followers) { writer, follower in writer.object { $0.fields(of: follower) } }
+      }
       guard status.cluster == nil else { return }
-      // Not etcd's, whose clients pass it over.
       body.object("forming") { forming in
         forming.field("name", text: status.name)
         forming.array("awaited", status.awaited) { $0.element(text: $1) }
@@ -34,19 +38,29 @@ extension JSONWriter {
     }
   }
 
-  /// `MemberListResponse`, which etcd spells in camel case.
-  mutating func memberList(_ status: ReplicaStatus) {
+  /// `MemberListResponse`, which etcd spells in camel case; with the member that was added, `MemberAddResponse`.
+  mutating func memberList(_ status: ReplicaStatus, changed: Member? = nil) {
     object { body in
       body.header(status, revision: 0)
-      body.array("members", status.members) { writer, member in
-        writer.object { writer in
-          writer.field("ID", member.id.rawValue)
-          writer.field("name", text: member.name)
-          writer.array("peerURLs", [member.peerAddress]) { $0.element(text: "http://\($1)") }
-          writer.array("clientURLs", [member.clientAddress]) { $0.element(text: "http://\($1)") }
-        }
-      }
+      if let changed { body.object("member") { $0.fields(of: changed, status) } }
+      body.array("members", status.members) { writer, member in writer.object { $0.fields(of: member, status) } }
     }
+  }
+
+  private mutating func fields(of follower: FollowerStatus) {
+    field("ID", follower.node.rawValue)
+    field("lagEntries", follower.lagEntries)
+    field("lagMilliseconds", follower.lag / .milliseconds(1))
+    field("contactMilliseconds", follower.timeSinceContact / .milliseconds(1))
+    field("receivesSnapshot", follower.receivesSnapshot)
+  }
+
+  private mutating func fields(of member: Member, _ status: ReplicaStatus) {
+    field("ID", member.id.rawValue)
+    field("name", text: member.name)
+    array("peerURLs", [member.peerAddress]) { $0.element(text: "http://\($1)") }
+    array("clientURLs", member.clientAddress.isEmpty ? [] : [member.clientAddress]) { $0.element(text: "http://\($1)") }
+    if status.configuration?.learners.contains(where: { $0.member.id == member.id }) == true { field("isLearner", true) }
   }
 }
 

@@ -1,7 +1,10 @@
 /// Where a request's path leads.
 enum Route: Equatable {
   /// Asked with POST and a JSON body.
-  enum Call { case range, put, deleteRange, transaction, status, memberList }
+  enum Call {
+    case range, put, deleteRange, transaction, status, memberList, memberAdd, memberRemove, memberUpdate, memberPromote
+    case transferLeadership
+  }
   /// Asked with GET.
   enum Information: Equatable {
     case version
@@ -34,6 +37,8 @@ enum Route: Equatable {
 
   private static let calls: [String: Call] = [
     "kv/range": .range, "kv/put": .put, "kv/deleterange": .deleteRange, "kv/txn": .transaction, "maintenance/status": .status,
-    "cluster/member/list": .memberList,
+    "cluster/member/list": .memberList, "cluster/member/add": .memberAdd, "cluster/member/remove": .memberRemove,
+    "cluster/member/update": .memberUpdate, "cluster/member/promote": .memberPromote,
+    "maintenance/transfer-leadership": .transferLeadership,
   ]
 }

@@ -19,6 +19,8 @@ public struct Effects: Sendable {
   public var snapshotNeeded: [NodeID] = []
   /// To be read from the disk, for peers that lag far behind. Answered by `entriesRead` or `entriesUnavailable`.
   public var entriesNeeded: [EntriesRequest] = []
+  /// What came of requests of operators: `nil` for what was done.
+  public var operated: [(id: UInt64, error: OperatorError?)] = []
   /// A leader has something else than what is committed here, which cannot be: what, and what to do about it. Nothing was changed. The
   /// owner must stop the member, before a client is told what others take back.
   public var contradiction: String?
@@ -27,7 +29,8 @@ public struct Effects: Sendable {
 
   public var isEmpty: Bool {
     writes.isEmpty && messages.isEmpty && readable.isEmpty && refusedProposals.isEmpty && snapshotBlocks.isEmpty
-      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty && entriesNeeded.isEmpty && contradiction == nil
+      && snapshotProgress.isEmpty && snapshotNeeded.isEmpty && entriesNeeded.isEmpty && operated.isEmpty
+      && contradiction == nil
   }
 
   public mutating func removeAll() {
@@ -39,6 +42,7 @@ public struct Effects: Sendable {
     snapshotProgress.clear()
     snapshotNeeded.clear()
     entriesNeeded.clear()
+    operated.clear()
     contradiction = nil
   }
 }

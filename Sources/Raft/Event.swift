@@ -11,6 +11,12 @@ public enum Event: Sendable {
   case forward(stream: UInt64, sequence: UInt64, [Bytes])
   /// Find the index from which on a linearizable read may be served; the answer comes as `Effects.readable`, or not at all.
   case read(ReadID)
+  /// An operator asks the leader for something. What came of it is told once, in `Effects.operated`, unless the process ends before.
+  case operate(UInt64, OperatorRequest)
+  /// This member should rather lead: hand over to it, if this node leads, hears it and it has what is committed. Nothing is answered.
+  case handOver(to: NodeID)
+  /// A member says that it is reached elsewhere now: if this node leads, and may change the configuration now, it says so there.
+  case moved(NodeID, peerAddress: String, clientAddress: String)
   /// All writes up to this number are durable.
   case written(through: UInt64)
   /// This snapshot is durable and now is the application's state.

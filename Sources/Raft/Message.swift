@@ -31,10 +31,11 @@ public struct Message: Sendable, Equatable {
     case appendAccepted(match: LogIndex)
     /// The log lacks `previous`. `hint`: the last position that may be common to both logs.
     case appendRejected(previous: LogIndex, hint: LogPosition)
-    /// I lead. `round` grows by one with each round of one term; `sentThrough` is the last entry sent to the receiver.
-    case heartbeat(round: UInt64, commit: LogIndex, sentThrough: LogIndex)
+    /// I lead. `round` grows by one with each round of one term; `confirmed`: the receiver's log was the leader's up to here, and
+    /// durable, by the answers that had come.
+    case heartbeat(round: UInt64, commit: LogIndex, confirmed: LogIndex)
     /// `received`: how far the log is the leader's; `match`: how far that is durable.
-    case heartbeatResponse(round: UInt64, sentThrough: LogIndex, received: LogIndex, match: LogIndex)
+    case heartbeatResponse(round: UInt64, confirmed: LogIndex, received: LogIndex, match: LogIndex)
     /// Entries up to here are committed; no answer.
     case commit(LogIndex)
     /// One block of a snapshot, which lies in `file`: blocks of another file of the same position do not go with it.
@@ -49,6 +50,12 @@ public struct Message: Sendable, Equatable {
     case proposals(stream: UInt64, sequence: UInt64, [Bytes])
     /// These were not appended, and never will be.
     case proposalsRefused(stream: UInt64, sequence: UInt64)
+    /// Stand for election at once: the sender, who leads, hands over.
+    case timeoutNow
+    /// A vote request of a candidate that was told to stand: it is looked at even while a leader lives.
+    case transferVoteRequest(last: LogPosition)
+    /// The receiver is no member any more; no answer.
+    case removed
     /// The answer to any request of an older term: the sender's term is all it says.
     case outdated
   }

@@ -22,8 +22,10 @@ struct Progress: Sendable {
   private(set) var probedAt: Instant = .zero
   /// This very probe was lost before.
   private(set) var probeIsRepeated = false
-  /// The last entry that the probe carried.
-  private(set) var probedThrough: LogIndex = 0
+  /// The last entry that the newest message with entries, or the probe, brought or followed.
+  private(set) var lastSent: LogPosition = .zero
+  /// When the peer was last asked whether everything came.
+  private(set) var askedAt: Instant?
   /// What follows this index is on its way from the disk, since memory does not have it.
   private(set) var awaitedRead: LogIndex?
   /// The newest commit index that was sent.
@@ -32,6 +34,8 @@ struct Progress: Sendable {
   private(set) var answeredRound: UInt64 = 0
   /// When the peer last answered anything in this term.
   private(set) var lastContact: Instant
+  /// Whether it answered anything in this term: until then, `lastContact` is when the term began.
+  private(set) var hasAnswered = false
   private(set) var inflight: [(last: LogIndex, bytes: Int)] = []
   private(set) var inflightBytes = 0
 
@@ -50,16 +54,36 @@ struct Progress: Sendable {
     }
   }
 
+  /// What a probe carries at most: more may have to be sent again, and delays the answer.
+  private static let probeBytes = 16 << 10
+
+  /// Most bytes of entries in the next message. A probe that is repeated carries none: the first may only be late. Unless it begins with
+  /// the first entry of all: one that matches nothing has no answer.
+  func appendLimit(_ settings: Settings) -> Int {
+    guard state == .probe else { return settings.maximumAppendBytes }
+    return probeIsRepeated && next > 1 ? 0 : min(Self.probeBytes, settings.maximumAppendBytes)
+  }
+
+  /// The last entry that was sent, if the peer has not confirmed it.
+  var unconfirmed: LogPosition? { state == .replicate && lastSent.index > match && lastSent.index == next - 1 ? lastSent : nil }
+
+  /// The last entry that was sent, if it is time to ask whether it came: once in a heartbeat interval, however closely rounds follow.
+  mutating func askAfter(now: Instant, _ settings: Settings) -> LogPosition? {
+    guard let unconfirmed, askedAt.map({ now - $0 >= settings.heartbeatInterval }) ?? true else { return nil }
+    askedAt = now
+    return unconfirmed
+  }
+
   /// Whether there is something to say to the peer about a log that ends at `index`.
   func wantsAppend(through index: LogIndex) -> Bool { next <= index || state == .probe }
 
   /// `round`: the newest round of heartbeats.
-  mutating func sent(_ entries: [Entry], round: UInt64, now: Instant) {
+  mutating func sent(_ entries: [Entry], after previous: LogPosition, round: UInt64, now: Instant) {
+    lastSent = entries.last?.position ?? previous
     if state == .probe {
       awaitsProbe = true
       probeRound = round
       probedAt = now
-      probedThrough = entries.last?.index ?? next - 1
     }
     guard state == .replicate, let last = entries.last else { return }
     let bytes = entries.reduce(0) { $0 + $1.record.count }
@@ -68,7 +92,10 @@ struct Progress: Sendable {
     next = last.index + 1
   }
 
-  mutating func heard(now: Instant) { lastContact = max(lastContact, now) }
+  mutating func heard(now: Instant) {
+    lastContact = max(lastContact, now)
+    hasAnswered = true
+  }
 
   /// A round of heartbeats was answered. If it was sent after the probe, and the probe has no answer by now, then that was lost. It is sent
   /// again; once more not before a heartbeat interval has passed, however closely rounds follow each other.
@@ -79,13 +106,22 @@ struct Progress: Sendable {
     probeIsRepeated = true
   }
 
+  /// The peer said so in answer to a heartbeat, which may have overtaken the probe: that goes on.
+  mutating func confirmed(through index: LogIndex) {
+    if state == .probe, index < (awaitsProbe ? max(lastSent.index, next) : next) {
+      match = max(match, index)
+    } else {
+      _ = accepted(through: index)
+    }
+  }
+
   /// The peer has everything up to `index`. True if that was news.
   mutating func accepted(through index: LogIndex) -> Bool {
     switch state {
     case .replicate: next = max(next, index + 1)
     case .probe:
       // Who has what the probe followed took the probe too, though not all of it may be durable yet.
-      let took = awaitsProbe && index >= next - 1 ? probedThrough : 0
+      let took = awaitsProbe && index >= next - 1 ? lastSent.index : 0
       startReplicating(from: max(index, match, took) + 1)
     case .snapshot: if index + 1 >= next { startReplicating(from: index + 1) }
     }
@@ -109,9 +145,10 @@ struct Progress: Sendable {
     startProbing(from: max(match, min(candidate, previous - 1)) + 1)
   }
 
-  /// A heartbeat that followed the entries up to `sentThrough` was answered by a peer that had only `received`: the rest was lost.
-  mutating func missed(sentThrough: LogIndex, received: LogIndex) {
-    guard state == .replicate, received < sentThrough, sentThrough < next else { return }
+  /// The peer has confirmed the log up to `confirmed`, and does not know any more that more than `received` is the leader's: it was started
+  /// anew. What was under way to it is lost.
+  mutating func missed(confirmed: LogIndex, received: LogIndex) {
+    guard state == .replicate, received < confirmed, confirmed < next else { return }
     startProbing(from: max(match, received) + 1)
   }
 

@@ -10,6 +10,20 @@ enum Quorum {
   }
 }
 
+/// The one place that says who counts: in a joint configuration, a quorum is a majority of each part.
+extension Configuration {
+  /// The largest value that a quorum has reached; `nil` if there are no voters.
+  func reached<Value: Comparable>(_ value: (NodeID) -> Value) -> Value? {
+    guard let new = Quorum.reached(voterIDs.map(value)) else { return nil }
+    guard isJoint, let old = Quorum.reached(outgoingIDs.map(value)) else { return new }
+    return min(new, old)
+  }
+
+  func isQuorum(_ nodes: [NodeID]) -> Bool {
+    reached { nodes.contains($0) ? 1 : 0 } == 1
+  }
+}
+
 /// The answers to one request for votes.
 struct VoteTally: Sendable {
   private(set) var granted: [NodeID] = []
@@ -21,11 +35,5 @@ struct VoteTally: Sendable {
     if vote { granted.append(voter) } else { refused.append(voter) }
   }
 
-  func isWon(in configuration: Configuration) -> Bool {
-    count(granted, in: configuration) >= Quorum.majority(of: configuration.voters.count)
-  }
-
-  private func count(_ nodes: [NodeID], in configuration: Configuration) -> Int {
-    configuration.voters.reduce(0) { $0 + (nodes.contains($1.id) ? 1 : 0) }
-  }
+  func isWon(in configuration: Configuration) -> Bool { configuration.isQuorum(granted) }
 }

@@ -36,7 +36,13 @@ extension RaftCore {
       $1.write($0.number)
       $1.write($0.sequence)
     }
+    digest.write(isDiskStalled(now: now))
     leadership.write(into: &digest, now: now, settings)
+    digest.write(change?.request ?? .max)
+    digest.write(change?.term ?? 0)
+    digest.write(wasToldToLeave)
+    digest.write(now >= nextHandOver)
+    transfer?.write(into: &digest, now: now, settings)
   }
 }
 
@@ -74,6 +80,7 @@ extension Leadership {
     digest.write(unordered: peers) { $0.write(into: &$1, now: now, settings) }
     digest.write(termStart)
     digest.write(now >= heartbeatDeadline)
+    digest.write(now - progressAt > settings.replicationStallTimeout)
     digest.write(round)
     digest.write(wantsRound)
     digest.write(reads) {
@@ -84,6 +91,22 @@ extension Leadership {
     }
     digest.write(uncommittedBytes)
     digest.write(allowance)
+    digest.write(unordered: catchUps) {
+      $1.write($0.peer)
+      $1.write($0.through)
+      $1.write(now - $0.since <= settings.electionTimeout)
+      $1.write($0.isDone)
+    }
+  }
+}
+
+extension Transfer {
+  fileprivate func write(into digest: inout DigestWriter, now: Instant, _ settings: Settings) {
+    digest.write(request ?? .max)
+    digest.write(target)
+    digest.write(term)
+    digest.write(now >= deadline)
+    digest.write(toldAt.map { now - $0 < settings.heartbeatInterval } ?? false)
   }
 }
 
@@ -102,11 +125,14 @@ extension Progress {
     digest.write(awaitsProbe ? probeRound : 0)
     digest.write(probeIsRepeated)
     digest.write(awaitsProbe && probeIsRepeated && now - probedAt >= settings.heartbeatInterval)
-    digest.write(probedThrough)
+    digest.write(unconfirmed ?? .zero)
+    digest.write(awaitsProbe ? lastSent.index : 0)
+    digest.write(askedAt.map { now - $0 >= settings.heartbeatInterval } ?? true)
     digest.write(awaitedRead ?? .max)
     digest.write(sentCommit)
     digest.write(answeredRound)
     digest.write(now - lastContact > settings.electionTimeout)
+    digest.write(hasAnswered)
     digest.write(inflight) {
       $1.write($0.last)
       $1.write($0.bytes)
@@ -118,6 +144,16 @@ extension DigestWriter {
   /// Names and addresses are for people and transports.
   fileprivate mutating func write(_ configuration: Configuration) {
     write(unordered: configuration.voters) { $1.write($0.id) }
+    write(unordered: configuration.outgoing) { $1.write($0.id) }
+    write(unordered: configuration.learners) {
+      $1.write($0.member.id)
+      switch $0.promotion {
+      case .onRequest: $1.write(0)
+      case .whenCaughtUp: $1.write(1)
+      case .replacing(let old): $1.write(old)
+      }
+    }
+    write(unordered: configuration.removed) { $1.write($0) }
   }
 
   fileprivate mutating func write(_ bytes: Bytes) {
@@ -156,8 +192,8 @@ extension Message.Body {
     case .appendRejected(let previous, let hint):
       digest.write(7, hint)
       digest.write(previous)
-    case .heartbeat(let round, let commit, let sentThrough): digest.write(8, round, commit, sentThrough)
-    case .heartbeatResponse(let round, let sentThrough, let received, let match): digest.write(9, round, sentThrough, received, match)
+    case .heartbeat(let round, let commit, let confirmed): digest.write(8, round, commit, confirmed)
+    case .heartbeatResponse(let round, let confirmed, let received, let match): digest.write(9, round, confirmed, received, match)
     case .commit(let index): digest.write(10, index)
     case .snapshotBlock(let descriptor, let number, let block, let last, let file):
       digest.write(11, UInt64(number), last ? 1 : 0, UInt64(file.checksum), UInt64(file.blocks), file.bytes)
@@ -173,6 +209,9 @@ extension Message.Body {
       digest.write(payloads) { $1.write($0) }
     case .proposalsRefused(let stream, let sequence): digest.write(16, stream, sequence)
     case .outdated: digest.write(17)
+    case .timeoutNow: digest.write(18)
+    case .removed: digest.write(20)
+    case .transferVoteRequest(let last): digest.write(19, last)
     }
   }
 }

@@ -3,11 +3,20 @@ extension RaftCore {
   mutating func tick(now: Instant, into effects: inout Effects) {
     if role == .leader {
       stepDownWithoutQuorum(now: now)
-    } else if now >= electionDeadline, isVoter {
+      stepDownWithoutProgress(now: now)
+    } else if now >= electionDeadline, mayStand, !isRemoved, !isDiskStalled(now: now) {
       startPreVote(now: now, into: &effects)
     } else if now >= electionDeadline {
       resetElectionTimer(now: now)
+      if !isVoter, !isRemoved { askWhetherItIsAMember(into: &effects) }
     }
+  }
+
+  /// Who does not vote, and hears no leader, may have left without hearing of it. A voter that knows so says it to whoever would stand; any
+  /// other answer counts for nothing here.
+  private mutating func askWhetherItIsAMember(into effects: inout Effects) {
+    leader = nil
+    askForPreVotes(into: &effects)
   }
 
   mutating func resetElectionTimer(now: Instant) {
@@ -39,15 +48,20 @@ extension RaftCore {
     leader = nil
     tally = VoteTally()
     resetElectionTimer(now: now)
-    for peer in otherVoters {
-      let request = Message(from: id, to: peer, term: term + 1, body: .preVoteRequest(last: log.last))
-      effects.messages.append(Outbound(message: request, after: persistence.hardStateSequence))
-    }
+    askForPreVotes(into: &effects)
     tally.record(id, granted: true)
     if tally.isWon(in: configuration) { startElection(now: now, into: &effects) }
   }
 
-  private mutating func startElection(now: Instant, into effects: inout Effects) {
+  private func askForPreVotes(into effects: inout Effects) {
+    for peer in otherVoters {
+      let request = Message(from: id, to: peer, term: term + 1, body: .preVoteRequest(last: log.last))
+      effects.messages.append(Outbound(message: request, after: persistence.hardStateSequence))
+    }
+  }
+
+  /// - Parameter isTransfer: the leader told this node to stand.
+  mutating func startElection(isTransfer: Bool = false, now: Instant, into effects: inout Effects) {
     enter(term: term + 1)
     hardState.vote = id
     role = .candidate
@@ -55,11 +69,12 @@ extension RaftCore {
     tally = VoteTally()
     resetElectionTimer(now: now)
     // Our own vote counts when it is durable, like everybody's.
-    for peer in otherVoters { send(.voteRequest(last: log.last), to: peer, into: &effects) }
+    let request: Message.Body = isTransfer ? .transferVoteRequest(last: log.last) : .voteRequest(last: log.last)
+    for peer in otherVoters { send(request, to: peer, into: &effects) }
   }
 
   mutating func countVote(of voter: NodeID, granted: Bool, now: Instant) {
-    guard role == .candidate, configuration.member(voter) != nil else { return }
+    guard role == .candidate, configuration.isVoter(voter) else { return }
     tally.record(voter, granted: granted)
     if tally.isWon(in: configuration) { becomeLeader(now: now) }
   }
@@ -67,8 +82,8 @@ extension RaftCore {
   private mutating func becomeLeader(now: Instant) {
     role = .leader
     leader = id
-    leadership = Leadership(
-      peers: otherVoters.map { Progress(peer: $0, next: log.lastIndex + 1, now: now) }, termStart: log.lastIndex + 1, now: now)
+    leadership = Leadership(termStart: log.lastIndex + 1, now: now)
+    meetPeers(now: now)
     append([[]], kind: .noop)
   }
 
@@ -78,9 +93,19 @@ extension RaftCore {
     becomeFollower(of: nil, now: now)
   }
 
+  /// Heartbeats have a lane of their own: they may get through where entries do not. Then others should try, and this node should not be
+  /// the first to stand again.
+  private mutating func stepDownWithoutProgress(now: Instant) {
+    guard role == .leader else { return }
+    if commitIndex == log.lastIndex { leadership.progressAt = now }
+    guard now - leadership.progressAt > settings.replicationStallTimeout else { return }
+    becomeFollower(of: nil, now: now)
+    electionDeadline = now + 4 * settings.electionTimeout + random.below(settings.electionTimeout)
+  }
+
   /// When a leader last knew a majority, itself included, to follow it.
   func quorumContact(now: Instant) -> Instant? {
-    Quorum.reached(leadership.peers.map(\.lastContact) + [now])
+    configuration.reached { $0 == id ? now : leadership.progress(of: $0)?.lastContact ?? .zero }
   }
 
   /// Whether a leader was heard from within the election timeout.
@@ -98,7 +123,7 @@ extension RaftCore {
 
   /// Changes nothing here: no term, no vote, no timer.
   mutating func receivePreVoteRequest(_ message: Message, last: LogPosition, now: Instant, into effects: inout Effects) {
-    guard message.term > term, isUpToDate(last), !hasLiveLeader(now: now) else {
+    guard message.term > term, isUpToDate(last), !hasLiveLeader(now: now), !isRemoved else {
       return send(.preVoteResponse(granted: false), to: message.from, into: &effects)
     }
     let answer = Message(from: id, to: message.from, term: message.term, body: .preVoteResponse(granted: true))
@@ -107,14 +132,15 @@ extension RaftCore {
 
   mutating func receivePreVoteResponse(_ message: Message, granted: Bool, now: Instant, into effects: inout Effects) {
     // A grant names the term that was asked for; any other is the answer to an older question.
-    guard role == .preCandidate, !granted || message.term == term + 1, configuration.member(message.from) != nil else { return }
+    guard role == .preCandidate, !granted || message.term == term + 1, configuration.isVoter(message.from) else { return }
     tally.record(message.from, granted: granted)
     if tally.isWon(in: configuration) { startElection(now: now, into: &effects) }
   }
 
   mutating func receiveVoteRequest(from candidate: NodeID, last: LogPosition, now: Instant, into effects: inout Effects) {
     let isFree = hardState.vote == nil || hardState.vote == candidate
-    guard isFree, leader == nil, role == .follower || role == .preCandidate, isUpToDate(last) else {
+    // Whoever left is not needed for any decision, and takes part in none.
+    guard isFree, leader == nil, role == .follower || role == .preCandidate, isUpToDate(last), !isRemoved else {
       return send(.voteResponse(granted: false), to: candidate, into: &effects)
     }
     if hardState.vote == nil {
@@ -126,7 +152,8 @@ extension RaftCore {
     send(.voteResponse(granted: true), to: candidate, into: &effects)
   }
 
-  /// A request for votes is not even looked at while a leader lives, whatever its term: so a member that was cut off cannot disturb.
+  /// A request for votes is not even looked at while a leader lives, whatever its term: so a member that was cut off cannot disturb. Unless
+  /// that leader told it to stand.
   func ignoresVoteRequest(_ message: Message, now: Instant) -> Bool {
     if case .voteRequest = message.body { return message.term > term && hasLiveLeader(now: now) }
     return false

@@ -7,16 +7,18 @@ extension RaftCore {
     guard role != .leader, leader == nil || leader == message.from else { return }
     if role != .follower || leader == nil { becomeFollower(of: message.from, now: now) }
     lastLeaderContact = now
+    wasToldToLeave = false
     resetElectionTimer(now: now)
     switch message.body {
     case .append(let previous, let entries, let commit):
       receiveAppend(from: message.from, previous: previous, entries: entries, commit: commit, into: &effects)
-    case .heartbeat(let round, let commit, let sentThrough):
+    case .heartbeat(let round, let commit, let confirmed):
       advanceCommit(to: commit)
       let match = min(verifiedIndex, durableIndex)
       send(
-        .heartbeatResponse(round: round, sentThrough: sentThrough, received: verifiedIndex, match: match), to: message.from, into: &effects)
+        .heartbeatResponse(round: round, confirmed: confirmed, received: verifiedIndex, match: match), to: message.from, into: &effects)
     case .commit(let index): advanceCommit(to: index)
+    case .timeoutNow: if isVoter, !isRemoved, !isDiskStalled(now: now) { startElection(isTransfer: true, now: now, into: &effects) }
     case .snapshotBlock(let descriptor, let number, let block, let last, let file):
       guard isPlausible(descriptor) else { return }
       let incoming = IncomingBlock(from: message.from, descriptor: descriptor, number: number, block: block, last: last, file: file)

@@ -6,6 +6,8 @@ struct Leadership: Sendable {
   /// The index of the no-op that opened the term.
   var termStart: LogIndex = 0
   var heartbeatDeadline: Instant = .never
+  /// When a peer last confirmed anything new, or nothing waited for that.
+  var progressAt: Instant = .zero
   /// The newest round of heartbeats.
   var round: UInt64 = 0
   var wantsRound = false
@@ -15,15 +17,27 @@ struct Leadership: Sendable {
   var uncommittedBytes = 0
   /// Bytes of proposals that are taken until the owner allows more. Below zero when one was larger than what was left.
   var allowance = Int.max
+  /// Of each learner.
+  var catchUps: [CatchUp] = []
+  /// Nothing follows from the configuration by itself: it is not joint, has no learners, and this node is a voter.
+  var isSettled = true
 
   init() {}
 
-  init(peers: [Progress], termStart: LogIndex, now: Instant) {
-    self.peers = peers
+  init(termStart: LogIndex, now: Instant) {
     self.termStart = termStart
     // Everybody should hear of the new leader at once.
     heartbeatDeadline = now
+    progressAt = now
   }
+
+  /// Without a copy of the rest, since it is asked for at each answer.
+  func match(of peer: NodeID) -> LogIndex {
+    for index in peers.indices where peers[index].peer == peer { return peers[index].match }
+    return 0
+  }
+
+  func progress(of peer: NodeID) -> Progress? { peers.first { $0.peer == peer } }
 
   mutating func update(_ peer: NodeID, _ change: (inout Progress) -> Void) {
     guard let index = peers.firstIndex(where: { $0.peer == peer }) else { return }
@@ -54,8 +68,9 @@ extension RaftCore {
 
   /// Only entries of the current term are counted; those before them are committed with them (the paper, section 5.4.2, figure 8).
   mutating func advanceCommitIndex() {
-    let matches = leadership.peers.map(\.match) + [durableIndex]
-    guard let reached = Quorum.reached(matches), reached > commitIndex, log.term(at: reached) == term else { return }
+    let own = durableIndex
+    let copies = configuration.reached { $0 == id ? own : leadership.match(of: $0) }
+    guard let reached = copies, reached > commitIndex, log.term(at: reached) == term else { return }
     var index = commitIndex + 1
     while index <= reached {
       if index >= leadership.termStart { leadership.uncommittedBytes -= log.entry(at: index)?.record.count ?? 0 }
@@ -76,7 +91,11 @@ extension RaftCore {
       // The round goes to peers that have every committed entry; the others get what they lack.
       let commit = min(progress.match, commitIndex)
       leadership.peers[index].sentCommit = max(progress.sentCommit, commit)
-      send(.heartbeat(round: leadership.round, commit: commit, sentThrough: progress.next - 1), to: progress.peer, into: &effects)
+      send(.heartbeat(round: leadership.round, commit: commit, confirmed: progress.match), to: progress.peer, into: &effects)
+      // A heartbeat may overtake entries. This follows them, and is rejected if they were lost.
+      if let sent = leadership.peers[index].askAfter(now: now, settings) {
+        send(.append(previous: sent, entries: [], commit: commitIndex), to: progress.peer, into: &effects)
+      }
     }
   }
 
@@ -102,7 +121,8 @@ extension RaftCore {
       return false
     }
     // A probe without entries still finds out where the logs part.
-    let entries = log.slice(from: progress.next, limit: settings.maximumAppendBytes)
+    let limit = progress.appendLimit(settings)
+    let entries = limit > 0 ? log.slice(from: progress.next, limit: limit) : []
     sendAppend(entries, after: LogPosition(index: progress.next - 1, term: previousTerm), at: index, now: now, into: &effects)
     return true
   }
@@ -111,7 +131,7 @@ extension RaftCore {
     _ entries: [Entry], after previous: LogPosition, at index: Int, now: Instant, into effects: inout Effects
   ) {
     let progress = leadership.peers[index]
-    leadership.peers[index].sent(entries, round: leadership.round, now: now)
+    leadership.peers[index].sent(entries, after: previous, round: leadership.round, now: now)
     let through = previous.index + UInt64(entries.count)
     leadership.peers[index].sentCommit = max(progress.sentCommit, min(commitIndex, through))
     send(.append(previous: previous, entries: entries, commit: commitIndex), to: progress.peer, into: &effects)
@@ -129,7 +149,8 @@ extension RaftCore {
     leadership.peers[index].needsRead()
     effects.entriesNeeded.append(
       EntriesRequest(
-        peer: progress.peer, after: progress.next - 1, through: min(commitIndex, durableIndex), limit: settings.maximumAppendBytes))
+        peer: progress.peer, after: progress.next - 1, through: min(commitIndex, durableIndex),
+        limit: max(1, progress.appendLimit(settings))))
   }
 
   mutating func entriesRead(
@@ -138,7 +159,8 @@ extension RaftCore {
     guard role == .leader, let index = leadership.peers.firstIndex(where: { $0.peer == request.peer }),
       leadership.peers[index].tookRead(after: request.after), previous.index == request.after, !entries.isEmpty
     else { return }
-    sendAppend(entries, after: previous, at: index, now: now, into: &effects)
+    let isWanted = leadership.peers[index].appendLimit(settings) > 0
+    sendAppend(isWanted ? entries : [], after: previous, at: index, now: now, into: &effects)
   }
 
   /// What was cut meanwhile is in the newest snapshot. Otherwise the peer needs one that reaches so far that memory has the rest:
@@ -157,29 +179,33 @@ extension RaftCore {
     guard role == .leader else { return }
     leadership.update(message.from) { $0.heard(now: now) }
     switch message.body {
-    case .appendAccepted(let match): accept(match, from: message.from)
+    case .appendAccepted(let match): accept(match, from: message.from, now: now) { _ = $0.accepted(through: match) }
     case .appendRejected(let previous, let hint):
       // Terms that memory does not know show when the disk's entries are sent.
       let candidate =
         hint.index < log.start.index
         ? hint.index : log.lastPosition(atOrBefore: hint.index, withTermAtMost: hint.term).index
       leadership.update(message.from) { $0.rejected(previous: previous, candidate: candidate) }
-    case .heartbeatResponse(let round, let sentThrough, let received, let match):
+    case .heartbeatResponse(let round, let confirmed, let received, let match):
       guard round <= leadership.round else { return }
-      accept(match, from: message.from)
+      accept(match, from: message.from, now: now) { $0.confirmed(through: match) }
       leadership.update(message.from) {
         $0.answered(round: round, now: now, settings)
-        $0.missed(sentThrough: sentThrough, received: received)
+        $0.missed(confirmed: confirmed, received: received)
       }
-    case .snapshotProgress(let position, let next): effects.snapshotProgress.append((message.from, position, next))
+    case .snapshotProgress(let position, let next):
+      leadership.progressAt = now
+      effects.snapshotProgress.append((message.from, position, next))
     default: break
     }
   }
 
-  private mutating func accept(_ match: LogIndex, from peer: NodeID) {
+  private mutating func accept(_ match: LogIndex, from peer: NodeID, now: Instant, _ note: (inout Progress) -> Void) {
     // Zero says nothing; more than we have cannot be true.
     guard match > 0, match <= log.lastIndex else { return }
-    leadership.update(peer) { _ = $0.accepted(through: match) }
+    let before = leadership.match(of: peer)
+    leadership.update(peer, note)
+    if leadership.match(of: peer) > before { leadership.progressAt = now }
     advanceCommitIndex()
   }
 }

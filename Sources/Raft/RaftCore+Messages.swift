@@ -1,8 +1,8 @@
 /// Where messages arrive, and where terms are compared: the paper, section 5.1.
 extension RaftCore {
   mutating func receive(_ message: Message, now: Instant, into effects: inout Effects) {
-    guard message.to == id, message.from != id, configuration.member(message.from) != nil, message.term <= Message.maximumNumber
-    else { return }
+    guard message.to == id, message.from != id, message.term <= Message.maximumNumber, hears(message, into: &effects) else { return }
+    if case .removed = message.body { return wasToldToLeave = role != .leader }
     if case .preVoteRequest(let last) = message.body {
       return receivePreVoteRequest(message, last: last, now: now, into: &effects)
     }
@@ -21,9 +21,10 @@ extension RaftCore {
   /// A request of an older term is answered with the current one, so that its sender learns of it; an answer of an older term is void.
   private mutating func refuseOutdated(_ message: Message, into effects: inout Effects) {
     switch message.body {
-    case .append, .heartbeat, .snapshotBlock, .voteRequest, .readRequest, .proposals: send(.outdated, to: message.from, into: &effects)
+    case .append, .heartbeat, .snapshotBlock, .voteRequest, .transferVoteRequest, .readRequest, .proposals:
+      send(.outdated, to: message.from, into: &effects)
     case .preVoteRequest, .preVoteResponse, .voteResponse, .appendAccepted, .appendRejected, .heartbeatResponse, .commit,
-      .snapshotProgress, .readResponse, .proposalsRefused, .outdated:
+      .snapshotProgress, .readResponse, .proposalsRefused, .timeoutNow, .removed, .outdated:
       break
     }
   }
@@ -31,11 +32,11 @@ extension RaftCore {
   private mutating func receiveOfThisTerm(_ message: Message, now: Instant, into effects: inout Effects) {
     let peer = message.from
     switch message.body {
-    case .preVoteRequest, .outdated: break
+    case .preVoteRequest, .removed, .outdated: break
     case .preVoteResponse(let granted): receivePreVoteResponse(message, granted: granted, now: now, into: &effects)
-    case .voteRequest(let last): receiveVoteRequest(from: peer, last: last, now: now, into: &effects)
+    case .voteRequest(let last), .transferVoteRequest(let last): receiveVoteRequest(from: peer, last: last, now: now, into: &effects)
     case .voteResponse(let granted): countVote(of: peer, granted: granted, now: now)
-    case .append, .heartbeat, .commit, .snapshotBlock: receiveFromLeader(message, now: now, into: &effects)
+    case .append, .heartbeat, .commit, .snapshotBlock, .timeoutNow: receiveFromLeader(message, now: now, into: &effects)
     case .appendAccepted, .appendRejected, .heartbeatResponse, .snapshotProgress: receiveFromFollower(message, now: now, into: &effects)
     case .readRequest(let id): receiveReadRequest(id, from: peer, into: &effects)
     case .proposals(let stream, let sequence, let payloads):

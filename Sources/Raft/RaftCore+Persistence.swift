@@ -14,7 +14,7 @@ struct Persistence: Sendable {
   private(set) var dirtyBytes = 0
   /// Writes under way, how far the log reached in each, and the bytes of their entries. How far is lowered when a later write takes a
   /// suffix back, so that a late completion of the old entries never counts for the new ones; it grows along the array all the same.
-  private(set) var underWay: [(sequence: UInt64, through: LogIndex, bytes: Int)] = []
+  private(set) var underWay: [(sequence: UInt64, through: LogIndex, bytes: Int, since: Instant)] = []
   private var bytesUnderWay = 0
 
   init(durableIndex: LogIndex) { self.durableIndex = durableIndex }
@@ -56,12 +56,12 @@ struct Persistence: Sendable {
   }
 
   /// The write that brings the disk up to date, if it is not.
-  mutating func takeWrite(hardState: HardState, log: MemoryLog, commit: LogIndex) -> LogWrite? {
+  mutating func takeWrite(hardState: HardState, log: MemoryLog, commit: LogIndex, now: Instant) -> LogWrite? {
     guard hardStateIsDirty || firstDirtyIndex != nil || reset != nil else { return nil }
     let write = LogWrite(
       sequence: nextSequence, hardState: hardStateIsDirty ? hardState : nil, reset: reset,
       entries: firstDirtyIndex.map { log.suffix(from: $0) } ?? [], commit: commit)
-    underWay.append((nextSequence, log.lastIndex, dirtyBytes))
+    underWay.append((nextSequence, log.lastIndex, dirtyBytes, now))
     bytesUnderWay += dirtyBytes
     dirtyBytes = 0
     nextSequence += 1
@@ -82,11 +82,19 @@ struct Persistence: Sendable {
   }
 
   var hardStateIsDurable: Bool { hardStateSequence <= durableSequence }
+
+  /// Since when the disk has had the oldest write that it has not confirmed.
+  var waitsSince: Instant? { underWay.first?.since }
 }
 
 extension RaftCore {
-  mutating func write(into effects: inout Effects) {
-    if let write = persistence.takeWrite(hardState: hardState, log: log, commit: commitIndex) { effects.writes.append(write) }
+  /// Whether the disk has not answered for so long that this node should not lead.
+  public func isDiskStalled(now: Instant) -> Bool {
+    persistence.waitsSince.map { now - $0 > settings.diskStallTimeout } ?? false
+  }
+
+  mutating func write(now: Instant, into effects: inout Effects) {
+    if let write = persistence.takeWrite(hardState: hardState, log: log, commit: commitIndex, now: now) { effects.writes.append(write) }
   }
 
   mutating func written(through sequence: UInt64, now: Instant, into effects: inout Effects) {

@@ -43,8 +43,8 @@ extension RaftCore {
 
   mutating func confirmReads(into effects: inout Effects) {
     guard !leadership.reads.isEmpty else { return }
-    let rounds = leadership.peers.map(\.answeredRound) + [leadership.round]
-    guard let confirmed = Quorum.reached(rounds) else { return }
+    let own = leadership.round
+    guard let confirmed = configuration.reached({ $0 == id ? own : leadership.progress(of: $0)?.answeredRound ?? 0 }) else { return }
     let ready = leadership.reads.prefix { $0.round <= confirmed }
     guard !ready.isEmpty else { return }
     leadership.reads.removeFirst(ready.count)

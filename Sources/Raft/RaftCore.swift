@@ -40,9 +40,19 @@ public struct RaftCore: Sendable {
   /// Which forwarded proposals were looked at in this term.
   var forwarded = ForwardingLedger()
   var leadership = Leadership()
+  /// A hand-over that this node began as a leader; it may outlast the leadership.
+  var transfer: Transfer?
+  /// A change of the members that this node began as a leader.
+  var change: Change?
+  /// A member said that this node is none any more.
+  var wasToldToLeave = false
+  /// Before then, this node does not hand over by itself again, also if it lost the term by it and leads once more.
+  var nextHandOver: Instant = .zero
 
   public var term: Term { hardState.term }
   public var configuration: Configuration { configurations.newest.configuration }
+  /// The entry that holds it.
+  public var configurationIndex: LogIndex { configurations.newest.index }
   public var lastIndex: LogIndex { log.lastIndex }
   /// The position before the first entry that is in memory.
   public var logStart: LogPosition { log.start }
@@ -67,9 +77,11 @@ public struct RaftCore: Sendable {
     persistence.logChanged(from: 1)
   }
 
-  /// A start from what is on disk. Fails if the entries do not name a configuration that can be read.
+  /// A start from what is on disk. Fails if the entries do not name a configuration that can be read. A node that is `joining` a cluster
+  /// which had formed before knows of no member until it has got something of the log.
   public init(
-    restarting state: DurableState, snapshot: SnapshotDescriptor?, id: NodeID, settings: Settings, seed: UInt64, now: Instant
+    restarting state: DurableState, snapshot: SnapshotDescriptor?, joining: Bool = false, id: NodeID, settings: Settings, seed: UInt64,
+    now: Instant
   ) throws(MalformedBytes) {
     var history = snapshot.map { ConfigurationHistory($0.configuration, at: $0.configurationIndex) }
     for entry in state.entries where entry.kind == .configuration {
@@ -81,6 +93,7 @@ public struct RaftCore: Sendable {
         history?.append(configuration, at: entry.index)
       }
     }
+    if history == nil, joining, state.start == .zero { history = ConfigurationHistory(.unknown, at: 0) }
     guard let history else { throw MalformedBytes("log: it holds no configuration") }
     self.init(id: id, state: state, configuration: history, settings: settings, seed: seed, now: now)
     commitIndex = max(snapshot?.position.index ?? 0, min(state.commit, log.lastIndex))
@@ -105,7 +118,7 @@ public struct RaftCore: Sendable {
 
   /// When to call `step(.tick)` next.
   public var deadline: Instant {
-    role == .leader ? leadership.heartbeatDeadline : electionDeadline
+    min(role == .leader ? leadership.heartbeatDeadline : electionDeadline, transfer?.deadline ?? .never)
   }
 
   /// The term of an entry in memory, or of the position before the first.
@@ -159,9 +172,10 @@ public struct RaftCore: Sendable {
   /// commit without the leader's disk, but what that lags behind is held in memory all the same.
   public var waitingBytes: Int { max(leadership.uncommittedBytes, persistence.undurableBytes) }
 
-  /// Whether a leader takes proposals of so many bytes more. If nothing waits, it takes them however large they are.
+  /// Whether a leader takes proposals of so many bytes more: none while it hands over. If nothing waits, it takes them however large they
+  /// are.
   public func hasRoom(forBytes bytes: Int) -> Bool {
-    guard leadership.allowance > 0 else { return false }
+    guard leadership.allowance > 0, transfer == nil else { return false }
     return waitingBytes == 0 || waitingBytes + bytes <= settings.maximumUncommittedBytes
   }
 
@@ -177,6 +191,9 @@ public struct RaftCore: Sendable {
     case .forward(let stream, let sequence, let payloads):
       if let leader, leader != id { send(.proposals(stream: stream, sequence: sequence, payloads), to: leader, into: &effects) }
     case .read(let id): requestRead(id, into: &effects)
+    case .operate(let id, let request): operate(id, request, now: now, into: &effects)
+    case .handOver(let peer): handOver(to: peer, now: now)
+    case .moved(let id, let peerAddress, let clientAddress): moved(id, peerAddress: peerAddress, clientAddress: clientAddress, now: now)
     case .written(let sequence): written(through: sequence, now: now, into: &effects)
     case .snapshotInstalled(let descriptor): install(descriptor, into: &effects)
     case .compact(let index): compact(through: index)
@@ -196,19 +213,26 @@ public struct RaftCore: Sendable {
 
   /// Ends a turn: one write for all that changed, one round of messages for all that was proposed and asked.
   public mutating func endTurn(now: Instant, into effects: inout Effects) {
+    endTransferIfOver(now: now, into: &effects)
+    endChangeIfOver(into: &effects)
     if role == .leader {
+      advanceMembership(now: now)
+      if isDiskStalled(now: now) { handOver(to: bestSuccessor(now: now), now: now) }
       // A single voter confirms its own round.
       leadership.startRoundIfWanted(now: now, settings: settings)
       sendHeartbeatsIfDue(now: now, into: &effects)
       replicate(now: now, into: &effects)
+      continueTransfer(now: now, into: &effects)
       confirmReads(into: &effects)
+      stepDownIfRemoved(now: now, into: &effects)
     }
-    write(into: &effects)
+    write(now: now, into: &effects)
   }
 
-  var isOnlyVoter: Bool { configuration.voters.count == 1 && isVoter }
-  var isVoter: Bool { configuration.member(id) != nil }
-  var otherVoters: [NodeID] { configuration.voters.map(\.id).filter { $0 != id } }
+  var isOnlyVoter: Bool { configuration.allVoterIDs == [id] }
+  var isVoter: Bool { configuration.isVoter(id) }
+  /// Whom a candidate asks.
+  var otherVoters: [NodeID] { configuration.allVoterIDs.filter { $0 != id } }
 
   /// Queues a message of the current term; it may leave once that term is durable.
   mutating func send(_ body: Message.Body, to peer: NodeID, into effects: inout Effects) {

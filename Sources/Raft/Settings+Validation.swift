@@ -29,6 +29,7 @@ extension Settings {
     try InvalidSetting.check(
       "electionTimeout", electionTimeout <= Self.longestElectionTimeout && electionTimeout / 3 >= heartbeatInterval,
       "at least three heartbeat intervals, and at most an hour")
+    try InvalidSetting.check("diskStallTimeout", diskStallTimeout >= heartbeatInterval, "at least a heartbeat interval")
     try InvalidSetting.check("maximumAppendBytes", maximumAppendBytes > 0, "positive")
     try InvalidSetting.check("maximumInflightMessages", maximumInflightMessages > 0, "positive")
     try InvalidSetting.check("maximumInflightBytes", maximumInflightBytes > 0, "positive")

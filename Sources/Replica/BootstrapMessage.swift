@@ -12,6 +12,13 @@ public struct PeerInfo: Hashable, Sendable {
   /// Everybody's name and peer address, this node's included. Looked at only until the cluster is formed.
   public let initialCluster: [InitialMember]
 
+  /// Peer addresses of members of a cluster that formed before, which this node joins; looked at only while it belongs to none. It becomes
+  /// a member when an operator adds it (`OperatorRequest.add`).
+  public let join: [String]
+
+  /// Where members of the cluster are reached by now, if all of them moved: to tell one node is enough, since it tells the others.
+  public let newAddresses: [String]
+
   public struct InitialMember: Hashable, Sendable {
     public let name: String
     public let peerAddress: String
@@ -23,11 +30,23 @@ public struct PeerInfo: Hashable, Sendable {
   }
 
   /// An empty `initialCluster` stands for a cluster of this node alone.
-  public init(name: String, peerAddress: String, clientAddress: String, initialCluster: [InitialMember] = []) {
+  public init(
+    name: String, peerAddress: String, clientAddress: String, initialCluster: [InitialMember] = [], join: [String] = [],
+    newAddresses: [String] = []
+  ) {
     self.name = name
     self.peerAddress = peerAddress
     self.clientAddress = clientAddress
+    self.join = join
+    self.newAddresses = newAddresses
     self.initialCluster = initialCluster.isEmpty ? [InitialMember(name: name, peerAddress: peerAddress)] : initialCluster
+  }
+
+  /// The same node, reached at another address.
+  package func moved(to address: String, knowing newAddresses: [String]) -> PeerInfo {
+    PeerInfo(
+      name: name, peerAddress: address, clientAddress: clientAddress, initialCluster: initialCluster, join: join, newAddresses: newAddresses
+    )
   }
 }
 
@@ -52,7 +71,7 @@ package struct BootstrapMessage: Equatable, Sendable {
     case .voted(let configuration):
       writer.write(UInt8(1))
       writer.write(prefixed: configuration.encoded())
-    case .formed(let configuration):
+    case .joined(let configuration), .formed(let configuration):
       writer.write(UInt8(2))
       writer.write(prefixed: configuration.encoded())
     }

@@ -9,6 +9,7 @@ struct ControlEffects {
   @usableFromInline
   enum Answer {
     case view(RequestID, index: LogIndex, staleness: Nanoseconds?)
+    case done(RequestID)
     case failed(RequestID, RequestError)
   }
 
@@ -27,7 +28,7 @@ struct ControlEffects {
   @usableFromInline var writes: [LogWrite] = []
   @usableFromInline var compact: LogIndex?
   @usableFromInline var logReads: [EntriesRequest] = []
-  @usableFromInline var frames: [(to: Destination, frame: [UInt8])] = []
+  @usableFromInline var frames: [(to: Destination, lane: Lane, frame: [UInt8])] = []
   @usableFromInline var diagnostics: [Diagnostic] = []
   @usableFromInline var frameVerdict = FrameVerdict.unknown
   @usableFromInline var answers: [Answer] = []
@@ -59,6 +60,7 @@ extension ReplicaEffects {
     for answer in control.answers {
       switch answer {
       case .view(let id, let index, let staleness): replies.append(.view(id, machine.view, index: index, staleness: staleness))
+      case .done(let id): replies.append(.done(id))
       case .failed(let id, let error): replies.append(.failed(id, error))
       }
     }

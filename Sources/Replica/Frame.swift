@@ -12,6 +12,8 @@ package struct Frame: Equatable, Sendable {
     case wrongCluster
     /// Says who sends what will follow. The first on each connection to a member, so that the receiver knows whose the large ones are.
     case greeting
+    /// Where the sender is reached, and what it knows of others.
+    case introduction(Introduction)
   }
 
   /// Before the cluster is formed there is none.
@@ -34,6 +36,7 @@ package struct Frame: Equatable, Sendable {
     switch body {
     case .message(let message): message.encode(into: &writer)
     case .bootstrap(let bootstrap): bootstrap.encode(into: &writer)
+    case .introduction(let introduction): introduction.encode(into: &writer)
     case .wrongCluster, .greeting: break
     }
     writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
@@ -69,6 +72,7 @@ package struct Frame: Equatable, Sendable {
     case .bootstrap: body = .bootstrap(try BootstrapMessage(from: &reader))
     case .wrongCluster: body = .wrongCluster
     case .greeting: body = .greeting
+    case .introduction: body = .introduction(try Introduction(from: &reader))
     default: body = .message(try Message(kind: header.kind, from: header.from, to: header.to, reader: &reader))
     }
     try reader.expectEnd()
@@ -82,6 +86,7 @@ package struct Frame: Equatable, Sendable {
     case .bootstrap: .bootstrap
     case .wrongCluster: .wrongCluster
     case .greeting: .greeting
+    case .introduction: .introduction
     case .message(let message): message.kind
     }
   }

@@ -5,6 +5,7 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case bootstrap = 1
   case wrongCluster = 2
   case greeting = 3
+  case introduction = 4
 
   // Consensus messages, which name a term.
   case preVoteRequest = 16
@@ -24,6 +25,9 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case proposals = 30
   case proposalsRefused = 31
   case outdated = 32
+  case timeoutNow = 33
+  case transferVoteRequest = 34
+  case removed = 35
 
   /// Of a whole frame, as it was encoded; `nil` if this release knows none like it.
   package init?(of frame: [UInt8]) {
@@ -33,12 +37,24 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
 
   package var name: String { "\(self)" }
 
-  /// Only the leader of the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads.
+  /// A commit index goes after the entries that it is about.
+  var lane: Lane {
+    switch self {
+    case .append, .commit, .snapshotBlock, .proposals: .data
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse,
+      .appendAccepted, .appendRejected, .heartbeat, .heartbeatResponse, .snapshotProgress, .readRequest, .readResponse, .proposalsRefused,
+      .outdated, .timeoutNow, .transferVoteRequest, .removed:
+      .control
+    }
+  }
+
+  /// Only the leader of the frame's term may send it: entries, heartbeats, blocks of snapshots, answers to reads, hand-overs.
   var isLeaders: Bool {
     switch self {
-    case .append, .heartbeat, .commit, .snapshotBlock, .readResponse: true
-    case .bootstrap, .wrongCluster, .greeting, .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse, .appendAccepted,
-      .appendRejected, .heartbeatResponse, .snapshotProgress, .readRequest, .proposals, .proposalsRefused, .outdated:
+    case .append, .heartbeat, .commit, .snapshotBlock, .readResponse, .timeoutNow: true
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse,
+      .appendAccepted, .appendRejected, .heartbeatResponse, .snapshotProgress, .readRequest, .proposals, .proposalsRefused, .outdated,
+      .transferVoteRequest, .removed:
       false
     }
   }

@@ -22,6 +22,9 @@ extension Message {
     case .proposals: .proposals
     case .proposalsRefused: .proposalsRefused
     case .outdated: .outdated
+    case .timeoutNow: .timeoutNow
+    case .transferVoteRequest: .transferVoteRequest
+    case .removed: .removed
     }
   }
 
@@ -38,7 +41,7 @@ extension Message {
   func encode(into writer: inout ByteWriter) {
     writer.write(term)
     switch body {
-    case .preVoteRequest(let last), .voteRequest(let last): writer.write(last)
+    case .preVoteRequest(let last), .voteRequest(let last), .transferVoteRequest(let last): writer.write(last)
     case .preVoteResponse(let granted), .voteResponse(let granted): writer.write(granted)
     case .append(let previous, let entries, let commit):
       writer.write(previous)
@@ -49,9 +52,9 @@ extension Message {
     case .appendRejected(let previous, let hint):
       writer.write(previous)
       writer.write(hint)
-    case .heartbeat(let round, let commit, let sentThrough): writer.write([round, commit, sentThrough])
-    case .heartbeatResponse(let round, let sentThrough, let received, let match):
-      writer.write([round, sentThrough, received, match])
+    case .heartbeat(let round, let commit, let confirmed): writer.write([round, commit, confirmed])
+    case .heartbeatResponse(let round, let confirmed, let received, let match):
+      writer.write([round, confirmed, received, match])
     case .snapshotBlock(let descriptor, let number, let block, let last, let file):
       descriptor.encode(into: &writer)
       file.encode(into: &writer)
@@ -68,7 +71,7 @@ extension Message {
       writer.write(UInt32(payloads.count))
       for payload in payloads { writer.write(prefixed: payload) }
     case .proposalsRefused(let stream, let sequence): writer.write([stream, sequence])
-    case .outdated: break
+    case .outdated, .timeoutNow, .removed: break
     }
   }
 
@@ -87,10 +90,10 @@ extension Message {
     case .appendAccepted: return .appendAccepted(match: try reader.readUInt64())
     case .appendRejected: return .appendRejected(previous: try reader.readUInt64(), hint: try reader.readPosition())
     case .heartbeat:
-      return .heartbeat(round: try reader.readUInt64(), commit: try reader.readUInt64(), sentThrough: try reader.readUInt64())
+      return .heartbeat(round: try reader.readUInt64(), commit: try reader.readUInt64(), confirmed: try reader.readUInt64())
     case .heartbeatResponse:
       return .heartbeatResponse(
-        round: try reader.readUInt64(), sentThrough: try reader.readUInt64(), received: try reader.readUInt64(),
+        round: try reader.readUInt64(), confirmed: try reader.readUInt64(), received: try reader.readUInt64(),
         match: try reader.readUInt64())
     case .commit: return .commit(try reader.readUInt64())
     case .snapshotBlock: return try snapshotBlock(from: &reader)
@@ -100,7 +103,10 @@ extension Message {
     case .proposals: return try proposals(from: &reader)
     case .proposalsRefused: return .proposalsRefused(stream: try reader.readUInt64(), sequence: try reader.readUInt64())
     case .outdated: return .outdated
-    case .bootstrap, .wrongCluster, .greeting: throw MalformedBytes("frame: \(kind) is no consensus message")
+    case .timeoutNow: return .timeoutNow
+    case .transferVoteRequest: return .transferVoteRequest(last: try reader.readPosition())
+    case .removed: return .removed
+    case .bootstrap, .wrongCluster, .greeting, .introduction: throw MalformedBytes("frame: \(kind) is no consensus message")
     }
   }
 

@@ -9,6 +9,11 @@ struct PendingRequests: Sendable {
     case sent
     /// A read: never does anything.
     case read
+    /// What an operator asked for: its outcome is open.
+    case operatorRequest
+
+    /// Whether it may have been done.
+    var isOpen: Bool { self == .sent || self == .operatorRequest }
   }
 
   struct Item: Sendable {

@@ -10,9 +10,14 @@ struct Pace: Sendable {
     var blockBytes: Int
     /// Bytes that it confirms in a heartbeat interval: an average, since answers come in bursts. `nil` before two looks.
     var rate: Int?
+    /// What was committed then, and when it last had all that was.
+    var committed: LogIndex
+    var evenAt: Instant
   }
 
   var seen: [Seen] = []
+  /// The same, for people.
+  var followers: [FollowerStatus] = []
   var lastLook: Instant = .zero
   /// Bytes of commands for each heartbeat interval, for the sake of this follower.
   var limit: (bytes: Int, follower: NodeID)?
@@ -54,12 +59,16 @@ extension ReplicaControl {
     let followers = raft?.followers ?? []
     let elapsed = max(Nanoseconds(1), now - pace.lastLook)
     let entrySize = Double(raft?.keptBytes ?? 0) / Double(max(1, (raft?.lastIndex ?? 0) - (raft?.keptIndex ?? 0)))
+    let lastLook = pace.lastLook
     pace.lastLook = now
     pace.seen = followers.map { follower in
       let transfer = snapshots.transfers.first { $0.peer == follower.id }
-      var seen = Pace.Seen(peer: follower.id, match: follower.match, blockBytes: transfer?.confirmedBytes ?? 0)
+      let committed = raft?.commitIndex ?? 0
+      var seen = Pace.Seen(
+        peer: follower.id, match: follower.match, blockBytes: transfer?.confirmedBytes ?? 0, committed: committed, evenAt: now)
       guard let last = pace.seen.first(where: { $0.peer == follower.id }) else { return seen }
       seen.rate = last.rate
+      if follower.match < committed { seen.evenAt = follower.match >= last.committed ? lastLook : last.evenAt }
       // While it takes up a snapshot that it has whole, nothing can be known of it. A snapshot that it took up is no speed.
       if transfer.map({ $0.confirmed == $0.count }) ?? (last.blockBytes > 0) { return seen }
       let entries = max(follower.match, last.match) - last.match
@@ -67,6 +76,11 @@ extension ReplicaControl {
       let rate = Int(bytes * Double(settings.raft.heartbeatInterval.count) / Double(elapsed.count))
       seen.rate = last.rate.map { ($0 * 7 + rate) / 8 } ?? rate
       return seen
+    }
+    pace.followers = zip(followers, pace.seen).map { follower, seen in
+      FollowerStatus(
+        node: follower.id, lagEntries: (raft?.lastIndex ?? 0) - follower.match, lag: now - seen.evenAt,
+        timeSinceContact: now - follower.lastContact, receivesSnapshot: follower.waitsForSnapshot)
     }
     let limit = newLimit(for: followers, now: now)
     if limit?.follower != pace.limit?.follower {

@@ -24,21 +24,34 @@ extension ReplicaControl {
     case .bootstrap(let bootstrap):
       receive(bootstrap, from: frame.from, connection: connection, now: now, into: &effects)
     case .greeting: break
+    case .introduction(let introduction):
+      receive(introduction, from: frame.from, cluster: frame.cluster, connection: connection, now: now, into: &effects)
     case .wrongCluster:
       refuse("node \(frame.from) belongs to another cluster: check its address in this cluster's configuration", now: now, into: &effects)
     case .message(let message):
       guard let cluster = identity.cluster, raft != nil else { return }
       guard frame.cluster == cluster else {
         let answer = Frame(cluster: cluster, from: identity.node, to: frame.from, body: .wrongCluster)
-        effects.frames.append((.connection(connection), answer.encoded()))
+        effects.frames.append((.connection(connection), .control, answer.encoded()))
         return refuse(
           "frame of another cluster (\(frame.cluster?.description ?? "none")) from node \(frame.from)", now: now, into: &effects)
       }
       guard message.to == identity.node else {
         return refuse("frame for node \(message.to), which this node is not", now: now, into: &effects)
       }
+      remember(message.from, connection)
       raft?.step(.message(message), now: now, into: &consensus)
     }
+  }
+
+  /// A node that the configuration does not name, or that may not be named any more before it is answered, as a leader that removes itself,
+  /// can be answered only the way its message came.
+  private mutating func remember(_ node: NodeID, _ connection: UInt64) {
+    guard raft?.configuration.isMember(node) == false || node == raft?.leader else { return }
+    if let last = callers.last, last.node == node, last.connection == connection { return }
+    callers.removeAll { $0.node == node }
+    if callers.count >= Configuration.maximumMembers { callers.removeFirst() }
+    callers.append((node, connection))
   }
 
   private func isOfMember(_ frame: Frame) -> Bool {
@@ -49,8 +62,9 @@ extension ReplicaControl {
 
   /// The first frame on a new connection to this address; `nil` until the cluster has formed.
   func greeting(for address: String) -> [UInt8]? {
-    guard !isStopped, let member = raft?.configuration.voters.first(where: { $0.peerAddress == address }) else { return nil }
-    return Frame(cluster: identity.cluster, from: identity.node, to: member.id, body: .greeting).encoded()
+    guard !isStopped, raft?.configuration.members.contains(where: { self.address(of: $0) == address }) == true else { return nil }
+    // It names no receiver: where one is replaced by another on the same machine, two members have one address.
+    return Frame(cluster: identity.cluster, from: identity.node, to: nil, body: .greeting).encoded()
   }
 
   private mutating func refuse(_ what: String, now: Instant, into effects: inout ControlEffects) {
@@ -73,12 +87,17 @@ extension ReplicaControl {
         kept.append(outbound)
         continue
       }
-      guard let address = configuration.member(outbound.message.to)?.peerAddress else { continue }
+      guard let destination = destination(of: outbound.message.to, in: configuration) else { continue }
       let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
-      effects.frames.append((.address(address), frame.encoded()))
+      effects.frames.append((destination, frame.kind.lane, frame.encoded()))
     }
     withheld.clear()
     if !kept.isEmpty { withheld.append(contentsOf: newest(of: kept)) }
+  }
+
+  private func destination(of node: NodeID, in configuration: Configuration) -> Destination? {
+    if let member = configuration.member(node) { return .address(address(of: member)) }
+    return callers.last { $0.node == node }.map { .connection($0.connection) }
   }
 
   /// As many of the last as may be withheld.
@@ -100,8 +119,15 @@ extension ReplicaControl {
       // The reply names the members: a latecomer goes on from there, and a node of another cluster learns that it is one.
       if case .formed = bootstrap.phase { return }
       if let configuration = identity.phase.configuration {
-        effects.frames.append((.connection(connection), bootstrapFrame(.formed(configuration))))
+        effects.frames.append((.connection(connection), .control, bootstrapFrame(.formed(configuration))))
       }
+      return
+    }
+    if !peerInfo.join.isEmpty {
+      guard case .formed(let configuration) = bootstrap.phase, identity.cluster == nil else { return }
+      // The cluster's identity; who is a member by now is in the log, once a leader sends it.
+      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .joined(configuration))
+      effects.identity = identity
       return
     }
     guard let step = formation?.receive(bootstrap, from: peer) else { return }
@@ -127,17 +153,32 @@ extension ReplicaControl {
 
   @usableFromInline
   mutating func identitySaved(now: Instant, into effects: inout ControlEffects) {
+    if formation != nil, case .joined(let configuration) = identity.phase { return join(configuration, now: now, into: &effects) }
     guard case .voted(let configuration) = identity.phase, let step = formation?.voted(configuration) else { return }
     nextBootstrap = now
     take(step, now: now, into: &effects)
   }
 
+  /// It belongs to a cluster that had formed before, and waits until a leader sends it the log.
+  private mutating func join(_ configuration: Configuration, now: Instant, into effects: inout ControlEffects) {
+    formation = nil
+    raft = try? RaftCore(
+      restarting: DurableState(hardState: HardState(term: 0)), snapshot: nil, joining: true, id: identity.node, settings: settings.raft,
+      seed: random.next(), now: now)
+    effects.diagnostics.append(.formed(configuration.digest))
+  }
+
   mutating func sendBootstrap(now: Instant, into effects: inout ControlEffects) {
     nextBootstrap = now + Self.bootstrapInterval
+    if !peerInfo.join.isEmpty {
+      guard identity.cluster == nil else { return }
+      for address in peerInfo.join { effects.frames.append((.address(address), .control, bootstrapFrame(.undecided))) }
+      return
+    }
     if let step = formation?.next() { take(step, now: now, into: &effects) }
     guard let formation else { return }
     for peer in peerInfo.initialCluster where peer.name != peerInfo.name {
-      effects.frames.append((.address(peer.peerAddress), bootstrapFrame(formation.bootstrap.phase)))
+      effects.frames.append((.address(peer.peerAddress), .control, bootstrapFrame(formation.bootstrap.phase)))
     }
     guard formation.awaited != reportedAwaited else { return }
     reportedAwaited = formation.awaited
@@ -149,10 +190,16 @@ extension ReplicaControl {
   mutating func written(through sequence: UInt64, now: Instant, into effects: inout ControlEffects) {
     durableSequence = max(durableSequence, sequence)
     raft?.step(.written(through: sequence), now: now, into: &consensus)
-    if raft != nil, case .voted(let configuration) = identity.phase {
-      identity = IdentityRecord(node: identity.node, name: identity.name, phase: .formed(configuration))
-      effects.identity = identity
+    switch identity.phase {
+    case .voted(let configuration) where raft != nil: becomeFormed(configuration, into: &effects)
+    case .joined(let configuration) where raft?.durableIndex ?? 0 > 0: becomeFormed(configuration, into: &effects)
+    default: break
     }
+  }
+
+  private mutating func becomeFormed(_ configuration: Configuration, into effects: inout ControlEffects) {
+    identity = IdentityRecord(node: identity.node, name: identity.name, phase: .formed(configuration))
+    effects.identity = identity
   }
 
   private func bootstrapFrame(_ phase: IdentityRecord.Phase) -> [UInt8] {
@@ -167,7 +214,14 @@ extension IdentityRecord.Phase {
   var configuration: Configuration? {
     switch self {
     case .undecided: nil
-    case .voted(let configuration), .formed(let configuration): configuration
+    case .voted(let configuration), .joined(let configuration), .formed(let configuration): configuration
     }
+  }
+}
+
+extension IdentityRecord {
+  /// The cluster had formed without it, and it has got nothing of the log. From then on an empty log is a loss.
+  var isNewcomer: Bool {
+    if case .joined = phase { true } else { false }
   }
 }

@@ -90,11 +90,17 @@ extension ReplicaControl {
 
   /// Tells what changed, and asks again what a leader that is gone will not answer.
   mutating func report(into effects: inout ControlEffects) {
+    if raft?.isRemoved == true, !reportedRemoval {
+      reportedRemoval = true
+      effects.diagnostics.append(.removed)
+    }
     guard let role = raft?.role, let term = raft?.term, (role, raft?.leader, term) != reported else { return }
     let (oldRole, oldLeader, oldTerm) = reported
     reported = (role, raft?.leader, term)
     if oldRole == .leader, role != .leader {
-      effects.diagnostics.append(.lostLeadership(oldTerm, term > oldTerm ? "a newer term began" : "no majority answers"))
+      effects.diagnostics.append(
+        .lostLeadership(
+          oldTerm, term > oldTerm ? "a newer term began" : raft?.isRemoved == true ? "it is no member any more" : "no majority answers"))
       pace = Pace()
     }
     guard (reported.leader, term) != (oldLeader, oldTerm), let leader = reported.leader else { return }

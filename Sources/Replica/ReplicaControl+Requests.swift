@@ -81,8 +81,8 @@ extension ReplicaControl {
     let hasLeader = raft?.leader != nil
     let silence: RequestError.Reason = formation.map { .notFormed(awaited: $0.awaited) } ?? .noLeader
     for (id, item) in expired {
-      let reason: RequestError.Reason = hasLeader || item.state == .sent ? .deadlineExceeded : silence
-      effects.answers.append(.failed(id, RequestError(reason, outcome: item.state == .sent ? .unknown : .notDone)))
+      let reason: RequestError.Reason = hasLeader || item.state.isOpen ? .deadlineExceeded : silence
+      effects.answers.append(.failed(id, RequestError(reason, outcome: item.state.isOpen ? .unknown : .notDone)))
     }
     forgetAnswered()
   }
@@ -91,7 +91,7 @@ extension ReplicaControl {
   @usableFromInline
   mutating func cancel(_ id: RequestID, into effects: inout ControlEffects) {
     guard let item = pending.take(id) else { return }
-    effects.answers.append(.failed(id, RequestError(.cancelled, outcome: item.state == .sent ? .unknown : .notDone)))
+    effects.answers.append(.failed(id, RequestError(.cancelled, outcome: item.state.isOpen ? .unknown : .notDone)))
     cancelled.requests += 1
     cancelled.bytes += item.bytes
     // Looking at all for each would take too long; but what nobody waits for must not pile up.

@@ -36,6 +36,17 @@ struct ReplicaControl: Sendable {
 
   /// Messages that wait until the term that they name is durable.
   var withheld: [Outbound] = []
+  /// Nodes of the cluster that the configuration does not name, and over which connection each was last heard; the newest last. At the
+  /// bound, `Configuration.maximumMembers`, the oldest is forgotten: what was meant for it is lost, and asked for again.
+  var callers: [(node: NodeID, connection: UInt64)] = []
+  /// Members that are reached elsewhere than the configuration says, or that should rather lead than others; at most as many as there are
+  /// members.
+  var acquaintances: [Acquaintance] = []
+  var nextIntroduction: Instant
+  var nextShow: Instant = .zero
+  let startedAt: Instant
+  /// Whether this node has something to say of itself just now.
+  var introducesItself: Bool
   var durableSequence: UInt64 = 0
   var nextBootstrap: Instant
   /// Whom we said that we wait for.
@@ -44,6 +55,8 @@ struct ReplicaControl: Sendable {
   /// What was last said of role and leader.
   var reported: (role: RaftCore.Role, leader: NodeID?, term: Term) = (.follower, nil, 0)
   var hasWork = false
+  /// Whether it was said that this node is no member any more.
+  var reportedRemoval = false
 
   init(
     identity: IdentityRecord, peerInfo: PeerInfo, recovered: DurableState?, snapshot: SnapshotDescriptor?, snapshotBytes: Int,
@@ -56,14 +69,18 @@ struct ReplicaControl: Sendable {
     inFlight = InFlight(stream: random.next())
     snapshots = Snapshots(newest: snapshot, bytes: snapshotBytes)
     nextBootstrap = now
+    nextIntroduction = now
+    startedAt = now
+    introducesItself = true
     appliedIndex = snapshot?.position.index ?? 0
     switch identity.phase {
     case .undecided: formation = Formation(identity: identity, peerInfo: peerInfo)
     case .voted where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, peerInfo: peerInfo)
-    case .voted, .formed:
+    case .voted, .joined, .formed:
       guard let recovered else { throw MalformedBytes("log: it is missing") }
       raft = try RaftCore(
-        restarting: recovered, snapshot: snapshot, id: identity.node, settings: settings.raft, seed: random.next(), now: now)
+        restarting: recovered, snapshot: snapshot, joining: identity.isNewcomer, id: identity.node, settings: settings.raft,
+        seed: random.next(), now: now)
     }
   }
 
@@ -72,7 +89,7 @@ struct ReplicaControl: Sendable {
     if hasWork { return .zero }
     let clients = min(pending.deadline, reads.deadline)
     guard let consensus = raft?.deadline else { return min(nextBootstrap, clients) }
-    return min(consensus, min(clients, snapshots.deadline))
+    return min(min(consensus, introducesItself ? nextIntroduction : .never), min(clients, snapshots.deadline))
   }
 
   var status: ReplicaStatus {
@@ -98,7 +115,9 @@ struct ReplicaControl: Sendable {
     status.appliedIndex = appliedIndex
     status.lastIndex = raft.lastIndex
     status.snapshotIndex = snapshots.newest?.position.index ?? 0
-    status.members = raft.configuration.voters
+    status.members = raft.configuration.members
+    status.configuration = raft.configuration
+    if raft.isRemoved { status.isRemoved = true }
     status.slowedFor = pace.limit?.follower
     return status
   }
@@ -135,6 +154,8 @@ struct ReplicaControl: Sendable {
     guard !isStopped else { return }
     if formation != nil, now >= nextBootstrap { sendBootstrap(now: now, into: &effects) }
     if let deadline = raft?.deadline, now >= deadline { raft?.step(.tick, now: now, into: &consensus) }
+    introduceItself(now: now, into: &effects)
+    heedAcquaintances(now: now)
     reads.retryUnconfirmed(now: now)
     resumeTransfers(now: now, into: &effects)
     setPace(now: now, into: &effects)
@@ -154,6 +175,7 @@ struct ReplicaControl: Sendable {
     for peer in wanted.snapshotNeeded { beginTransfer(to: peer, now: now, into: &effects) }
     for (peer, position, next) in wanted.snapshotProgress { continueTransfer(to: peer, position, next: next, now: now, into: &effects) }
     effects.logReads.append(contentsOf: wanted.entriesNeeded)
+    for (id, error) in wanted.operated { operated(id, error, into: &effects) }
     withheld.append(contentsOf: consensus.messages)
     consensus.messages.clear()
     if let contradiction = wanted.contradiction {
@@ -196,6 +218,6 @@ struct ReplicaControl: Sendable {
   }
 
   func stopError(for state: PendingRequests.State) -> RequestError {
-    RequestError(storageFailure.map { .storage($0) } ?? .stopped, outcome: state == .sent ? .unknown : .notDone)
+    RequestError(storageFailure.map { .storage($0) } ?? .stopped, outcome: state.isOpen ? .unknown : .notDone)
   }
 }

@@ -12,10 +12,14 @@ package struct ConsensusState: Sendable {
   package let lastIndex: LogIndex
   package let durableIndex: LogIndex
   package let voters: Int
+  /// The voters of the configuration in force; of a joint one, of each part.
+  package let electorate: [[NodeID]]
+  /// It knows that it is no member any more.
+  package let isRemoved: Bool
 
   package init(
     id: NodeID, role: RaftCore.Role, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex, lastIndex: LogIndex, durableIndex: LogIndex,
-    voters: Int
+    voters: Int, electorate: [[NodeID]] = [], isRemoved: Bool = false
   ) {
     self.id = id
     self.role = role
@@ -25,6 +29,8 @@ package struct ConsensusState: Sendable {
     self.lastIndex = lastIndex
     self.durableIndex = durableIndex
     self.voters = voters
+    self.electorate = electorate
+    self.isRemoved = isRemoved
   }
 }
 
@@ -35,7 +41,8 @@ extension ReplicaControl {
     return ConsensusState(
       id: identity.node, role: raft?.role ?? .follower, term: raft?.term ?? 0, commitIndex: raft?.commitIndex ?? 0,
       appliedIndex: appliedIndex, lastIndex: raft?.lastIndex ?? 0, durableIndex: raft?.durableIndex ?? 0,
-      voters: raft?.configuration.voters.count ?? 0)
+      voters: raft?.configuration.voters.count ?? 0, electorate: raft?.configuration.electorate ?? [],
+      isRemoved: raft?.isRemoved ?? false)
   }
 }
 
@@ -60,7 +67,7 @@ package struct FrameClaim: Sendable {
   package init?(_ frame: [UInt8]) {
     guard let (header, start) = try? Frame.open(frame) else { return nil }
     switch header.kind {
-    case .bootstrap, .wrongCluster, .greeting, .preVoteRequest, .preVoteResponse: return nil
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse: return nil
     default: break
     }
     var body = start
@@ -116,7 +123,9 @@ package struct FrameDescription: Sendable {
     case .snapshotBlock(let descriptor, let number, _, _, _): "\(number) of \(descriptor.position.index)"
     case .snapshotProgress(let position, let next): "\(next) of \(position.index)"
     case .proposals(_, _, let payloads): "\(payloads.count)"
-    case .preVoteRequest, .voteRequest, .heartbeat, .heartbeatResponse, .readRequest, .proposalsRefused, .outdated: ""
+    case .preVoteRequest, .voteRequest, .heartbeat, .heartbeatResponse, .readRequest, .proposalsRefused, .outdated, .timeoutNow,
+      .removed, .transferVoteRequest:
+      ""
     }
   }
 }

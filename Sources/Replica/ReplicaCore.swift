@@ -41,6 +41,8 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
   @inlinable public var deadline: Instant { control.deadline }
 
   public var status: ReplicaStatus { control.status }
+  /// How its followers fare, while this node leads; empty otherwise.
+  public var followers: [FollowerStatus] { control.pace.followers }
 
   /// The frame to send first on each new connection to a member's address; `nil` for any other.
   public func greeting(for address: String) -> [UInt8]? { control.greeting(for: address) }
@@ -54,6 +56,8 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
     case .propose(let id, let command, let deadline): control.propose(id, command: command, deadline: deadline, into: &effects.control)
     case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
     case .cancel(let id): control.cancel(id, into: &effects.control)
+    case .operate(let id, let request, let deadline):
+      control.operate(id, request, deadline: deadline, now: now, into: &effects.control)
     case .identitySaved: control.identitySaved(now: now, into: &effects.control)
     case .written(let sequence): control.written(through: sequence, now: now, into: &effects.control)
     case .logRead(let request, let result): control.logRead(request, result, now: now, into: &effects.control)

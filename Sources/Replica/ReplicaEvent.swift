@@ -18,6 +18,8 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case read(RequestID, Consistency, deadline: Instant)
   /// The client of a request does not wait any longer: answer it at once with what is known.
   case cancel(RequestID)
+  /// An operator asks the leader for something, and wants an answer by the deadline.
+  case operate(RequestID, OperatorRequest, deadline: Instant)
   /// The identity record handed out last is durable.
   case identitySaved
   /// All log writes up to this number are durable.
@@ -59,6 +61,14 @@ public enum Destination: Hashable, Sendable {
   case connection(UInt64)
 }
 
+/// Frames to one address are in order within a lane, and neither waits for the other: each takes a connection of its own.
+public enum Lane: Hashable, Sendable, CaseIterable {
+  /// Small frames that must not be late: heartbeats, votes, reads, and all answers.
+  case control
+  /// Entries, commands and blocks of snapshots, up to megabytes each, and what must not overtake them.
+  case data
+}
+
 /// What a replica wants done. The owner empties it after each turn (`removeAll`), and carries it out in any order, except that log writes
 /// are made in their own order and each kind of snapshot work in its own.
 public struct ReplicaEffects<Machine: StateMachine> {
@@ -75,7 +85,7 @@ public struct ReplicaEffects<Machine: StateMachine> {
   /// Read these from the log, after the writes, and report each with `logRead`.
   @inlinable public var logReads: [EntriesRequest] { control.logReads }
   /// To be sent now; may be lost. What must be durable before was already.
-  @inlinable public var frames: [(to: Destination, frame: [UInt8])] { control.frames }
+  @inlinable public var frames: [(to: Destination, lane: Lane, frame: [UInt8])] { control.frames }
   /// Who sent the frame of the last `.frame` event; known as soon as that is stepped.
   @inlinable public var frameVerdict: FrameVerdict { control.frameVerdict }
   /// For logs and people; nothing depends on them.
@@ -103,6 +113,8 @@ public enum Reply<Machine: StateMachine>: Sendable {
   /// The read may be done on this view, the state after the entry at `index`. `staleness`: how long this node has not heard from a leader,
   /// or, leading, from a majority; `nil` for a fresh read.
   case view(RequestID, Machine.View, index: LogIndex, staleness: Nanoseconds?)
+  /// What an operator asked for is done.
+  case done(RequestID)
   case failed(RequestID, RequestError)
 }
 
@@ -139,6 +151,8 @@ public enum Diagnostic: Hashable, Sendable {
   case slowsDown(NodeID, bytesPerSecond: Int)
   /// All followers keep up again, or the slow one is not waited for any more.
   case fullSpeed
+  /// The node is no member of its cluster any more, and never will be: it can be stopped, and its data directory deleted.
+  case removed
   /// A frame was refused: malformed, of another cluster or version, or not from a member.
   case refusedFrame(String)
   /// The node cannot take part, and a restart will not change that; the operator must do what the text says.

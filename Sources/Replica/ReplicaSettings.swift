@@ -21,6 +21,10 @@ public struct ReplicaSettings: Sendable, Hashable {
   /// Most bytes of a snapshot that are under way to one peer: bandwidth times latency should fit.
   public var snapshotWindowBytes = 4 << 20
 
+  /// Of two members that could lead as well, the one with more of it should. It is a preference: a member leads whatever it has, if there
+  /// is no better one.
+  public var priority: UInt8 = 0
+
   // Bounds that need no tuning. The simulator draws small values, so that each bound is reached.
 
   /// Most bytes of entries that one turn applies, so that a long log does not keep heartbeats waiting; at least one entry.

@@ -1,3 +1,5 @@
+import Raft
+
 /// How fresh a read must be.
 public enum Consistency: Sendable, Hashable {
   /// Sees everything that was acknowledged before the read began, on any node. Needs a quorum (dissertation, section 6.4).
@@ -23,6 +25,8 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooLarge(size: Int, limit: Int)
     /// This node fell behind and took up a snapshot, which may hold what was asked for or not.
     case superseded
+    /// A request of an operator was not carried out.
+    case refused(OperatorError)
     /// The node has stopped, or has not been started.
     case stopped
     /// The node's disk failed, so that it can promise nothing more.
@@ -56,6 +60,7 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
       case .busy: "busy: too many requests wait already"
       case .tooLarge(let size, let limit): "too large: \(size) bytes, at most \(limit) are allowed"
       case .superseded: "the node fell behind while the request was under way"
+      case .refused(let error): error.description
       case .stopped: "the node does not run"
       case .storage(let text): "the node's disk failed: \(text)"
       }

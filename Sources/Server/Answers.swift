@@ -35,7 +35,17 @@ struct StatusAnswer: Decodable {
     var awaited: [String]?
   }
 
+  /// As the leader sees it.
+  struct Follower: Decodable {
+    var ID: WireInteger<UInt64>
+    var lagEntries: WireInteger<UInt64>?
+    var lagMilliseconds: WireInteger<Int64>?
+    var contactMilliseconds: WireInteger<Int64>?
+    var receivesSnapshot: Bool?
+  }
+
   var header: Header
+  var followers: [Follower]?
   /// Before the cluster has formed.
   var forming: Forming?
   var dbSize: WireInteger<Int64>?
@@ -45,12 +55,18 @@ struct StatusAnswer: Decodable {
   var raftAppliedIndex: WireInteger<UInt64>?
 }
 
-struct MembersAnswer: Decodable {
-  struct Member: Decodable {
+struct MembersAnswer: Decodable, Sendable {
+  struct Header: Decodable, Sendable { var cluster_id: WireInteger<UInt64>? }
+
+  struct Member: Decodable, Sendable {
     var ID: WireInteger<UInt64>
     var name: String
+    var peerURLs: [String]?
+    var clientURLs: [String]?
+    var isLearner: Bool?
   }
 
+  var header: Header
   var members: [Member]?
 }
 

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Coracle
+import EtcdAPI
 import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
@@ -118,6 +119,8 @@ final class ClusterClient: Sendable {
       return status == .serviceUnavailable ? .notDone(text) : .unknown(text)
     }
     let reason = error.detail ?? error.message
+    // Another one leads: it may be among the endpoints.
+    if error.message == NodeAnswer.notLeader { return .notDone(reason) }
     return switch (error.outcome, status) {
     case ("unknown", _): .unknown(reason)
     case ("not done", .serviceUnavailable), ("not done", .tooManyRequests): .notDone(reason)

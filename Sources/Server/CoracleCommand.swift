@@ -9,7 +9,9 @@ import Foundation
     discussion: ExitStatus.discussion,
     version: Version.text,
     subcommands: [
-      ServeCommand.self, DemoCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self, RangeCommand.self, StatusCommand.self,
+      ServeCommand.self, JoinCommand.self, DemoCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self, RangeCommand.self,
+      StatusCommand.self,
+      MemberCommand.self, TransferCommand.self, RecoverCommand.self,
     ])
 
   /// Runs what the arguments say. Everything that ends a command is written here, with its exit status.

@@ -65,7 +65,7 @@ final class DemoDirectory: Sendable {
     }
     let first: Configuration
     switch identity?.phase {
-    case .voted(let configuration), .formed(let configuration): first = configuration
+    case .voted(let configuration), .joined(let configuration), .formed(let configuration): first = configuration
     case .undecided, nil: return
     }
     let (found, wanted) = (

@@ -3,6 +3,7 @@ import EtcdAPI
 import KeyValue
 import NIOCore
 import NIOPosix
+import Raft
 import Replica
 
 /// A node, as the client port sees it: requests go to the replica's thread and their answers come from there, without a task in between.
@@ -36,6 +37,12 @@ struct NodeService: KeyValueService {
     }
   }
 
+  func perform(
+    _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void
+  ) {
+    node.perform(operation, timeout: timeout, completion: completion)
+  }
+
   /// How long a follower hears nothing while all is well, at most.
   var usualSilence: Duration { node.configuration.settings.raft.heartbeatInterval.duration * 2 }
 
@@ -58,6 +65,7 @@ struct NodeService: KeyValueService {
   }
 
   var status: ReplicaStatus { node.status }
+  var followers: [FollowerStatus] { node.followers }
   var databaseSize: Int64 { directorySize() }
 }
 

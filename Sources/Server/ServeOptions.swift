@@ -25,6 +25,14 @@ struct ServeOptions: ParsableArguments {
   @Option(help: "Where the other nodes reach this one, if that is another address than the one it listens on.")
   var advertisePeerAddress: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Where the members are reached by now, if all of them moved: host:port, separated by commas.",
+      discussion: "A member that moved alone says so itself. If all moved, tell one of them, and it tells the others."))
+  var newPeerAddresses: String?
+
+  @Option(help: "Of members that could lead as well, the one with the highest priority should: 0 to 255.") var priority: UInt8 = 0
+
   @Option(help: "Where to serve links, as host:port. Default: nowhere.") var linksAddress: String?
 
   @Flag(help: "Talk in plain text on addresses beyond this machine, where anyone who reaches them can read and change everything.")
@@ -74,6 +82,10 @@ struct ServeOptions: ParsableArguments {
     node.advertisedPeerAddress = try advertisePeerAddress.map { try Self.address($0, "--advertise-peer-address") }
     node.advertisedClientAddress = (advertisedClient ?? client).description
     node.initialCluster = try initialCluster.map { try Self.members($0) } ?? []
+    node.newPeerAddresses = try (newPeerAddresses ?? "").split(separator: ",").map {
+      try Self.address(String($0), "--new-peer-addresses")
+    }
+    node.settings.priority = priority
     node.allowsPlainTextBeyondLoopback = insecure
     node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
@@ -95,6 +107,7 @@ struct ServeOptions: ParsableArguments {
         case .peerAddress: "--peer-address"
         case .advertisedPeerAddress: "--advertise-peer-address"
         case .initialCluster: "--initial-cluster"
+        case .join: "--new-peer-addresses"
         case .settings("raft.heartbeatInterval"): "--heartbeat-interval"
         case .settings("raft.electionTimeout"): "--election-timeout"
         case .settings(let name): name

@@ -8,7 +8,7 @@ struct WireBytes: Decodable {
 }
 
 /// A 64-bit integer in a node's answer: a string.
-struct WireInteger<Value: FixedWidthInteger & Decodable>: Decodable {
+struct WireInteger<Value: FixedWidthInteger & Decodable & Sendable>: Decodable, Sendable {
   let value: Value
 
   init(from decoder: any Decoder) throws {

@@ -9,6 +9,8 @@ public struct IdentityRecord: Hashable, Sendable {
     case undecided
     /// It has agreed to form this cluster and no other.
     case voted(Configuration)
+    /// It belongs to this cluster, which formed without it, and has got nothing of its log yet.
+    case joined(Configuration)
     /// It is a member of the cluster that began with this configuration; its log exists.
     case formed(Configuration)
   }
@@ -30,7 +32,7 @@ public struct IdentityRecord: Hashable, Sendable {
     cluster =
       switch phase {
       case .undecided: nil
-      case .voted(let configuration), .formed(let configuration): configuration.digest
+      case .voted(let configuration), .joined(let configuration), .formed(let configuration): configuration.digest
       }
   }
 
@@ -61,6 +63,9 @@ public struct IdentityRecord: Hashable, Sendable {
       writer.write(prefixed: configuration.encoded())
     case .formed(let configuration):
       writer.write(UInt8(2))
+      writer.write(prefixed: configuration.encoded())
+    case .joined(let configuration):
+      writer.write(UInt8(3))
       writer.write(prefixed: configuration.encoded())
     }
     writer.write(CRC32C.checksum(writer.bytes))
@@ -93,6 +98,7 @@ public struct IdentityRecord: Hashable, Sendable {
     case 0 where configuration.isEmpty: return .undecided
     case 1: return .voted(try Configuration(decoding: configuration))
     case 2: return .formed(try Configuration(decoding: configuration))
+    case 3: return .joined(try Configuration(decoding: configuration))
     default: throw MalformedBytes("identity: phase \(phase)")
     }
   }

@@ -16,7 +16,7 @@ enum CodingBenchmarks {
   }
 
   private static let append = frame(.append(previous: position, entries: entries, commit: 1))
-  private static let heartbeat = frame(.heartbeat(round: 1, commit: 2, sentThrough: 3))
+  private static let heartbeat = frame(.heartbeat(round: 1, commit: 2, confirmed: 3))
 
   private static var frames: [Benchmark] {
     let (append, heartbeat) = (append, heartbeat)

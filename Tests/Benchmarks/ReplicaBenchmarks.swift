@@ -105,7 +105,7 @@ private struct MemoryCluster {
     }
     if let write = effects[node].writes.last { inboxes[node].append(.written(through: write.sequence)) }
     for reply in effects[node].replies { if case .applied = reply { answers += 1 } }
-    for (destination, frame) in effects[node].frames {
+    for (destination, _, frame) in effects[node].frames {
       guard case .address(let address) = destination, let number = Int(address) else { continue }
       inboxes[number - 1].append(.frame(frame[...], connection: UInt64(node)))
     }

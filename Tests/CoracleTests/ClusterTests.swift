@@ -52,7 +52,7 @@ import Testing
       for node in nodes {
         for index in 0..<3 { #expect(try await node.store.get(bytes("\(index)"))?.value == bytes("v")) }
       }
-      #expect(nodes.filter { $0.status.role == .leader }.count == 1)
+      #expect(try await eventually { nodes.filter { $0.status.role == .leader }.count == 1 })
       #expect(Set(nodes.map(\.status.cluster)).count == 1)
 
       let gone = try #require(leader(of: nodes))

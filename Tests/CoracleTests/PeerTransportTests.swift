@@ -43,9 +43,9 @@ import Testing
       }.get()
     }
 
-    func send(_ frame: [UInt8], to destination: Destination) async throws {
+    func send(_ frame: [UInt8], to destination: Destination, _ lane: Lane = .control) async throws {
       try await eventLoop.submit { [transport] in
-        transport.value.send(frame, to: destination)
+        transport.value.send(frame, to: destination, lane)
         transport.value.flush()
       }.get()
     }
@@ -226,6 +226,70 @@ import Testing
     try await a.stop()
     for server in servers { try await server.close() }
     #expect(a.memory.reserved == 0, "connections that are closed hold nothing")
+  }
+
+  @Test func controlFramesDoNotWaitForMegabytes() async throws {
+    let a = try await Host()
+    let accepted = NIOLockedValueBox<[any Channel]>([])
+    // Accepts, and reads only what it is told to.
+    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelOption(.autoRead, value: false)
+      .childChannelInitializer { channel in
+        accepted.withLockedValue { $0.append(channel) }
+        return channel.eventLoop.makeSucceededVoidFuture()
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    let address = Destination.address("127.0.0.1:\(server.localAddress?.port ?? 0)")
+    let large = [UInt8](repeating: 1, count: 900_000)
+    for _ in 0..<10 { try await a.send(large, to: address, .data) }
+    #expect(try await eventually { accepted.withLockedValue { $0.count } == 1 })
+    for _ in 0..<10 { try await a.send(large, to: address, .data) }
+
+    try await a.send([77], to: address, .control)
+    #expect(try await eventually { accepted.withLockedValue { $0.count } == 2 })
+    let bytes = NIOLockedValueBox<[UInt8]>([])
+    let control = accepted.withLockedValue { $0[1] }
+    try await control.pipeline.addHandler(Collector(bytes: bytes))
+    try await control.setOption(.autoRead, value: true).get()
+    control.read()
+    // A greeting, and the frame.
+    #expect(try await eventually { bytes.withLockedValue { $0 } == [0, 0, 0, 0, 1, 0, 0, 0, 77] })
+    try await a.stop()
+    try await server.close()
+  }
+
+  private final class Collector: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+    let bytes: NIOLockedValueBox<[UInt8]>
+
+    init(bytes: NIOLockedValueBox<[UInt8]>) { self.bytes = bytes }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      let read = Self.unwrapInboundIn(data)
+      bytes.withLockedValue { $0 += read.readableBytesView }
+    }
+  }
+
+  @Test func aDataLaneStaysOpenWhileTheOtherIsUsed() async throws {
+    var limits = PeerTransport.Limits()
+    limits.idleTime = .seconds(1)
+    limits.keepOpenTime = .milliseconds(50)
+    limits.sweepInterval = .milliseconds(10)
+    let (a, b) = (try await Host(limits), try await Host(limits))
+    let address = Destination.address(b.address.description)
+    try await a.send([1], to: address, .data)
+    for _ in 0..<150 {
+      try await a.send([2], to: address, .control)
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    try await a.send([3], to: address, .data)
+    #expect(try await eventually { b.has([3]) })
+    let connections = b.frames.withLockedValue { frames in
+      frames.filter { $0.frame != [2] }.map(\.connection)
+    }
+    #expect(Set(connections).count == 1)
+    try await a.stop()
+    try await b.stop()
   }
 
   @Test func unusedConnectionsAreClosed() async throws {

@@ -25,7 +25,7 @@ func permissions(of path: String) throws -> Int {
 
 /// Waits until the condition holds; false if it does not in time. For what another thread brings about.
 func eventually(
-  within time: Duration = .seconds(10), isolation: isolated (any Actor)? = #isolation, _ condition: () async throws -> Bool
+  within time: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation, _ condition: () async throws -> Bool
 ) async throws -> Bool {
   let clock = ContinuousClock()
   let end = clock.now + time

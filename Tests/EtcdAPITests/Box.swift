@@ -1,11 +1,9 @@
-import EtcdAPI
-import KeyValue
 import Synchronization
 
 /// Holds one answer.
-final class Box: Sendable {
-  private let result = Mutex<Result<ServedAnswer, StoreError>?>(nil)
+final class Box<Answer: Sendable>: Sendable {
+  private let answer = Mutex<Answer?>(nil)
 
-  func put(_ value: Result<ServedAnswer, StoreError>) { result.withLock { $0 = value } }
-  func take() -> Result<ServedAnswer, StoreError>? { result.withLock { $0 } }
+  func put(_ value: Answer) { answer.withLock { $0 = value } }
+  func take() -> Answer? { answer.withLock { $0 } }
 }

@@ -1,3 +1,5 @@
+import KeyValue
+import Replica
 import Testing
 
 @testable import EtcdAPI
@@ -145,9 +147,13 @@ extension Gateway {
     switch begin(request) {
     case .answer(let response): return response
     case .perform(let task):
-      let box = Box()
+      let box = Box<Result<ServedAnswer, StoreError>>()
       service.perform(task.request, consistency: task.consistency, timeout: task.timeout) { box.put($0) }
       return box.take().map { finish(task.purpose, $0) }
+    case .operate(let operation):
+      let box = Box<Result<Void, RequestError>>()
+      service.perform(operation.request, timeout: operation.timeout) { box.put($0) }
+      return box.take().map { finish(operation, $0) }
     }
   }
 }

@@ -16,6 +16,9 @@ final class ModelService: KeyValueService {
     var writeStall: String?
     /// Keep the requests waiting until `release`.
     var holds = false
+    /// What comes of what an operator asks for.
+    var operated: Result<Void, RequestError> = .success(())
+    var followers: [FollowerStatus] = []
   }
 
   private struct State {
@@ -25,6 +28,7 @@ final class ModelService: KeyValueService {
     var held: [@Sendable () -> Void] = []
     var timeouts: [Duration] = []
     var consistencies: [Consistency] = []
+    var operations: [OperatorRequest] = []
   }
 
   private let state = Mutex(State())
@@ -32,9 +36,12 @@ final class ModelService: KeyValueService {
   static let node = NodeID(10_276_657_743_932_975_437)
   static let cluster = ClusterID(14_841_639_068_965_178_418)
 
+  var followers: [FollowerStatus] { state.withLock { $0.behaviour.followers } }
+
   func behave(_ change: (inout Behaviour) -> Void) { state.withLock { change(&$0.behaviour) } }
   var timeouts: [Duration] { state.withLock { $0.timeouts } }
   var consistencies: [Consistency] { state.withLock { $0.consistencies } }
+  var operations: [OperatorRequest] { state.withLock { $0.operations } }
   var heldCount: Int { state.withLock { $0.held.count } }
 
   func release() {
@@ -59,6 +66,16 @@ final class ModelService: KeyValueService {
       return nil
     }
     if let result { completion(result) }
+  }
+
+  func perform(
+    _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void
+  ) {
+    completion(
+      state.withLock { state in
+        state.operations.append(operation)
+        return state.behaviour.operated
+      })
   }
 
   private static func apply(_ request: Request, _ state: inout State) -> Result<ServedAnswer, StoreError> {

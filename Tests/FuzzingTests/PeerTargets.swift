@@ -34,7 +34,7 @@ extension FuzzTarget {
     let bodies: [Message.Body] = [
       .preVoteRequest(last: position), .preVoteResponse(granted: true), .voteRequest(last: position), .voteResponse(granted: false),
       .append(previous: position, entries: entries, commit: 3), .appendAccepted(match: 5), .appendRejected(previous: 6, hint: position),
-      .heartbeat(round: 1, commit: 2, sentThrough: 3), .heartbeatResponse(round: 1, sentThrough: 2, received: 3, match: 4), .commit(5),
+      .heartbeat(round: 1, commit: 2, confirmed: 3), .heartbeatResponse(round: 1, confirmed: 2, received: 3, match: 4), .commit(5),
       .snapshotBlock(descriptor, number: 4, block: [1, 2, 3], last: true), .snapshotProgress(position, next: 6), .readRequest(5),
       .readResponse(5, index: 6), .proposals(stream: 1, sequence: 2, [[1, 2, 3], []]), .proposalsRefused(stream: 1, sequence: 2), .outdated,
     ]

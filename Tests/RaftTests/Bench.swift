@@ -31,10 +31,12 @@ struct Bench {
   }
 
   /// A member that started from this on its disk.
-  init(terms: [Term] = [1], term: Term? = nil, vote: NodeID? = nil, commit: LogIndex = 1, settings: Settings = Settings()) throws {
+  init(
+    terms: [Term] = [1], term: Term? = nil, vote: NodeID? = nil, commit: LogIndex = 1, settings: Settings = Settings(), id: NodeID = Bench.a
+  ) throws {
     let state = DurableState(
       hardState: HardState(term: term ?? terms.last ?? 1, vote: vote), entries: Self.entries(terms), commit: commit)
-    raft = try RaftCore(restarting: state, snapshot: nil, id: Self.a, settings: settings, seed: 1, now: .zero)
+    raft = try RaftCore(restarting: state, snapshot: nil, id: id, settings: settings, seed: 1, now: .zero)
   }
 
   /// Its messages of the last turn.
@@ -64,7 +66,22 @@ struct Bench {
   }
 
   mutating func receive(_ body: Message.Body, from peer: NodeID = b, term: Term? = nil) {
-    step(.message(Message(from: peer, to: Self.a, term: term ?? raft.term, body: body)))
+    step(.message(Message(from: peer, to: raft.id, term: term ?? raft.term, body: body)))
+  }
+
+  /// A node that joins, and has nothing yet.
+  static func joining(_ id: NodeID) throws -> Bench {
+    var bench = try Bench()
+    bench.raft = try RaftCore(
+      restarting: DurableState(hardState: HardState(term: 0)), snapshot: nil, joining: true, id: id, settings: Settings(), seed: 1,
+      now: .zero)
+    return bench
+  }
+
+  /// These peers have all of its log.
+  mutating func accept(from peers: NodeID...) {
+    let last = raft.lastIndex
+    for peer in peers { step(.message(Message(from: peer, to: raft.id, term: raft.term, body: .appendAccepted(match: last)))) }
   }
 
   /// Its timer runs out.
@@ -91,6 +108,6 @@ struct Bench {
   }
 
   mutating func follow(_ leader: NodeID = b, term: Term? = nil) {
-    receive(.heartbeat(round: 0, commit: 0, sentThrough: 0), from: leader, term: term)
+    receive(.heartbeat(round: 0, commit: 0, confirmed: 0), from: leader, term: term)
   }
 }

@@ -21,6 +21,8 @@ final class Conversation {
     lines = []
   }
 
+  func join(_ name: String) throws { nodes.append(try TestNode(joining: Self.id(name), now: now)) }
+
   static func id(_ name: String) -> NodeID { NodeID(UInt64(name.utf8.first ?? 0) - 96) }
 
   subscript(_ name: String) -> TestNode {
@@ -78,6 +80,15 @@ final class Conversation {
 
   // MARK: What is said
 
+  func members(_ name: String) -> String {
+    let configuration = self[name].raft.configuration
+    var parts = ["voters \(configuration.voters.map(\.name).joined(separator: " "))"]
+    if configuration.isJoint { parts.append("before \(configuration.outgoing.map(\.name).joined(separator: " "))") }
+    if !configuration.learners.isEmpty { parts.append("learners \(configuration.learners.map(\.member.name).joined(separator: " "))") }
+    if !configuration.removed.isEmpty { parts.append("left \(configuration.removed.map(Description.name).joined(separator: " "))") }
+    return parts.joined(separator: ", ")
+  }
+
   func state(_ name: String) -> String {
     let raft = self[name].raft
     let terms = (raft.logStart.index...raft.lastIndex).dropFirst().map { "\(raft.term(at: $0) ?? 0)" }
@@ -109,6 +120,7 @@ final class Conversation {
     if raft.commitIndex > before.commitIndex { lines.append("\(name) commits through \(raft.commitIndex)") }
     for (id, at) in turn.effects.readable { lines.append("\(name) may serve read \(id) at \(at)") }
     for (stream, sequence) in turn.effects.refusedProposals { lines.append("\(name) learns: proposals \(stream)-\(sequence) are refused") }
+    for (id, error) in turn.effects.operated { lines.append("\(name) answers request \(id): \(error.map { "\($0)" } ?? "done")") }
     for peer in turn.effects.snapshotNeeded { lines.append("\(name) has to send \(Description.name(peer)) a snapshot") }
     for block in turn.effects.snapshotBlocks {
       lines.append("\(name) gets block \(block.number) of snapshot \(Description.position(block.descriptor.position))")
@@ -124,6 +136,7 @@ final class Conversation {
   }
 
   private func receive(_ message: Message) {
+    guard nodes.contains(where: { $0.id == message.to }) else { return }
     guard !isolated.contains(message.from), !isolated.contains(message.to) else { return }
     change(index(of: message.to)) { $0.step([.message(message)], now: $1) }
   }

@@ -43,9 +43,9 @@ enum Description {
       "append after \(position(previous)) [\(entries.map(entry).joined(separator: ", "))] commit \(commit)"
     case .appendAccepted(let match): "accepted through \(match)"
     case .appendRejected(let previous, let hint): "rejected at \(previous), perhaps \(position(hint))"
-    case .heartbeat(let round, let commit, let sentThrough): "heartbeat \(round), commit \(commit), sent through \(sentThrough)"
-    case .heartbeatResponse(let round, let sentThrough, let received, let match):
-      "heartbeat answer \(round), received \(received) of \(sentThrough), durable \(match)"
+    case .heartbeat(let round, let commit, let confirmed): "heartbeat \(round), commit \(commit), confirmed \(confirmed)"
+    case .heartbeatResponse(let round, let confirmed, let received, let match):
+      "heartbeat answer \(round), received \(received), confirmed \(confirmed), durable \(match)"
     case .commit(let index): "commit \(index)"
     case .snapshotBlock(let descriptor, let number, _, let last, _):
       "block \(number)\(last ? ", the last," : "") of snapshot \(position(descriptor.position))"
@@ -55,6 +55,9 @@ enum Description {
     case .proposals(let stream, let sequence, let payloads):
       "proposals \(stream)-\(sequence) \(payloads.map { "\"\(text($0))\"" }.joined(separator: " "))"
     case .proposalsRefused(let stream, let sequence): "proposals \(stream)-\(sequence) refused"
+    case .removed: "you are no member any more"
+    case .timeoutNow: "stand now"
+    case .transferVoteRequest(let last): "vote, I was told to stand? log ends at \(position(last))"
     case .outdated: "your term is outdated"
     }
   }

@@ -191,7 +191,7 @@ import Testing
     bench.becomeLeader()
     for _ in 0..<10 {
       bench.expire()
-      bench.receive(.heartbeatResponse(round: 0, sentThrough: 1, received: 1, match: 1))
+      bench.receive(.heartbeatResponse(round: 0, confirmed: 1, received: 1, match: 1))
     }
     #expect(bench.raft.role == .leader, "one answer is a majority of three")
     for _ in 0..<20 where bench.raft.role == .leader { bench.expire() }
@@ -217,7 +217,7 @@ import Testing
     for _ in 0..<20 where raft.role == .leader {
       now = raft.deadline
       step(.tick)
-      receive(.heartbeatResponse(round: 0, sentThrough: 2, received: 2, match: 2), from: Bench.b)
+      receive(.heartbeatResponse(round: 0, confirmed: 2, received: 2, match: 2), from: Bench.b)
     }
     #expect(raft.role == .follower)
   }
@@ -250,7 +250,7 @@ import Testing
 
   @Test func aLeaderOfAnOlderTermLearnsOfTheNewer() throws {
     var bench = try Bench(term: 9)
-    bench.receive(.heartbeat(round: 1, commit: 0, sentThrough: 0), term: 4)
+    bench.receive(.heartbeat(round: 1, commit: 0, confirmed: 0), term: 4)
     #expect(bench.sent == [Message(from: Bench.a, to: Bench.b, term: 9, body: .outdated)])
     bench = try Bench()
     bench.becomeLeader()

@@ -45,10 +45,10 @@ import Testing
     var bench = try Self.leader()
     bench.receive(.appendRejected(previous: 1, hint: .zero), from: Bench.c)
     let request = try #require(bench.effects.entriesNeeded.first)
-    #expect(request == EntriesRequest(peer: Bench.c, after: 0, through: 10, limit: bench.raft.settings.maximumAppendBytes))
+    #expect(request == EntriesRequest(peer: Bench.c, after: 0, through: 10, limit: 16 << 10), "a probe carries little")
     #expect(bench.effects.snapshotNeeded.isEmpty && Self.appends(bench).isEmpty)
     // Nothing else is asked for meanwhile, whatever the peer says.
-    bench.receive(.heartbeatResponse(round: 0, sentThrough: 0, received: 0, match: 0), from: Bench.c)
+    bench.receive(.heartbeatResponse(round: 0, confirmed: 0, received: 0, match: 0), from: Bench.c)
     #expect(bench.effects.entriesNeeded.isEmpty)
     bench.step(.entriesRead(request, previous: .zero, Self.piece(1...4)))
     #expect(Self.appends(bench).map(\.1) == [[1, 2, 3, 4]])

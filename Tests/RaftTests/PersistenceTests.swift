@@ -10,7 +10,7 @@ import Testing
 
   @discardableResult
   func write(_ persistence: inout Persistence, _ log: MemoryLog, term: Term = 1) -> LogWrite? {
-    persistence.takeWrite(hardState: HardState(term: term), log: log, commit: 0)
+    persistence.takeWrite(hardState: HardState(term: term), log: log, commit: 0, now: .zero)
   }
 
   @Test func nothingNewIsNoWrite() {

@@ -43,8 +43,9 @@ import Testing
     // What was durable before is acknowledged at once, the rest when it is.
     #expect(accept(&progress, 9))
     #expect(progress.next == 13)
-    // If the probe was lost after all, a heartbeat finds out.
-    progress.missed(sentThrough: 12, received: 9)
+    // If the probe was lost after all, an empty append after it finds out.
+    #expect(progress.unconfirmed == LogPosition(index: 12, term: 1))
+    progress.rejected(previous: 12, candidate: 9)
     #expect(progress.next == 10)
     #expect(progress.hasRoom(settings))
   }
@@ -74,7 +75,7 @@ import Testing
     progress.rejected(previous: 5, candidate: 2)
     #expect(progress.match == 9)
     #expect(progress.next == 10)
-    progress.missed(sentThrough: 9, received: 3)
+    progress.missed(confirmed: 9, received: 3)
     #expect(progress.match == 9)
     #expect(progress.next == 10)
   }
@@ -106,10 +107,75 @@ import Testing
   @Test func whatWasLostIsSentAgain() {
     var progress = replicating(next: 5)
     progress.sent(entries(5...7), round: 1, now: .zero)
-    progress.missed(sentThrough: 7, received: 4)
+    #expect(progress.unconfirmed == LogPosition(index: 7, term: 1))
+    progress.rejected(previous: 7, candidate: 4)
     #expect(progress.state == .probe)
     #expect(progress.next == 5)
     #expect(progress.hasRoom(settings))
+    #expect(progress.unconfirmed == nil)
+  }
+
+  @Test func whatIsConfirmedNeedsNoQuestion() {
+    var progress = replicating(next: 5)
+    #expect(progress.unconfirmed == nil)
+    progress.sent(entries(5...7), round: 1, now: .zero)
+    #expect(accept(&progress, 6))
+    #expect(progress.unconfirmed == LogPosition(index: 7, term: 1))
+    #expect(accept(&progress, 7))
+    #expect(progress.unconfirmed == nil)
+  }
+
+  @Test func aPeerThatWasStartedAnewIsAskedAgain() {
+    var progress = replicating(next: 10)
+    progress.missed(confirmed: 9, received: 9)
+    #expect(progress.state == .replicate)
+    progress.missed(confirmed: 9, received: 0)
+    #expect(progress.state == .probe)
+    #expect(progress.next == 10)
+  }
+
+  @Test func aProbeCarriesLittleAndNothingWhenItIsRepeated() {
+    var progress = Progress(peer: Bench.b, next: 10, now: .zero)
+    #expect((1...(16 << 10)).contains(progress.appendLimit(settings)))
+    progress.sent(entries(10...10), round: 1, now: .zero)
+    progress.answered(round: 2, now: .zero, settings)
+    #expect(progress.hasRoom(settings))
+    #expect(progress.appendLimit(settings) == 0, "it may be on its way")
+    progress.sent([], round: 2, now: .zero)
+    #expect(accept(&progress, 9))
+    #expect(progress.next == 10, "the repetition carried nothing")
+    #expect(progress.appendLimit(settings) == settings.maximumAppendBytes)
+  }
+
+  /// A peer that has nothing answers a probe without entries by nothing.
+  @Test func aProbeFromTheBeginningIsRepeatedWhole() {
+    var progress = Progress(peer: Bench.b, next: 2, now: .zero)
+    progress.rejected(previous: 1, candidate: 0)
+    #expect(progress.next == 1)
+    progress.sent(entries(1...3), round: 1, now: .zero)
+    progress.answered(round: 2, now: .zero, settings)
+    #expect(progress.hasRoom(settings) && progress.appendLimit(settings) > 0)
+  }
+
+  @Test func anAnswerThatOvertookTheProbeDoesNotEndIt() {
+    var progress = replicating(next: 10)
+    progress.sent(entries(10...20), round: 1, now: .zero)
+    progress.rejected(previous: 12, candidate: 9)
+    progress.sent(entries(10...11), round: 1, now: .zero)
+    progress.confirmed(through: 9)
+    #expect(progress.state == .probe && !progress.hasRoom(settings), "it had that before")
+    progress.confirmed(through: 10)
+    #expect(progress.state == .probe && progress.match == 10, "a part of it may be of the messages before the probe")
+    progress.confirmed(through: 11)
+    #expect(progress.state == .replicate && progress.next == 12)
+  }
+
+  @Test func aPeerIsAskedOnceInAnInterval() {
+    var progress = replicating(next: 5)
+    progress.sent(entries(5...7), round: 1, now: .zero)
+    #expect(progress.askAfter(now: .zero, settings) == LogPosition(index: 7, term: 1))
+    #expect(progress.askAfter(now: .zero, settings) == nil)
+    #expect(progress.askAfter(now: .zero + settings.heartbeatInterval, settings) == LogPosition(index: 7, term: 1))
   }
 
   @Test func aSnapshotEndsTheSendingUntilItIsThere() {
@@ -117,11 +183,18 @@ import Testing
     progress.needsSnapshot(through: 20)
     #expect(!progress.hasRoom(settings))
     progress.rejected(previous: 30, candidate: 1)
-    progress.missed(sentThrough: 20, received: 0)
+    progress.missed(confirmed: 20, received: 0)
     _ = progress.accepted(through: 19)
     #expect(progress.state == .snapshot, "the log begins after 20")
     _ = progress.accepted(through: 25)
     #expect(progress.state == .replicate)
     #expect(progress.next == 26)
+  }
+}
+
+extension Progress {
+  /// After what the peer had before.
+  fileprivate mutating func sent(_ entries: [Entry], round: UInt64, now: Instant) {
+    sent(entries, after: LogPosition(index: (entries.first?.index ?? next) - 1, term: 1), round: round, now: now)
   }
 }

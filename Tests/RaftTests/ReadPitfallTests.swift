@@ -12,7 +12,7 @@ import Testing
     return bench
   }
 
-  func answer(_ round: UInt64) -> Message.Body { .heartbeatResponse(round: round, sentThrough: 2, received: 2, match: 2) }
+  func answer(_ round: UInt64) -> Message.Body { .heartbeatResponse(round: round, confirmed: 2, received: 2, match: 2) }
 
   // MARK: 17. Reads without confirmation
 
@@ -21,7 +21,7 @@ import Testing
     bench.receive(answer(0))
     bench.step(.read(7))
     #expect(bench.effects.readable.isEmpty)
-    #expect(bench.sent(to: Bench.b) == [.heartbeat(round: 1, commit: 2, sentThrough: 2)])
+    #expect(bench.sent(to: Bench.b) == [.heartbeat(round: 1, commit: 2, confirmed: 2)])
     bench.receive(answer(0))
     #expect(bench.effects.readable.isEmpty, "the answer to an older round")
     bench.step(.read(8))
@@ -74,7 +74,7 @@ import Testing
     var bench = try Bench(terms: [1, 2, 2], term: 3)
     bench.becomeLeader()
     bench.step(.read(7))
-    bench.receive(.heartbeatResponse(round: 1, sentThrough: 3, received: 0, match: 0))
+    bench.receive(.heartbeatResponse(round: 1, confirmed: 3, received: 0, match: 0))
     #expect(bench.effects.readable.map(\.index) == [4], "entries of earlier leaders may be committed without our knowing")
   }
 

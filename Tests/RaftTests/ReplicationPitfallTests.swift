@@ -18,7 +18,7 @@ import Testing
     bench.receive(Self.append([1, 2, 2], after: 1), term: 4)
     #expect(bench.sent(to: Bench.b) == [.appendAccepted(match: 3)], "4 and 5 may differ from the leader's")
     bench.follow()
-    #expect(bench.sent(to: Bench.b) == [.heartbeatResponse(round: 0, sentThrough: 0, received: 3, match: 3)])
+    #expect(bench.sent(to: Bench.b) == [.heartbeatResponse(round: 0, confirmed: 0, received: 3, match: 3)])
   }
 
   @Test func anAcknowledgementWaitsForTheDisk() throws {
@@ -27,7 +27,7 @@ import Testing
     bench.receive(Self.append([1, 2, 2], after: 1), term: 2)
     #expect(bench.sent == [Message(from: Bench.a, to: Bench.b, term: 2, body: .appendAccepted(match: 1))])
     bench.follow()
-    #expect(bench.sent(to: Bench.b) == [.heartbeatResponse(round: 0, sentThrough: 0, received: 3, match: 1)])
+    #expect(bench.sent(to: Bench.b) == [.heartbeatResponse(round: 0, confirmed: 0, received: 3, match: 1)])
     bench.step(.written(through: 1))
     #expect(bench.sent(to: Bench.b) == [.appendAccepted(match: 3)])
   }
@@ -62,7 +62,7 @@ import Testing
 
   @Test func aFollowerCommitsNoFurtherThanItWasShown() throws {
     var bench = try Bench(terms: [1, 2, 2, 2, 2], term: 3)
-    bench.receive(.heartbeat(round: 1, commit: 5, sentThrough: 5), term: 4)
+    bench.receive(.heartbeat(round: 1, commit: 5, confirmed: 5), term: 4)
     bench.receive(.commit(5))
     #expect(bench.raft.commitIndex == 1, "2 to 5 may differ from the leader's")
     bench.receive(Self.append([1, 2, 2], after: 1, commit: 5))
@@ -278,6 +278,24 @@ import Testing
 
   // MARK: 22. After a follower stalls, pipelining wedges
 
+  /// A route may carry heartbeats, and no large packet.
+  @Test(arguments: [false, true]) func aLeaderWhoseEntriesReachNobodyGivesUp(getThrough: Bool) throws {
+    var bench = try Bench()
+    bench.becomeLeader()
+    bench.acceptAll()
+    for _ in 0..<1500 {
+      bench.step(.propose([[1]]))
+      bench.now = bench.now + .milliseconds(50)
+      bench.step(.tick)
+      for peer in [Bench.b, Bench.c] {
+        let match = getThrough ? bench.raft.lastIndex : 2
+        bench.receive(.heartbeatResponse(round: 0, confirmed: match, received: match, match: match), from: peer)
+        if getThrough { bench.receive(.appendAccepted(match: match), from: peer) }
+      }
+    }
+    #expect((bench.raft.role == .leader) == getThrough)
+  }
+
   @Test func aPeerThatLostEverythingUnderWayIsServedAgain() throws {
     var settings = Settings()
     settings.maximumInflightMessages = 4
@@ -287,7 +305,12 @@ import Testing
     for _ in 0..<10 { bench.step(.propose([[1]])) }
     #expect(bench.sent(to: Bench.b).isEmpty, "the window is full")
     bench.expire()
-    bench.receive(.heartbeatResponse(round: 0, sentThrough: 6, received: 2, match: 2))
+    let position = try #require(bench.raft.log.term(at: 6).map { LogPosition(index: 6, term: $0) })
+    let question = Message.Body.append(previous: position, entries: [], commit: bench.raft.commitIndex)
+    #expect(bench.sent(to: Bench.b).contains(question), "did that come?")
+    bench.receive(.heartbeatResponse(round: 0, confirmed: 2, received: 2, match: 2))
+    #expect(bench.sent(to: Bench.b).isEmpty, "a heartbeat may overtake them")
+    bench.receive(.appendRejected(previous: 6, hint: LogPosition(index: 2, term: 2)))
     guard case .append(let previous, let entries, _) = bench.sent(to: Bench.b).first else { return #expect(Bool(false), "nothing is sent") }
     #expect(previous.index == 2)
     #expect(entries.map(\.index) == Array(3...12))

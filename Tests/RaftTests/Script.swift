@@ -11,6 +11,12 @@ import ByteCoding
 ///     propose a x y         a client of a's wants x and y
 ///     forward b 1 x         b sends x to its leader, as its proposal 1
 ///     read a 7              a client of a's reads, as read 7
+///     transfer a 1 [b]      a's operator asks it, in request 1, to hand over to b, or to the best
+///     join d                d starts with nothing, to join
+///     add a 2 d [auto|b]    a's operator adds the learner d, who is promoted on request, by itself, or in the place of b
+///     promote a 3 d         a's operator makes d a voter
+///     remove a 4 b          a's operator removes b
+///     members a             the configuration in force at a
 ///     deliver [a->b]        everything until there is silence; or what is under way from a to b, once (`*`: whoever)
 ///     drop a->b             what is under way is lost
 ///     repeat a->b           what is under way arrives, and stays under way
@@ -66,6 +72,12 @@ struct Script {
     case "forward":
       conversation.step(name, .forward(stream: 1, sequence: UInt64(arguments[1]) ?? 0, arguments.dropFirst(2).map { Array($0.utf8)[...] }))
     case "read": conversation.step(name, .read(UInt64(arguments[1]) ?? 0))
+    case "transfer":
+      let target = arguments.count > 2 ? Conversation.id(arguments[2]) : nil
+      conversation.step(name, .operate(UInt64(arguments[1]) ?? 0, .transfer(to: target)))
+    case "join": try conversation.join(name)
+    case "add", "promote", "remove": operate(command, arguments, conversation)
+    case "members": conversation.lines.append("\(name): \(conversation.members(name))")
     case "isolate": conversation.isolate(name)
     case "heal": conversation.heal()
     case "slow": conversation[name].isSlow = true
@@ -80,6 +92,25 @@ struct Script {
     case "snapshot", "send", "install": try snapshot(command, arguments, conversation)
     default: throw Failure(line: command)
     }
+  }
+
+  private func operate(_ command: String, _ arguments: [String], _ conversation: Conversation) {
+    let peer = Conversation.id(arguments[2])
+    let request: OperatorRequest
+    switch command {
+    case "promote": request = .promote(peer)
+    case "remove": request = .remove(peer)
+    default:
+      let member = Member(id: peer, name: arguments[2], peerAddress: arguments[2], clientAddress: arguments[2])
+      let promotion: Learner.Promotion =
+        switch arguments.count > 3 ? arguments[3] : "" {
+        case "": .onRequest
+        case "auto": .whenCaughtUp
+        case let old: .replacing(Conversation.id(old))
+        }
+      request = .add(Learner(member, promotion))
+    }
+    conversation.step(arguments[0], .operate(UInt64(arguments[1]) ?? 0, request))
   }
 
   private func setLog(of name: String, _ words: ArraySlice<String>, _ conversation: Conversation) throws {

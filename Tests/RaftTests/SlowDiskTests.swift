@@ -41,7 +41,7 @@ import Testing
       persistence.logChanged(from: last, bytes: 10)
       var shorter = log
       shorter.truncate(from: last + 1)
-      _ = persistence.takeWrite(hardState: HardState(term: 1), log: shorter, commit: 0)
+      _ = persistence.takeWrite(hardState: HardState(term: 1), log: shorter, commit: 0, now: .zero)
     }
     for last in 1...9 as ClosedRange<LogIndex> { write(through: last) }
     #expect(persistence.underWay.map(\.through) == Array(1...9))
@@ -66,7 +66,7 @@ import Testing
     var probes = 0
     bench.step(.read(1))
     for i in 2...200 as ClosedRange<UInt64> {
-      let answer = Message.Body.heartbeatResponse(round: i > 50 ? i - 50 : 0, sentThrough: 0, received: 0, match: 0)
+      let answer = Message.Body.heartbeatResponse(round: i > 50 ? i - 50 : 0, confirmed: 0, received: 0, match: 0)
       bench.step(.read(i), .message(Message(from: Bench.c, to: Bench.a, term: bench.raft.term, body: answer)))
       probes += bench.sent(to: Bench.c).count { if case .append = $0 { true } else { false } }
     }

@@ -23,6 +23,14 @@ struct TestNode {
     disk = DurableState(hardState: HardState(term: 1))
   }
 
+  /// A node that joins a cluster, and has nothing yet.
+  init(joining id: NodeID, now: Instant) throws {
+    self.id = id
+    seed = id.rawValue &* 7919
+    disk = DurableState(hardState: HardState(term: 0))
+    raft = try RaftCore(restarting: disk, snapshot: nil, joining: true, id: id, settings: Settings(), seed: seed, now: now)
+  }
+
   /// What one turn had to say, apart from what is held back.
   struct Turn {
     var sent: [Message] = []
@@ -77,7 +85,7 @@ struct TestNode {
   /// A loss of power, and a start from what is durable.
   mutating func restart(now: Instant) throws {
     (unsynced, held, syncedSequence) = ([], [], 0)
-    raft = try RaftCore(restarting: disk, snapshot: snapshot, id: id, settings: raft.settings, seed: seed, now: now)
+    raft = try RaftCore(restarting: disk, snapshot: snapshot, joining: true, id: id, settings: raft.settings, seed: seed, now: now)
   }
 
   /// Puts another log and term on the disk, and starts from them.

@@ -22,13 +22,14 @@ import WriteAheadLog
       .preVoteRequest(last: position), .preVoteResponse(granted: true), .preVoteResponse(granted: false), .voteRequest(last: position),
       .voteResponse(granted: true), .voteResponse(granted: false), .append(previous: position, entries: entries, commit: number),
       .append(previous: position, entries: [], commit: 0), .appendAccepted(match: number),
-      .appendRejected(previous: number, hint: position), .heartbeat(round: number, commit: 1, sentThrough: number),
-      .heartbeatResponse(round: number, sentThrough: 2, received: number, match: 4), .commit(number),
+      .appendRejected(previous: number, hint: position), .heartbeat(round: number, commit: 1, confirmed: number),
+      .heartbeatResponse(round: number, confirmed: 2, received: number, match: 4), .commit(number),
       .snapshotBlock(
         descriptor, number: small, block: [1, 2, 3], last: true, file: SnapshotFingerprint(checksum: 7, blocks: 8, bytes: number)),
       .snapshotBlock(descriptor, number: small, block: [], last: false), .snapshotProgress(position, next: small), .readRequest(number),
       .readResponse(number, index: 3), .proposals(stream: number, sequence: 1, [[1], [], [2, 3]]),
       .proposals(stream: 1, sequence: number, []), .proposalsRefused(stream: number, sequence: 5), .outdated,
+      .timeoutNow, .removed, .transferVoteRequest(last: position),
     ]
   }
 
@@ -44,7 +45,11 @@ import WriteAheadLog
         cluster: nil, from: a, to: nil,
         body: .bootstrap(BootstrapMessage(name: "a", peerAddress: "p", clientAddress: "", names: ["a", "b"], phase: phase)))
     }
-    let others = [Frame.Body.wrongCluster, .greeting].map { Frame(cluster: ClusterID(3), from: b, to: a, body: $0) }
+    let address = Introduction.Address(node: b, peerAddress: "b:1", clientAddress: "b:2")
+    let introduction = Introduction(own: address, priority: 7, wantsAnswer: true, configurationIndex: 5, others: [address])
+    let others = [Frame.Body.wrongCluster, .greeting, .introduction(introduction)].map {
+      Frame(cluster: ClusterID(3), from: b, to: a, body: $0)
+    }
     return messages + bootstraps + others
   }
 

@@ -74,6 +74,19 @@ extension GoldenFrameTests {
         b4598d89 01 03 c100000000000000 a100000000000000 b100000000000000
         """)
     ),
+    (
+      .introduction(
+        Introduction(
+          own: Introduction.Address(node: NodeID(0xa1), peerAddress: "a:1", clientAddress: "a:2"), priority: 5, wantsAnswer: true,
+          configurationIndex: 7, others: [Introduction.Address(node: NodeID(0xb1), peerAddress: "b:1", clientAddress: "")])),
+      Golden(
+        """
+        84563e4c 01 04 c100000000000000 a100000000000000 b100000000000000
+        05 01 0700000000000000 0200
+        a100000000000000 03000000 613a31 03000000 613a32
+        b100000000000000 03000000 623a31 00000000
+        """)
+    ),
   ]
 
   /// Name and addresses, names, phase with its configuration.
@@ -175,7 +188,7 @@ extension GoldenFrameTests {
         """)
     ),
     (
-      .heartbeat(round: 1, commit: 2, sentThrough: 3),
+      .heartbeat(round: 1, commit: 2, confirmed: 3),
       Golden(
         """
         2ed322f6 01 17 c100000000000000 a100000000000000 b100000000000000
@@ -183,7 +196,7 @@ extension GoldenFrameTests {
         """)
     ),
     (
-      .heartbeatResponse(round: 1, sentThrough: 2, received: 3, match: 4),
+      .heartbeatResponse(round: 1, confirmed: 2, received: 3, match: 4),
       Golden(
         """
         9a344047 01 18 c100000000000000 a100000000000000 b100000000000000
@@ -254,6 +267,30 @@ extension GoldenFrameTests {
       Golden(
         """
         d8e9a1e1 01 20 c100000000000000 a100000000000000 b100000000000000
+        0900000000000000
+        """)
+    ),
+    (
+      .timeoutNow,
+      Golden(
+        """
+        f7c298bb 01 21 c100000000000000 a100000000000000 b100000000000000
+        0900000000000000
+        """)
+    ),
+    (
+      .transferVoteRequest(last: position),
+      Golden(
+        """
+        56480bc2 01 22 c100000000000000 a100000000000000 b100000000000000
+        0900000000000000 0500000000000000 0400000000000000
+        """)
+    ),
+    (
+      .removed,
+      Golden(
+        """
+        a994ea0f 01 23 c100000000000000 a100000000000000 b100000000000000
         0900000000000000
         """)
     ),

@@ -8,6 +8,26 @@ import WriteAheadLog
 
 /// Whoever lags catches up: while writes go on, and when what it needs cannot be read.
 @Suite struct LaggingFollowerTests {
+  @Test func aLeaderKnowsHowItsFollowersFare() throws {
+    var bench = try ReplicaBench()
+    #expect(bench.replica.followers.isEmpty)
+    bench.becomeLeader()
+    let command = Request.put(PutRequest(key: [1], value: [2])).encoded()
+    bench.step(.propose(1, command: command[...], deadline: bench.now + .seconds(60)))
+    let last = bench.replica.status.lastIndex
+    for _ in 0..<40 {
+      bench.receive(.appendAccepted(match: last), from: 2)
+      bench.tick(after: .milliseconds(50))
+    }
+    let (well, away) = (try #require(bench.replica.followers.first), try #require(bench.replica.followers.last))
+    #expect(well.node == NodeID(2) && well.lagEntries == 0 && well.lag == .zero && well.timeSinceContact <= .milliseconds(150))
+    #expect(away.node == NodeID(3) && away.lagEntries == last && away.lag >= .milliseconds(1500))
+    #expect(away.timeSinceContact >= .milliseconds(1500) && !away.receivesSnapshot)
+    bench.receive(.heartbeat(round: 0, commit: 1, confirmed: 0), from: 3, term: bench.replica.status.term + 1)
+    bench.tick(after: .milliseconds(1))
+    #expect(bench.replica.followers.isEmpty, "it leads no more")
+  }
+
   typealias Cluster = SimulatedCluster<KeyValueMachine>
 
   /// Writes go on at a rate at which more than four times `snapshotAfterBytes` come in while a snapshot is on its way.

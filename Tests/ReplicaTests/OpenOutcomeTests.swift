@@ -66,7 +66,7 @@ import Testing
     bench.step(.restored(descriptor, KeyValueMachine()))
     #expect(bench.replica.status.appliedIndex == 50)
     #expect(bench.failures == [5: RequestError(.superseded, outcome: .unknown)])
-    bench.receive(.heartbeat(round: 0, commit: 50, sentThrough: 50), from: 2, term: 3)
+    bench.receive(.heartbeat(round: 0, commit: 50, confirmed: 50), from: 2, term: 3)
     bench.tick(after: .milliseconds(200))
     #expect(Self.forwards(bench) == 0)
   }

@@ -18,10 +18,10 @@ struct ReplicaBench {
     })
   static let cluster = configuration.digest
 
-  init(settings: ReplicaSettings = ReplicaSettings(), seed: UInt64 = 1) throws {
-    let first = Entry(index: 1, term: 1, kind: .configuration, payload: Self.configuration.encoded()[...])
+  init(settings: ReplicaSettings = ReplicaSettings(), configuration: Configuration = Self.configuration, seed: UInt64 = 1) throws {
+    let first = Entry(index: 1, term: 1, kind: .configuration, payload: configuration.encoded()[...])
     replica = try ReplicaCore(
-      identity: IdentityRecord(node: NodeID(1), name: "a", phase: .formed(Self.configuration)),
+      identity: IdentityRecord(node: NodeID(1), name: "a", phase: .formed(configuration)),
       peerInfo: PeerInfo(name: "a", peerAddress: "a", clientAddress: "a"),
       recovered: DurableState(hardState: HardState(term: 1), entries: [first], commit: 1), snapshot: nil,
       machine: KeyValueMachine(), settings: settings, seed: seed, now: .zero)
@@ -69,18 +69,18 @@ struct ReplicaBench {
 
   /// A heartbeat interval in which b answers its leader.
   mutating func beatWithoutC() {
-    receive(.heartbeatResponse(round: 0, sentThrough: 0, received: 0, match: 0), from: 2)
+    receive(.heartbeatResponse(round: 0, confirmed: 0, received: 0, match: 0), from: 2)
     tick(after: .milliseconds(50))
   }
 
   /// So long that the log is not kept for c any more, of which nothing is heard.
   mutating func passTimeWithoutC() { for _ in 0..<120 { beatWithoutC() } }
 
-  mutating func follow() { receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), term: 2) }
+  mutating func follow() { receive(.heartbeat(round: 0, commit: 1, confirmed: 1), term: 2) }
 
   /// What it sent to a peer in the last turn.
   func sent(to name: String) -> [Message.Body] {
-    effects.frames.compactMap { destination, bytes in
+    effects.frames.compactMap { destination, _, bytes in
       guard destination == .address(name), case .message(let message) = try? Frame(decoding: bytes[...]).body else { return nil }
       return message.body
     }

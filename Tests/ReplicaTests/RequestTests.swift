@@ -51,6 +51,8 @@ import Testing
   @Test func whatNeverLeftWasNotDone() throws {
     var bench = try ReplicaBench()
     bench.step(.propose(1, command: Self.command(1), deadline: .zero + .milliseconds(100)))
+    // The node says who it is first.
+    bench.tick(after: .zero)
     #expect(bench.replica.deadline == .zero + .milliseconds(100))
     bench.tick(after: .milliseconds(99))
     #expect(bench.failures.isEmpty)
@@ -97,7 +99,7 @@ import Testing
     bench.step(.storageFailed("gone"))
     #expect(bench.failures == [1: RequestError(.storage("gone"), outcome: .unknown)])
     #expect(bench.replica.status.role == .stopped)
-    bench.receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), term: 9)
+    bench.receive(.heartbeat(round: 0, commit: 1, confirmed: 1), term: 9)
     #expect(bench.effects.frames.isEmpty && bench.effects.writes.isEmpty)
   }
 
@@ -134,7 +136,7 @@ import Testing
     var bench = try ReplicaBench()
     bench.follow()
     bench.step(.read(1, .linearizable, deadline: Self.soon))
-    bench.receive(.heartbeat(round: 0, commit: 1, sentThrough: 1), from: 3, term: 3)
+    bench.receive(.heartbeat(round: 0, commit: 1, confirmed: 1), from: 3, term: 3)
     if bench.sent(to: "c").allSatisfy({ if case .readRequest = $0 { false } else { true } }) { bench.tick(after: Nanoseconds(1)) }
     #expect(bench.sent(to: "c").contains { if case .readRequest = $0 { true } else { false } })
   }

@@ -275,4 +275,148 @@ import WriteAheadLog
     bench.checker.said(0, Self.vote(for: 2, term: 3), now: .zero)
     #expect(bench.found == [.durability])
   }
+
+  // MARK: Configurations
+
+  private static func configuration(_ voters: [UInt64], _ outgoing: [UInt64] = []) -> Configuration {
+    func members(_ ids: [UInt64]) -> [Member] {
+      ids.map { Member(id: NodeID($0), name: "n\($0)", peerAddress: "", clientAddress: "") }
+    }
+    return Configuration(voters: members(voters), outgoing: members(outgoing))
+  }
+
+  private static func state(_ node: UInt64, _ role: RaftCore.Role = .follower, commit: LogIndex = 0, in configuration: Configuration)
+    -> ConsensusState
+  {
+    ConsensusState(
+      id: NodeID(node), role: role, term: 2, commitIndex: commit, appliedIndex: 0, lastIndex: 0, durableIndex: 0,
+      voters: configuration.voters.count, electorate: configuration.electorate)
+  }
+
+  /// Nodes 1 and 2 vote for 1, of the voters 1, 2 and 3.
+  private static func led(_ configuration: Configuration) -> Bench {
+    var bench = Bench()
+    for node in 0..<3 { bench.turn(node, state(UInt64(node + 1), in: configuration)) }
+    for node in 0..<2 { bench.write(node, state: HardState(term: 2, vote: NodeID(1))) }
+    bench.turn(0, state(1, .leader, in: configuration))
+    return bench
+  }
+
+  @Test func aJointConfigurationNeedsTheVotesOfBothParts() {
+    #expect(Self.led(Self.configuration([1, 2, 3])).found.isEmpty)
+    #expect(Self.led(Self.configuration([1, 2, 3], [1, 3, 2])).found.isEmpty)
+    #expect(Self.led(Self.configuration([1, 2], [1, 3])).found == [.electionSafety])
+    #expect(Self.led(Self.configuration([1, 3], [1, 2])).found == [.electionSafety])
+    // Of somebody whose disk was lost nobody knows.
+    #expect(Self.led(Self.configuration([1, 2], [1, 9])).found.isEmpty)
+  }
+
+  @Test func aJointConfigurationNeedsTheCopiesOfBothParts() {
+    for (outgoing, found) in [([1, 2], []), ([1, 3], [.durability])] as [([UInt64], [Violation.Checker])] {
+      let configuration = Self.configuration([1, 2], outgoing)
+      var bench = Bench()
+      for node in 0..<3 {
+        bench.turn(node, Self.state(UInt64(node + 1), in: configuration))
+        bench.write(node, state: HardState(term: 2, vote: NodeID(1)))
+        if node < 2 { bench.write(node, Self.entries(1, 2)) }
+      }
+      bench.turn(0, Self.state(1, .leader, in: configuration))
+      bench.turn(0, Self.state(1, .leader, commit: 2, in: configuration))
+      #expect(bench.found == found)
+    }
+  }
+
+  @Test func namesAConfigurationThatIsNotTheNewestOfTheLog() {
+    let (old, new) = (Self.configuration([1, 2, 3]), Self.configuration([1, 2]))
+    let log = [old, new].enumerated().map {
+      Entry(index: LogIndex($0.offset + 1), term: 1, kind: .configuration, payload: $0.element.encoded()[...])
+    }
+    var bench = Bench()
+    bench.turn(0, Self.state(1, in: new))
+    bench.write(0, log)
+    #expect(bench.found.isEmpty)
+    bench.turn(0, Self.state(1, in: old))
+    #expect(bench.found == [.electionSafety])
+    var rolledBack = Bench()
+    rolledBack.turn(0, Self.state(1, in: new))
+    rolledBack.write(0, log)
+    rolledBack.write(0, [Entry(index: 2, term: 2, kind: .noop)])
+    #expect(rolledBack.found == [.electionSafety], "it went with its entry")
+  }
+
+  // MARK: Changes of the members
+
+  /// Node 1 leads in term 2, and its log gets these configurations, one turn after the other; before each it has committed so far.
+  private static func changes(_ steps: [(Configuration, commit: LogIndex)]) -> [Violation.Checker] {
+    let first = configuration([1, 2, 3])
+    var bench = Bench()
+    for node in 0..<3 {
+      bench.turn(node, state(UInt64(node + 1), in: first))
+      bench.write(node, state: HardState(term: 2, vote: NodeID(1)))
+      bench.write(node, [entry(1, 1, first), Entry(index: 2, term: 2, kind: .noop)])
+    }
+    bench.turn(0, state(1, .leader, in: first))
+    for (place, step) in steps.enumerated() {
+      let new = entry(LogIndex(place + 3), 2, step.0)
+      let write = LogWrite(sequence: UInt64(place + 3), entries: [new])
+      for node in [1, 2, 0] {
+        let state = node == 0 ? state(1, .leader, commit: step.commit, in: step.0) : state(UInt64(node + 1), in: step.0)
+        _ = bench.checker.check(node, state, writes: [write], now: .zero)
+        bench.checker.wrote(node, through: UInt64(place + 3), now: .zero)
+      }
+    }
+    return bench.found
+  }
+
+  private static func entry(_ index: LogIndex, _ term: Term, _ configuration: Configuration) -> Entry {
+    Entry(index: index, term: term, kind: .configuration, payload: configuration.encoded()[...])
+  }
+
+  @Test func namesAChangeBeforeTheOneBeforeIsCommitted() {
+    let (one, two) = (Self.configuration([1, 2]), Self.configuration([1, 2, 4]))
+    #expect(Self.changes([(one, commit: 2), (two, commit: 3)]).isEmpty)
+    #expect(Self.changes([(one, commit: 2), (two, commit: 2)]).contains(.electionSafety))
+  }
+
+  @Test func namesAChangeBeforeAnEntryOfTheTermIsCommitted() {
+    #expect(Self.changes([(Self.configuration([1, 2]), commit: 1)]) == [.electionSafety, .leaderCompleteness])
+  }
+
+  @Test func namesAChangeWhoseQuorumsNeedNotMeet() {
+    #expect(Self.changes([(Self.configuration([1, 2, 4], [1, 2, 3]), commit: 2)]).isEmpty)
+    #expect(Self.changes([(Self.configuration([1, 4, 5]), commit: 2)]) == [.electionSafety])
+  }
+
+  @Test func namesWhoVotesThoughItLeft() {
+    var bench = Bench()
+    func left(_ isRemoved: Bool) -> ConsensusState {
+      ConsensusState(
+        id: NodeID(2), role: .follower, term: 2, commitIndex: 0, appliedIndex: 0, lastIndex: 0, durableIndex: 0, voters: 2,
+        isRemoved: isRemoved)
+    }
+    bench.turn(1, left(false))
+    bench.write(1, state: HardState(term: 2, vote: NodeID(1)))
+    bench.turn(1, left(true))
+    bench.write(1, state: HardState(term: 3))
+    #expect(bench.found.isEmpty)
+    bench.write(1, state: HardState(term: 4, vote: NodeID(1)))
+    #expect(bench.found == [.electionSafety])
+  }
+
+  @Test func namesWhoLeadsThoughItLeft() {
+    let next = Configuration(voters: Self.configuration([2, 3]).voters, removed: [NodeID(1)])
+    var bench = Bench()
+    for node in 0..<3 {
+      bench.write(node, [Self.entry(1, 2, next)], state: HardState(term: 2, vote: NodeID(1)))
+      bench.turn(node, Self.state(UInt64(node + 1), in: next))
+    }
+    bench.turn(0, Self.state(1, .leader, commit: 1, in: next))
+    #expect(bench.found.isEmpty, "it led when it was removed")
+    for node in 0..<3 { bench.write(node, state: HardState(term: 3, vote: NodeID(1))) }
+    let state = ConsensusState(
+      id: NodeID(1), role: .leader, term: 3, commitIndex: 1, appliedIndex: 0, lastIndex: 0, durableIndex: 0, voters: 2,
+      electorate: next.electorate)
+    bench.turn(0, state)
+    #expect(bench.found.contains(.electionSafety))
+  }
 }

@@ -9,6 +9,7 @@ import WriteAheadLog
 @Suite struct GoldenFileTests {
   static let identities: [(IdentityRecord.Phase, Golden)] = [
     (.undecided, identityUndecided), (.voted(configuration), identityVoted), (.formed(configuration), identityFormed),
+    (.joined(configuration), identityJoined),
   ]
 
   @Test(arguments: identities.indices) func identity(place: Int) throws {
@@ -107,6 +108,17 @@ extension GoldenFileTests {
     010200a100000000000000010000006103000000613a3103000000613a32b100
     000000000000010000006203000000623a3103000000623a32  # configuration
     adbff6f7  # checksum
+    """)
+
+  static let identityJoined = Golden(
+    """
+    436f7261636c6549 01000000 312a3d88898fe12f a100000000000000  # file header: magic, version, cluster, node
+    01000000 61  # name
+    03  # phase
+    39000000
+    010200a100000000000000010000006103000000613a3103000000613a32b100
+    000000000000010000006203000000623a3103000000623a32  # configuration
+    0bb406fb  # checksum
     """)
 
   static let voteNew = Golden(

@@ -9,6 +9,9 @@ public struct Coverage: Sendable, Equatable {
     case segmentDropped, unfinishedSegmentRemoved, startRepaired
     case snapshotOfSeveralBlocks, snapshotBeyondWindow, transferRepeated, transferWaited, blocksFull, snapshotFailed, snapshotRefused
     case newestSnapshotBad
+    case operatorRequestDone, operatorRequestFailed, transferredToBest, transferredToNamed, learnerAdded, promotedOnRequest, memberRemoved
+    case promotedByItself, memberReplaced, leaderRemoved, disksReplaced, addressChanged, allAddressesChanged, grownFromOne
+    case handedOverByItself
 
     public var text: String {
       switch self {
@@ -48,6 +51,21 @@ public struct Coverage: Sendable, Equatable {
       case .snapshotFailed: "a snapshot failed"
       case .snapshotRefused: "a leader's snapshot was refused for a while"
       case .newestSnapshotBad: "the newest snapshot could not be read"
+      case .operatorRequestDone: "an operator's request was done"
+      case .operatorRequestFailed: "an operator's request failed"
+      case .transferredToBest: "leadership went to the best"
+      case .transferredToNamed: "leadership went to whom an operator named"
+      case .learnerAdded: "a learner was added"
+      case .promotedOnRequest: "a learner was promoted on request"
+      case .memberRemoved: "a member was removed"
+      case .promotedByItself: "a learner was promoted by itself"
+      case .memberReplaced: "a member was replaced"
+      case .leaderRemoved: "a leader was removed"
+      case .disksReplaced: "a member whose disk was lost was replaced"
+      case .addressChanged: "an address was changed"
+      case .allAddressesChanged: "all addresses were changed"
+      case .grownFromOne: "a single node became a cluster"
+      case .handedOverByItself: "a leader whose disk stalled handed over"
       }
     }
   }

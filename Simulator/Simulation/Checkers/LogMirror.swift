@@ -12,6 +12,8 @@ struct LogMirror {
   private(set) var durableIndex: LogIndex = 0
   /// The newest hard state that is confirmed.
   private(set) var durableState = HardState(term: 0)
+  /// Where the newest configuration of the log stands; 0 if a snapshot holds it.
+  private(set) var configurationIndex: LogIndex = 0
   /// Every vote that was ever confirmed.
   private var votes: [Term: NodeID] = [:]
   /// It voted for two in one term.
@@ -35,6 +37,7 @@ struct LogMirror {
     if let reset = write.reset {
       start = reset
       entries = []
+      configurationIndex = 0
       durableIndex = min(durableIndex, reset.index)
       for i in underWay.indices { underWay[i].through = min(underWay[i].through, reset.index) }
     }
@@ -49,7 +52,11 @@ struct LogMirror {
       for i in underWay.indices { underWay[i].through = min(underWay[i].through, index - 1) }
     }
     entries += news
+    if configurationIndex >= index { findConfiguration() }
+    for entry in news where entry.kind == .configuration { configurationIndex = entry.index }
   }
+
+  private mutating func findConfiguration() { configurationIndex = entries.last { $0.kind == .configuration }?.index ?? 0 }
 
   mutating func confirm(through sequence: UInt64) {
     while let write = underWay.first, write.sequence <= sequence {
@@ -81,6 +88,7 @@ struct LogMirror {
     start = recovered?.start ?? .zero
     entries = recovered?.entries ?? []
     durableIndex = lastIndex
+    findConfiguration()
     confirm(recovered?.hardState ?? HardState(term: 0))
     underWay = []
     return violations

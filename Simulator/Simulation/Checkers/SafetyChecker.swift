@@ -14,6 +14,8 @@ struct SafetyChecker {
   private var nodes: [Seen]
   private var leaders: [Term: Int] = [:]
   private var first: (node: Int, cluster: ClusterID)?
+  /// Identities that left, and the term in which that was first known to be committed.
+  private var left: [(id: NodeID, term: Term)] = []
   /// Every entry that any log ever had, by index: term, checksum, and the term of the entry before it.
   private var known: [[KnownEntry]] = []
 
@@ -30,7 +32,14 @@ struct SafetyChecker {
     @exclusivity(unchecked) var commit: LogIndex = 0
     @exclusivity(unchecked) var applied: LogIndex = 0
     @exclusivity(unchecked) var leads = false
-    /// Its disk was emptied once: what it confirmed before that was true then.
+    /// Who it said that it is.
+    @exclusivity(unchecked) var id: NodeID?
+    /// The voters of the configuration that it acted on, and those of the newest one in its log.
+    @exclusivity(unchecked) var electorate: [[NodeID]] = []
+    @exclusivity(unchecked) var inLog: (position: LogPosition, electorate: [[NodeID]]) = (.zero, [])
+    /// It knew after its last turn that it is no member any more.
+    @exclusivity(unchecked) var isRemoved = false
+    /// Its disk was emptied, and it has not started since: what it confirmed before that was true then.
     let lostDisk: Bool
 
     init(mirror: LogMirror = LogMirror(), lostDisk: Bool = false) {
@@ -68,7 +77,7 @@ struct SafetyChecker {
   /// A process that starts must know what was durable; what was not may be forgotten.
   mutating func started(_ node: Int, _ recovered: DurableState?, now: Instant) {
     for text in nodes[node].mirror.restart(from: recovered) { report(.durability, "\(names[node]): \(text)", at: now) }
-    nodes[node] = Seen(mirror: nodes[node].mirror, lostDisk: nodes[node].lostDisk)
+    nodes[node] = Seen(mirror: nodes[node].mirror)
   }
 
   /// A disk was emptied: nothing is expected of it any more.
@@ -97,6 +106,9 @@ struct SafetyChecker {
     }
     let seen = nodes[node]
     let before = seen.commit
+    seen.id = state.id
+    checkConfiguration(node, state, now: now)
+    checkRemoved(node, state, writes, now: now)
     if state.term < seen.term || state.commitIndex < seen.commit || state.appliedIndex < seen.applied {
       report(
         .monotonicity,
@@ -114,9 +126,11 @@ struct SafetyChecker {
     seen.term = state.term
     seen.applied = state.appliedIndex
     seen.leads = leads
+    let former = seen.electorate
+    seen.electorate = state.electorate
     guard state.commitIndex > before else { return [] }
     seen.commit = state.commitIndex
-    return checkCommitted(node, after: before, state, now: now)
+    return checkCommitted(node, after: before, state, former: former, now: now)
   }
 
   /// One that learns late that it won an election may have been overtaken since: it need not have what newer terms committed.
@@ -125,6 +139,9 @@ struct SafetyChecker {
       report(.electionSafety, "\(names[other]) and \(names[node]) both lead in term \(state.term)", at: now)
     }
     leaders[state.term] = node
+    if left.contains(where: { $0.id == state.id && $0.term < state.term }) {
+      report(.electionSafety, "\(names[node]) leads in term \(state.term), though it left the cluster before", at: now)
+    }
     checkVotes(for: node, state, now: now)
     let seen = nodes[node]
     var index = seen.mirror.start.index + 1
@@ -140,10 +157,63 @@ struct SafetyChecker {
 
   /// A leader has the votes of a quorum, and they are durable.
   private mutating func checkVotes(for node: Int, _ state: ConsensusState, now: Instant) {
-    let voters = nodes.count { $0.lostDisk || $0.mirror.hasVoted(for: state.id, in: state.term) }
-    if 2 * voters <= state.voters {
+    let votes = nodes.map { $0.lostDisk || $0.mirror.hasVoted(for: state.id, in: state.term) }
+    if !isQuorum(votes, of: state.electorate, state) {
+      let voters = votes.count { $0 }
       report(.electionSafety, "\(names[node]) leads in term \(state.term) with \(voters) of \(state.voters) votes", at: now)
     }
+  }
+
+  /// Whether these nodes are a majority of each part of the electorate. Of a voter whose disk was lost nobody knows any more: it counts.
+  private func isQuorum(_ holds: [Bool], of electorate: [[NodeID]], _ state: ConsensusState) -> Bool {
+    guard !electorate.isEmpty else { return 2 * holds.count { $0 } > state.voters }
+    return electorate.allSatisfy { part in
+      2 * part.count { id in nodes.firstIndex { $0.id == id }.map { holds[$0] } ?? true } > part.count
+    }
+  }
+
+  /// A node acts on the newest configuration of its log, committed or not, and on none that was taken back.
+  private mutating func checkConfiguration(_ node: Int, _ state: ConsensusState, now: Instant) {
+    let seen = nodes[node]
+    let index = seen.mirror.configurationIndex
+    guard !state.electorate.isEmpty, let entry = seen.mirror.entry(at: index), entry.kind == .configuration else { return }
+    if seen.inLog.position != entry.position {
+      let electorate = (try? Configuration(decoding: entry.payload))?.electorate ?? []
+      if state.role == .leader, entry.term == state.term { checkChange(node, to: entry, electorate, state, now: now) }
+      seen.inLog = (entry.position, electorate)
+    }
+    if seen.inLog.electorate != state.electorate {
+      let text =
+        "\(names[node]) acts on a configuration of \(state.electorate.count) parts that is not the newest of its log, entry \(index)"
+      report(.electionSafety, text, at: now)
+    }
+  }
+
+  /// A leader begins a change when the one before, and an entry of its own term, are committed; and any quorum before meets any after.
+  private mutating func checkChange(_ node: Int, to entry: Entry, _ electorate: [[NodeID]], _ state: ConsensusState, now: Instant) {
+    let (seen, before) = (nodes[node], nodes[node].inLog)
+    if before.position.index > state.commitIndex {
+      let text =
+        "\(names[node]) changes the members, entry \(entry.index), before the change in entry \(before.position.index) is committed"
+      report(.electionSafety, text, at: now)
+    }
+    if let term = seen.mirror.term(at: state.commitIndex), term != state.term {
+      let text = "\(names[node]) changes the members, entry \(entry.index), before an entry of its term \(state.term) is committed"
+      report(.electionSafety, text, at: now)
+    }
+    let meets = before.electorate.contains { old in electorate.contains { Set(old).symmetricDifference($0).count <= 1 } }
+    if !before.electorate.isEmpty, !meets {
+      report(.electionSafety, "a quorum before entry \(entry.index) of \(names[node]) need not meet one after it", at: now)
+    }
+  }
+
+  /// Whoever knows that it left votes for nobody.
+  private mutating func checkRemoved(_ node: Int, _ state: ConsensusState, _ writes: [LogWrite], now: Instant) {
+    let seen = nodes[node]
+    if seen.isRemoved, let vote = writes.compactMap({ $0.hardState?.vote }).last {
+      report(.electionSafety, "\(names[node]) votes for node \(vote), though it knows that it is no member any more", at: now)
+    }
+    seen.isRemoved = state.isRemoved
   }
 
   /// A leader counts copies of its own term's entries only (Raft paper, figure 8): an older one may be overwritten though a quorum has it.
@@ -177,7 +247,9 @@ struct SafetyChecker {
   }
 
   /// What one node committed, no node ever has otherwise, and a quorum has it on disk by then.
-  private mutating func checkCommitted(_ node: Int, after before: LogIndex, _ state: ConsensusState, now: Instant) -> [Entry] {
+  private mutating func checkCommitted(_ node: Int, after before: LogIndex, _ state: ConsensusState, former: [[NodeID]], now: Instant)
+    -> [Entry]
+  {
     var news: [Entry] = []
     var index = before
     let seen = nodes[node]
@@ -200,21 +272,29 @@ struct SafetyChecker {
       } else {
         committed[Int(index - 1)] = entry
         committedIn[Int(index - 1)] = state.term
+        noteRemoved(entry, in: state.term)
         news.append(entry)
-        checkQuorum(has: entry, state, now: now)
+        checkQuorum(has: entry, state, former: former, now: now)
       }
     }
     return news
   }
 
+  private mutating func noteRemoved(_ entry: Entry, in term: Term) {
+    guard entry.kind == .configuration, let configuration = try? Configuration(decoding: entry.payload) else { return }
+    for id in configuration.removed where !left.contains(where: { $0.id == id }) { left.append((id, term)) }
+  }
+
   /// Every member's log begins with the first entry, by agreement: it needs no quorum.
-  private mutating func checkQuorum(has entry: Entry, _ state: ConsensusState, now: Instant) {
+  private mutating func checkQuorum(has entry: Entry, _ state: ConsensusState, former: [[NodeID]], now: Instant) {
     guard entry.index > 1 else { return }
-    let holders = nodes.count { seen in
+    let copies = nodes.map { seen in
       seen.lostDisk || seen.mirror.start.index >= entry.index
         || (seen.mirror.durableIndex >= entry.index && seen.mirror.term(at: entry.index) == entry.term)
     }
-    if 2 * holders <= state.voters {
+    // A turn may commit something, and go on to the next configuration.
+    if !isQuorum(copies, of: state.electorate, state), former.isEmpty || !isQuorum(copies, of: former, state) {
+      let holders = copies.count { $0 }
       report(.durability, "entry \(entry.index) was committed when it was durable on \(holders) of \(state.voters) nodes", at: now)
     }
   }

@@ -45,6 +45,8 @@ extension SimulatedCluster {
       }
     }
     for diagnostic in process.effects.diagnostics { observe(diagnostic, process) }
+    guard process.last?.role == .leader, state.role != .leader else { return }
+    coverage.reach(.handedOverByItself, if: process.replica.raft?.isDiskStalled(now: nodes[number].clock.local(now)) == true)
   }
 
   private func observe(_ diagnostic: Diagnostic, _ process: SimulatedProcess<Machine>) {
@@ -80,6 +82,20 @@ extension SimulatedCluster {
       .windowFull, if: sizes.raft.inflightMessages >= core.maximumInflightMessages || sizes.raft.inflightBytes >= core.maximumInflightBytes)
   }
 
+  /// What came of a request of an operator.
+  func observe(_ request: OperatorRequest, _ error: RequestError?) {
+    guard error == nil else { return coverage.reach(.operatorRequestFailed) }
+    coverage.reach(.operatorRequestDone)
+    switch request {
+    case .transfer(to: nil): coverage.reach(.transferredToBest)
+    case .transfer: coverage.reach(.transferredToNamed)
+    case .add: coverage.reach(.learnerAdded)
+    case .promote: coverage.reach(.promotedOnRequest)
+    case .remove: coverage.reach(.memberRemoved)
+    case .update: break
+    }
+  }
+
   func observe(_ outcome: Outcome) {
     guard case .failed(let error) = outcome else { return }
     switch error.reason {
@@ -88,7 +104,7 @@ extension SimulatedCluster {
     case .noLeader: coverage.reach(.requestExpiredWithoutLeader)
     case .superseded: coverage.reach(.requestSuperseded)
     case .tooLarge: coverage.reach(.commandTooLarge)
-    case .cancelled, .notFormed, .stopped, .storage: break
+    case .cancelled, .notFormed, .refused, .stopped, .storage: break
     }
   }
 

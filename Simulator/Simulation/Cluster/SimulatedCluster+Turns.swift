@@ -63,7 +63,7 @@ extension SimulatedCluster {
     // Taken out for the time being: to look at a part of it where it lies would copy all of it.
     var effects = ReplicaEffects<Machine>()
     swap(&effects, &process.effects)
-    for (destination, frame) in effects.frames { send(frame, from: number, to: destination) }
+    for (destination, lane, frame) in effects.frames { send(frame, from: number, to: destination, lane) }
     for diagnostic in effects.diagnostics {
       diagnostics.append((names[number], diagnostic))
       if case .formed(let cluster) = diagnostic { checker.formed(number, cluster, now: now) }
@@ -83,10 +83,10 @@ extension SimulatedCluster {
     zip(names, nodes).first { $1.process?.replica.status.node == id }?.0
   }
 
-  private func send(_ frame: [UInt8], from source: Int, to destination: Destination) {
+  private func send(_ frame: [UInt8], from source: Int, to destination: Destination, _ lane: Lane) {
     let target: Int? =
       switch destination {
-      case .address(let address): names.firstIndex(of: address)
+      case .address(let address): nodes.firstIndex { $0.peerInfo.peerAddress == address }
       case .connection(let connection): Int(exactly: connection)
       }
     guard let target, nodes.indices.contains(target) else { return }
@@ -101,7 +101,7 @@ extension SimulatedCluster {
       coverage.reach(.forwardedRefused, if: kind == .proposalsRefused)
     }
     var frame = frame
-    switch network.send(&frame, from: source, to: target, now: now) {
+    switch network.send(&frame, from: source, to: target, lane, now: now) {
     case .arrives(let at, let again):
       queue.plan(.frame(frame, message: message, from: source, to: target), at: at)
       if let again { queue.plan(.frame(frame, message: message, from: source, to: target), at: again) }

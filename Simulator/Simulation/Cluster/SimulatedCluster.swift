@@ -60,6 +60,10 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public var onSnapshot: ((_ name: String, SnapshotUse, Machine.View, LogIndex) -> Void)?
   /// Called when a process ended although nobody ended it just then: its disk failed, or it was in the middle of its work.
   public var onEnd: ((_ name: String, End) -> Void)?
+  /// What came of requests of operators, in order: `nil` for what was done.
+  public private(set) var operatorOutcomes: [(id: RequestID, error: RequestError?)] = []
+  /// Called for each of them.
+  public var onOperated: ((RequestID, RequestError?) -> Void)?
   /// Frames sent of each kind, by the number of the kind.
   @exclusivity(unchecked) public internal(set) var framesSent = [Int](repeating: 0, count: 64)
   /// Told what happens, if there is one.
@@ -78,6 +82,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) private var pace: (millisecond: Int64, events: Int) = (0, 0)
   private var outcomes: [RequestID: Outcome] = [:]
   private var lastRequest: RequestID = 0
+  /// Requests of operators without an answer.
+  private var operatorRequests: [RequestID: OperatorRequest] = [:]
   /// Whose proposals are whose: a disk that is emptied makes its node another one.
   private var origins: [NodeID: Int] = [:]
 
@@ -97,6 +103,28 @@ public final class SimulatedCluster<Machine: StateMachine> {
     nodes = names.map { name in
       SimulatedNode(peerInfo: Self.peerInfo(name, list: lists[name] ?? names), seed: random.next())
     }
+  }
+
+  /// The operator starts the node, from its next start on, to join the cluster of these members instead of forming one. As a member it is
+  /// called `memberName`, if not as its machine: of each name there is one member at a time.
+  public func setJoin(_ members: [String], of name: String, as memberName: String? = nil) {
+    let node = nodes[index(name)]
+    let (peers, clients) = (node.peerInfo.peerAddress, node.peerInfo.clientAddress)
+    node.peerInfo = PeerInfo(
+      name: memberName ?? name, peerAddress: peers, clientAddress: clients, join: members.map { nodes[index($0)].peerInfo.peerAddress })
+  }
+
+  /// The machine is reached elsewhere from its next start on. Its operator tells it where others are reached by now, if it is to know.
+  public func move(_ name: String, to address: String, knowing others: [String] = []) {
+    let node = nodes[index(name)]
+    let known = others.map { nodes[index($0)].peerInfo.peerAddress }
+    node.peerInfo = node.peerInfo.moved(to: address, knowing: known)
+  }
+
+  /// The node as a member; `nil` before its first start.
+  public func member(_ name: String) -> Member? {
+    let info = nodes[index(name)].peerInfo
+    return identity(of: name).map { Member(id: $0, name: info.name, peerAddress: info.peerAddress, clientAddress: info.clientAddress) }
   }
 
   static func peerInfo(_ name: String, list: [String]) -> PeerInfo {
@@ -159,12 +187,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public func wipe(_ name: String) {
     let node = index(name)
     precondition(nodes[node].process == nil, "the disk of a running process cannot be wiped")
-    nodes[node].disk = SimulatedDisk()
+    nodes[node].wipe()
     checker.lostDisk(of: node)
   }
 
   /// The operator changes whom the node is told to form a cluster with, from its next start on.
-  public func setList(_ list: [String], of name: String) { nodes[index(name)].peerInfo = Self.peerInfo(name, list: list) }
+  public func setList(_ list: [String], of name: String) {
+    let node = nodes[index(name)]
+    node.peerInfo = Self.peerInfo(name, list: list).moved(to: node.peerInfo.peerAddress, knowing: node.peerInfo.newAddresses)
+  }
 
   /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
   public func pause(_ name: String) {
@@ -226,6 +257,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public func status(of name: String) -> ReplicaStatus? { nodes[index(name)].process?.replica.status }
   public func view(of name: String) -> Machine.View? { nodes[index(name)].process?.replica.view }
 
+  /// Whether the node led after its last turn but one.
+  func hasJustLed(_ name: String) -> Bool { nodes[index(name)].process?.last?.role == .leader }
+
   /// The running node that leads in the highest term.
   public var leader: String? {
     var newest: (name: String, term: Term)?
@@ -246,6 +280,14 @@ public final class SimulatedCluster<Machine: StateMachine> {
     submit(.read(consistency, timeout: timeout), on: name)
   }
 
+  /// An operator asks a node, as if it were the leader, to do something. What comes of it is told to `onOperated`.
+  public func operate(_ request: OperatorRequest, on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
+    submit(.operate(request, timeout: timeout), on: name)
+  }
+
+  /// Of the process that runs, or ran last.
+  public func identity(of name: String) -> NodeID? { nodes[index(name)].identity }
+
   /// The name that the next request gets.
   public var nextRequest: RequestID { lastRequest + 1 }
 
@@ -254,6 +296,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
 
   private func submit(_ request: ClientRequest, on name: String) -> RequestID {
     lastRequest += 1
+    if case .operate(let request, _) = request { operatorRequests[lastRequest] = request }
     let node = index(name)
     if nodes[node].pausedSince != nil {
       hold(.request(lastRequest, request, node: node), node)
@@ -271,6 +314,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     nodes[node].requests.append(id)
     switch request {
     case .propose(let command, let timeout): step(node, .propose(place, command: command[...], deadline: now + timeout))
+    case .operate(let request, let timeout): step(node, .operate(place, request, deadline: now + timeout))
     case .read(let consistency, let timeout): step(node, .read(place, consistency, deadline: now + timeout))
     }
   }
@@ -282,17 +326,27 @@ public final class SimulatedCluster<Machine: StateMachine> {
   }
 
   func settle(_ reply: Reply<Machine>, of node: Int) {
-    let (place, outcome): (RequestID, Outcome) =
-      switch reply {
-      case .applied(let place, let output): (place, .applied(output))
-      case .view(let place, let view, let index, let staleness): (place, .view(view, index: index, staleness: staleness))
-      case .failed(let place, let error): (place, .failed(error))
-      }
+    switch reply {
+    case .applied(let place, let output): settle(place, .applied(output), of: node)
+    case .view(let place, let view, let index, let staleness): settle(place, .view(view, index: index, staleness: staleness), of: node)
+    case .failed(let place, let error): settle(place, .failed(error), of: node)
+    case .done(let place): operated(nodes[node].requests[Int(place)], nil)
+    }
+  }
+
+  private func settle(_ place: RequestID, _ outcome: Outcome, of node: Int) {
     let id = nodes[node].requests[Int(place)]
+    if operatorRequests[id] != nil, case .failed(let error) = outcome { return operated(id, error) }
     observe(outcome)
     if let onOutcome { return onOutcome(id, outcome) }
     if outcomes[id] != nil { checker.report(.exactlyOnce, "request \(id) was answered twice", at: now) }
     outcomes[id] = outcome
+  }
+
+  private func operated(_ id: RequestID, _ error: RequestError?) {
+    if let request = operatorRequests.removeValue(forKey: id) { observe(request, error) }
+    operatorOutcomes.append((id, error))
+    onOperated?(id, error)
   }
 
   // MARK: Time

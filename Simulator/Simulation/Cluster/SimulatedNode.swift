@@ -40,6 +40,8 @@ final class SimulatedNode<Machine: StateMachine> {
   @exclusivity(unchecked) var diskStallsUntil = Instant.zero
   /// Whether what ends the process in the middle of its work takes the page cache too.
   @exclusivity(unchecked) var losesPower = false
+  /// Who its disk says that it is; `nil` before its first start.
+  @exclusivity(unchecked) private(set) var identity: NodeID?
   /// What it was asked, in order. It knows each request by its place here: all nodes count alike, so that a number which means one request
   /// here means another one there, as it may where they begin anywhere.
   @exclusivity(unchecked) var requests: [RequestID] = []
@@ -67,8 +69,15 @@ final class SimulatedNode<Machine: StateMachine> {
       identity: storage.identity, peerInfo: peerInfo, recovered: storage.recovered, snapshot: storage.snapshot,
       snapshotBytes: storage.snapshotBytes, machine: storage.machine, settings: settings, seed: random.next(), now: clock.local(now))
     forget()
+    identity = storage.identity.node
     process = SimulatedProcess(replica: replica, log: storage.log, lanes: [storage.snapshots, storage.snapshotsForPeers])
     return storage
+  }
+
+  /// The disk is empty; who starts from it is another node.
+  func wipe() {
+    disk = SimulatedDisk()
+    identity = nil
   }
 
   func end() {
@@ -155,4 +164,5 @@ enum Happening {
 enum ClientRequest {
   case propose([UInt8], timeout: Nanoseconds)
   case read(Consistency, timeout: Nanoseconds)
+  case operate(OperatorRequest, timeout: Nanoseconds)
 }

@@ -78,15 +78,17 @@ extension Exploration {
     switch body {
     case .preVoteRequest(let last): "would you vote for me? my log ends at \(describe(last))"
     case .preVoteResponse(let granted): granted ? "I would vote for you" : "I would not vote for you"
-    case .voteRequest(let last): "vote for me, my log ends at \(describe(last))"
+    case .voteRequest(let last), .transferVoteRequest(let last): "vote for me, my log ends at \(describe(last))"
     case .voteResponse(let granted): granted ? "you have my vote" : "you do not have my vote"
     case .append(let previous, let entries, let commit):
       "append \(entries.map { EntryMark($0).text }.joined(separator: " ")) after \(describe(previous)), committed \(commit)"
     case .appendAccepted(let match): "I have all up to \(match)"
     case .appendRejected(let previous, let hint): "I lack \(previous), perhaps we agree at \(describe(hint))"
-    case .heartbeat(let round, let commit, let sentThrough): "heartbeat \(round), committed \(commit), sent through \(sentThrough)"
+    case .heartbeat(let round, let commit, let confirmed): "heartbeat \(round), committed \(commit), confirmed \(confirmed)"
     case .heartbeatResponse(let round, _, let received, let match): "heard heartbeat \(round), received \(received), durable \(match)"
     case .commit(let index): "committed \(index)"
+    case .removed: "you are no member any more"
+    case .timeoutNow: "stand for election, I hand over"
     case .outdated: "your term is over"
     case .snapshotBlock, .snapshotProgress, .readRequest, .readResponse, .proposals, .proposalsRefused: "\(body)"
     }

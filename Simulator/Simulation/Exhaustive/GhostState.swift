@@ -29,7 +29,7 @@ struct GhostState: Sendable {
     var flaws: [Exploration.Flaw] = []
     for message in sent {
       switch message.body {
-      case .voteRequest: recordVote(of: node, for: message.from, in: message.term, &flaws)
+      case .voteRequest, .transferVoteRequest: recordVote(of: node, for: message.from, in: message.term, &flaws)
       case .voteResponse(granted: true): recordVote(of: node, for: message.to, in: message.term, &flaws)
       default: break
       }

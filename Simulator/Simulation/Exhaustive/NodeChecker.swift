@@ -13,6 +13,7 @@ enum NodeChecker {
     switch message.body {
     case .preVoteRequest, .preVoteResponse(granted: true): return nil
     case .voteRequest where message.term == durable.term && durable.vote != message.from,
+      .transferVoteRequest where message.term == durable.term && durable.vote != message.from,
       .voteResponse(granted: true) where message.term == durable.term && durable.vote != message.to:
       return Exploration.Flaw(checker: .durability, text: "a vote is told before it is durable")
     default:

@@ -130,7 +130,7 @@ struct StateInterner {
 extension Message {
   fileprivate var isVote: Bool {
     switch body {
-    case .voteRequest, .voteResponse(granted: true): true
+    case .voteRequest, .transferVoteRequest, .voteResponse(granted: true): true
     default: false
     }
   }

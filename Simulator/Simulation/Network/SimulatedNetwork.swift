@@ -1,4 +1,5 @@
 import Raft
+import Replica
 
 /// How long frames take, which are lost, and which arrive as something else. Between every two members there is a link in each direction.
 ///
@@ -16,7 +17,7 @@ public struct SimulatedNetwork: Sendable {
   public var extraLatency: Nanoseconds = .zero
   /// Bytes per second that a link carries; 0 for no limit.
   public var bandwidth: Int64 = 0
-  /// Whether frames of one link arrive in the order in which they were sent, as over one connection.
+  /// Whether frames of one link and one lane arrive in the order in which they were sent, as over one connection.
   public var keepsOrder = false
 
   let names: [String]
@@ -84,7 +85,7 @@ public struct SimulatedNetwork: Sendable {
     case lost(String)
   }
 
-  mutating func send(_ frame: inout [UInt8], from source: Int, to destination: Int, now: Instant) -> Fate {
+  mutating func send(_ frame: inout [UInt8], from source: Int, to destination: Int, _ lane: Lane, now: Instant) -> Fate {
     counts.sent += 1
     let link = source * names.count + destination
     guard links[link].cuts == 0 else { return lose("cut") }
@@ -96,11 +97,11 @@ public struct SimulatedNetwork: Sendable {
       counts.corrupted += 1
       links[link].damage(&frame)
     }
-    guard let delay = links[link].delay(bytes: frame.count, bandwidth: bandwidth, now: now) else { return lose("a full queue") }
+    guard let delay = links[link].delay(bytes: frame.count, lane, bandwidth: bandwidth, now: now) else { return lose("a full queue") }
     let usual = links[link].latency ?? latency
     let latency = usual.lowerBound...usual.upperBound + extraLatency
     var first = now + delay + links[link].random.nanoseconds(in: latency)
-    if keepsOrder { first = links[link].inOrder(first) }
+    if keepsOrder { first = links[link].inOrder(first, lane) }
     if echo > .zero, links[link].random.chance(1, in: 20) {
       counts.duplicated += 1
       return .arrives(first, again: first + links[link].random.nanoseconds(in: .zero...echo))
@@ -126,10 +127,10 @@ public struct SimulatedNetwork: Sendable {
     var latency: ClosedRange<Nanoseconds>?
     var isClogged = false
     private(set) var held: [(frame: [UInt8], message: Int)] = []
-    /// When the last frame has left, on a link of limited bandwidth.
-    private var isBusyUntil = Instant.zero
-    /// When the last frame arrives, on a link that keeps them in order.
-    private var lastArrival = Instant.zero
+    /// When the last frame of each lane has left, on a link of limited bandwidth.
+    private var isBusyUntil = (control: Instant.zero, data: Instant.zero)
+    /// When the last frame of each lane arrives, on a link that keeps them in order.
+    private var lastArrival = (control: Instant.zero, data: Instant.zero)
     var random: PseudoRandom
 
     init(random: PseudoRandom) { self.random = random }
@@ -145,19 +146,35 @@ public struct SimulatedNetwork: Sendable {
       return held
     }
 
-    /// How long the frame waits until it has left; `nil` if too much waits before it.
-    mutating func delay(bytes: Int, bandwidth: Int64, now: Instant) -> Nanoseconds? {
+    /// How long the frame waits until it has left; `nil` if too much waits before it. While both lanes have something to send, a frame of
+    /// the control lane gets half of the link, as two connections do that share one.
+    mutating func delay(bytes: Int, _ lane: Lane, bandwidth: Int64, now: Instant) -> Nanoseconds? {
       guard bandwidth > 0 else { return .zero }
-      let begin = max(isBusyUntil, now)
+      let begin = max(lane == .control ? isBusyUntil.control : isBusyUntil.data, now)
       guard begin - now <= Self.maximumBacklog else { return nil }
-      isBusyUntil = begin + Int64(bytes) * .seconds(1) / bandwidth
-      return isBusyUntil - now
+      let time = Int64(bytes) * .seconds(1) / bandwidth
+      switch lane {
+      case .data:
+        isBusyUntil.data = begin + time
+        return isBusyUntil.data - now
+      case .control:
+        let isShared = isBusyUntil.data > begin
+        isBusyUntil.control = begin + (isShared ? 2 * time : time)
+        if isShared { isBusyUntil.data = isBusyUntil.data + time }
+        return isBusyUntil.control - now
+      }
     }
 
     /// Not before what was sent before.
-    mutating func inOrder(_ arrival: Instant) -> Instant {
-      lastArrival = max(lastArrival, arrival)
-      return lastArrival
+    mutating func inOrder(_ arrival: Instant, _ lane: Lane) -> Instant {
+      switch lane {
+      case .control:
+        lastArrival.control = max(lastArrival.control, arrival)
+        return lastArrival.control
+      case .data:
+        lastArrival.data = max(lastArrival.data, arrival)
+        return lastArrival.data
+      }
     }
 
     /// A byte that is another, an end that is missing, or one too much.

@@ -81,12 +81,12 @@ extension Run {
     case .minority(let oneFewer): return minority(around: fault.name, oneFewer: oneFewer).contains(name)
     // Whoever leads, not the one that led when it began.
     case .restartStorm where fault.fault.target == .leader: return true
-    default: return fault.fault.kind.isOfAll || fault.name == name || fault.fault.harm.other == name
+    default: return fault.fault.kind.isOfAll || fault.name == name || fault.fault.harm.otherEnd == name
     }
   }
 
   /// Since when it was left alone; `nil` if it is not.
-  private func healthySince(_ place: Int) -> Instant? {
+  func healthySince(_ place: Int) -> Instant? {
     let name = story.names[place]
     guard cluster.isRunning(name), !cluster.isPaused(name), !atlas.damaged.contains(name), !active.contains(where: { affects($0, name) })
     else { return nil }
@@ -95,9 +95,19 @@ extension Run {
 
   /// A majority was left alone since then.
   private func majorityHealthySince() -> Instant? {
-    let since = story.names.indices.compactMap(healthySince).sorted { $0 < $1 }
-    let majority = story.names.count / 2 + 1
-    return since.count >= majority ? since[majority - 1] : nil
+    let healthy = story.names.indices.map(healthySince)
+    var since = Instant.zero
+    // As long as nobody else knows where everybody is, those who moved need the one that was told.
+    if story.changesMembers, !areAddressesCommitted, let told = members.told.flatMap({ story.names.firstIndex(of: $0) }) {
+      guard let known = healthy[told] else { return nil }
+      since = known
+    }
+    for part in electorates() {
+      let times = part.compactMap { $0.flatMap { healthy[$0] } }.sorted { $0 < $1 }
+      guard times.count > part.count / 2 else { return nil }
+      since = max(since, times[part.count / 2])
+    }
+    return since
   }
 
   /// The leader in the highest term, if it was left alone, with a majority, for so long.
@@ -115,6 +125,7 @@ extension Run {
     guard cluster.now < story.end else { return }
     dues.plan(.watch, at: cluster.now + Self.watchInterval)
     guard oracle.lastIndex > 0 else { return health.lastLed = cluster.now }
+    watchTransfers()
     watchLeader()
     let leader = healthyLeader(for: .zero)
     // Who slows down for a follower lets others wait.
@@ -125,7 +136,7 @@ extension Run {
   private func watchLeader() {
     guard let since = majorityHealthySince() else { return }
     if cluster.leader != nil { health.lastLed = cluster.now }
-    let healthy = story.names.indices.filter { healthySince($0) ?? .never <= since }.map { story.names[$0] }
+    let healthy = story.names.indices.filter { healthySince($0) ?? .never <= since && isMember($0) }.map { story.names[$0] }
     // Those who do not know yet that the cluster has formed may need somebody else to tell them.
     guard healthy.allSatisfy({ cluster.status(of: $0)?.cluster != nil }) else { return health.lastLed = cluster.now }
     if cluster.now - max(since, health.lastLed) > leaderBound {
@@ -136,7 +147,9 @@ extension Run {
 
   private func watchNode(_ place: Int, _ leader: (name: String, term: Term)?) {
     let name = story.names[place]
-    guard let leader, healthySince(place) != nil, let status = cluster.status(of: name) else { return health.goals[place] = nil }
+    guard let leader, isMember(place), healthySince(place) != nil, let status = cluster.status(of: name) else {
+      return health.goals[place] = nil
+    }
     guard let goal = health.goals[place], goal.leader == leader.name, goal.term == leader.term, status.appliedIndex < goal.index else {
       health.goals[place] = HealthWatch.Goal(leader: leader.name, term: leader.term, index: oracle.lastIndex, since: cluster.now)
       return
@@ -156,7 +169,7 @@ extension Run {
   func watchRequest(_ id: RequestID, _ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
     guard cluster.now < story.end, timeout >= requestBound, cluster.network.lossPerMille == 0, story.scale.linkKilobytes == 0,
       let leader = healthyLeader(for: settlingTime), operation.isRead || leader.name == name || story.scale.linksKeepOrder,
-      let place = story.names.firstIndex(of: name), let since = healthySince(place), cluster.now - since >= settlingTime
+      let place = story.names.firstIndex(of: name), isMember(place), let since = healthySince(place), cluster.now - since >= settlingTime
     else { return }
     health.asked[id] = HealthWatch.Asked(at: cluster.now, name: name, leader: leader.name, term: leader.term)
   }

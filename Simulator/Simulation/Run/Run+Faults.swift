@@ -41,7 +41,7 @@ extension Run {
   private func trace(_ new: ActiveFault) {
     guard cluster.trace != nil else { return }
     let label = new.fault.shortText(at: new.name, sides: sides(of: new.fault, at: new.name))
-    let hit = new.fault.kind.isOfAll ? [] : [new.name] + [new.fault.harm.other].compactMap(\.self)
+    let hit = new.fault.kind.isOfAll ? [] : [new.name] + [new.fault.harm.otherEnd].compactMap(\.self)
     cluster.trace?.add(.faultBegan(fault: new.number, label: label, nodes: hit.map(cluster.index)), at: cluster.now)
   }
 
@@ -91,7 +91,12 @@ extension Run {
       for verb in fault.kind.verbs { cluster.disk(of: name).fail(verb, after: calls) }
       if fault.kind == .failedRead { startAnew(name) }
     case .rot, .misdirectedWrite, .wipedDisk: return beginDamage(name, fault.harm)
+    case .join, .promote, .remove, .replace, .move, .moveAll: return change(name, fault.harm)
+    case .transfer(let other):
+      guard cluster.isRunning(name), cluster.status(of: name)?.role == .leader else { return false }
+      ask(.transfer(to: other.isEmpty ? nil : cluster.identity(of: other)), on: name)
     case .wrongList(let missing):
+      guard !members.joiners.contains(name) else { return false }
       cluster.setList(wrongList(for: name, missing: missing), of: name)
       startAnew(name)
     }
@@ -113,10 +118,10 @@ extension Run {
       for verb in fault.kind.verbs { cluster.disk(of: name).stopFailing(verb) }
       if cluster.disk(of: name).failedCalls > old.failedCalls { count(fault.kind) }
     case .wrongList:
-      cluster.setList(story.names, of: name)
+      if !members.joiners.contains(name) { cluster.setList(story.founders, of: name) }
       startAnew(name)
     case .restartStorm, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk,
-      .drift:
+      .drift, .transfer, .join, .promote, .remove, .replace, .move, .moveAll:
       break
     }
   }

@@ -29,7 +29,7 @@ extension Run {
 
   /// A list in which somebody is missing, and a stranger named.
   func wrongList(for name: String, missing count: Int) -> [String] {
-    let others = story.names.filter { $0 != name }
+    let others = story.founders.filter { $0 != name }
     return [name, "stranger"] + others.dropLast(count)
   }
 
@@ -204,7 +204,7 @@ extension Run {
     let outside = story.names.filter { !core.contains($0) }
     for fault in active.reversed() { end(fault.number) }
     cluster.network.heal()
-    for name in outside { breakForGood(name) }
+    if !story.changesMembers { for name in outside { breakForGood(name) } }
     for name in core {
       downs[name] = 0
       start(name)

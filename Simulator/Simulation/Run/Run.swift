@@ -23,6 +23,8 @@ public final class Run<Load: Workload> {
   /// How many reasons there are for a node to be down.
   var downs: [String: Int] = [:]
   @exclusivity(unchecked) private var load: Load
+  /// Who the members are, and what operators asked for.
+  @exclusivity(unchecked) var members: Members
   /// Who was left alone, and since when.
   @exclusivity(unchecked) var health: HealthWatch
   /// What the core must still do, and which requests would show that it can.
@@ -50,7 +52,11 @@ public final class Run<Load: Workload> {
     random = PseudoRandom(seed: story.seed ^ 0x5eed)
     atlas = FaultAtlas(nodeCount: story.names.count)
     health = HealthWatch(names: story.names)
-    cluster = Cluster(names: story.names, seed: story.seed, settings: story.settings)
+    members = Members(joiners: story.joining)
+    let founders = story.founders
+    cluster = Cluster(
+      names: story.names, seed: story.seed, settings: story.settings,
+      lists: story.changesMembers ? Dictionary(uniqueKeysWithValues: founders.map { ($0, founders) }) : [:])
     cluster.longestTurn = story.scale.longestTurn
     cluster.logOptions = story.logOptions
     cluster.network.keepsOrder = story.scale.linksKeepOrder
@@ -59,7 +65,12 @@ public final class Run<Load: Workload> {
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: .zero ... .milliseconds(1_000_000))) }
     if tracing { cluster.trace = Trace(names: story.names) }
     oracle.request = { [unowned self] in cluster.request(of: $0) }
-    cluster.onCommit = { [unowned self] in oracle.commit($0, at: cluster.now) }
+    cluster.onCommit = { [unowned self] in
+      oracle.commit($0, at: cluster.now)
+      if $0.kind == .configuration { committed($0) }
+    }
+    cluster.onOperated = { [unowned self] in operated($0, $1) }
+    for name in story.joining { downs[name] = 1 }
     cluster.onOutcome = { [unowned self] in answered($0, $1) }
     cluster.onApply = { [unowned self] in oracle.compare($1, $2, "node \($0)", at: cluster.now) }
     cluster.onSnapshot = { [unowned self] name, use, view, index in
@@ -89,7 +100,7 @@ public final class Run<Load: Workload> {
   var isClean: Bool { !cluster.hasViolations && oracle.violations.isEmpty }
 
   /// Lets time go by, and ends on the way what is to end. False as soon as a checker has found something.
-  private func live(until end: Instant) -> Bool {
+  func live(until end: Instant) -> Bool {
     while isClean, dues.nextInstant <= end, let (at, due) = dues.next() {
       cluster.run(until: at)
       switch due {
@@ -211,8 +222,10 @@ public final class Run<Load: Workload> {
   /// The core is healed, the rest stays broken for good. Then every member of the core must answer what it was asked, write and read, and
   /// all must come to agree.
   private func recover() {
-    let core = healedCore()
-    endAllFaults(healing: core)
+    let healed = story.changesMembers ? members.machines(of: story.names) : healedCore()
+    endAllFaults(healing: healed)
+    if story.changesMembers { settleMembers() }
+    let core = story.changesMembers ? votingMachines() : healed
     cluster.trace?.add(.phase("\(core.joined(separator: ", ")) healed for good"), at: cluster.now)
     unmet = core.flatMap { [Need(name: $0, isRead: false), Need(name: $0, isRead: true)] }
     let bound = cluster.now + Self.livenessBound

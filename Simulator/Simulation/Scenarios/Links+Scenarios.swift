@@ -62,6 +62,16 @@ extension Scenario {
       """
   ) { stage throws(ScenarioFailure) in try stage.flappingLink() }
 
+  static let narrowLine = Scenario(
+    "narrow-line", "megabytes on a line of 2 Mbit/s cost no leadership, and delay no read",
+    story: """
+      A provider throttles the servers to 2 Mbit/s. A value of one megabyte is four seconds on its way to a follower. If heartbeats waited \
+      behind it both ends would take each other for dead: an election would begin, and the value would be sent again, without end. Here \
+      heartbeats, votes and reads take a lane of their own. The leader stays, in its term, and answers every read within half a second, \
+      while two values are on their way, and while a server that was away is brought up to date.
+      """
+  ) { stage throws(ScenarioFailure) in try stage.narrowLine() }
+
   static let staleMinorityReads = Scenario(
     "stale-minority-reads", "a leader that was cut off with a minority answers no read from memory",
     story: """
@@ -196,6 +206,39 @@ extension Stage {
         status(leader)?.role == .leader && status(leader)?.term == term
       }
     }
+  }
+
+  fileprivate func narrowLine() throws(ScenarioFailure) {
+    try start(.all)
+    let leader = try expectLeader()
+    let others = shuffled([.a, .b, .c]).filter { $0 != leader }
+    let term = status(leader)?.term
+    narrow(toKilobytesPerSecond: 250)
+    try writeSlowly("one", leader)
+    try crash(others[0])
+    try writeSlowly("two", leader)
+    try start(others[0])
+    try wait(.milliseconds(500))
+    try readMeanwhile(on: leader) { status(others[0])?.appliedIndex == status(leader)?.appliedIndex }
+    try expectConverged()
+    try expect("\(leader) leads, in the same term", within: .zero) { status(leader)?.role == .leader && status(leader)?.term == term }
+  }
+
+  private func writeSlowly(_ key: String, _ leader: Servers) throws(ScenarioFailure) {
+    let value = String(repeating: key, count: 1_000_000 / key.utf8.count)
+    let attempt = try beginWrite(key, value, on: leader, within: .seconds(60))
+    let begin = cluster.now
+    try readMeanwhile(on: leader) { isAnswered(attempt) }
+    try expectDone(attempt)
+    try expect("it took seconds", within: .zero) { cluster.now - begin > .seconds(3) }
+  }
+
+  private func readMeanwhile(on leader: Servers, until isOver: () -> Bool) throws(ScenarioFailure) {
+    for _ in 0..<60 where !isOver() {
+      try expectDone(try beginRead(on: leader, within: .milliseconds(500)))
+      try wait(.milliseconds(500))
+    }
+    try expect("that is over", within: .zero) { isOver() }
   }
 
   fileprivate func staleMinorityReads() throws(ScenarioFailure) {

@@ -4,6 +4,7 @@ extension Scenario {
     headSplit, contactLists, powerLossWhileForming,
     masterDies, twoOfThreeLost, wholeClusterPowerLoss, frozenLeaderWakes,
     halfDeafLeader, bridgePartition, ringPartition, onlyOneSeesAll, forgetfulCandidate, flappingLink, staleMinorityReads,
+    narrowLine,
     tornTail, rottenLog, wipedNodeReturns, stragglerReturns,
     figure8,
   ]

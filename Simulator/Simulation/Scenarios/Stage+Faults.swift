@@ -75,6 +75,13 @@ extension Stage {
     }
   }
 
+  /// Each link carries so much from now on, and keeps the order of its frames, as connections do.
+  public func narrow(toKilobytesPerSecond rate: Int64) {
+    note("each link carries \(rate) kB/s")
+    cluster.network.bandwidth = rate * 1000
+    cluster.network.keepsOrder = true
+  }
+
   /// Ends all cuts.
   public func heal() {
     note("heal")

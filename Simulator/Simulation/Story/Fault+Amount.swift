@@ -48,6 +48,13 @@ extension Fault.Harm {
       case .wipedDisk: .wipedDisk
       case .drift: .drift(perMillion: number(-500_000...500_000))
       case .wrongList: .wrongList(missing: 1 + count(1))
+      case .transfer: .transfer(to: other)
+      case .join: .join(waits: amount != 0)
+      case .promote: .promote
+      case .remove: .remove
+      case .replace: .replace(by: other)
+      case .move: .move
+      case .moveAll: .moveAll
       }
   }
 
@@ -92,12 +99,21 @@ extension Fault.Harm {
     case .wipedDisk: .wipedDisk
     case .drift: .drift
     case .wrongList: .wrongList
+    case .transfer: .transfer
+    case .join: .join
+    case .promote: .promote
+    case .remove: .remove
+    case .replace: .replace
+    case .move: .move
+    case .moveAll: .moveAll
     }
   }
 
   var amount: Int64 {
     switch self {
-    case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk: 0
+    case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk,
+      .transfer, .promote, .remove, .replace, .move, .moveAll:
+      0
     case .crashAtWork(let count), .powerLossAtWork(let count), .crashDuringRecovery(let count, _), .crashThenPowerLoss(let count),
       .failedWrite(let count), .failedSync(let count), .failedName(let count), .failedRead(let count):
       Int64(count)
@@ -110,16 +126,21 @@ extension Fault.Harm {
     case .partition(let bits), .bridge(let bits), .rot(let bits), .misdirectedWrite(let bits): Int64(bitPattern: bits)
     case .drift(let rate): rate
     case .wrongList(let missing): Int64(missing) - 1
+    case .join(let waits): waits ? 1 : 0
+    }
+  }
+
+  /// The other node that it names: the other end of a link, or whom an operator names.
+  var other: String? {
+    switch self {
+    case .oneWayCut(let name), .flapping(let name, _), .clog(let name): name
+    case .transfer(let name), .replace(let name): name.isEmpty ? nil : name
+    default: nil
     }
   }
 
   /// The other end, for faults of a link.
-  var other: String? {
-    switch self {
-    case .oneWayCut(let name), .flapping(let name, _), .clog(let name): name
-    default: nil
-    }
-  }
+  var otherEnd: String? { kind.hasOther ? other : nil }
 
   var losesPower: Bool {
     if case .crashDuringRecovery(_, let losingPower) = self { losingPower } else { false }

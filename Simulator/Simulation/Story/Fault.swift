@@ -95,6 +95,23 @@ public struct Fault: Sendable, Equatable {
     // People.
     /// The process is started anew with another list of members, in which so many are missing.
     case wrongList(missing: Int)
+
+    // Operators: they ask only for what leaves a majority of those that count, and nothing is harmed by it.
+    /// The target is asked to hand leadership over to the other; to whom it finds best, if none is named.
+    case transfer(to: String)
+    /// The machine joins the cluster, as a learner that is promoted by itself, or as one that waits for it. One that left before comes with
+    /// an empty disk.
+    case join(waits: Bool)
+    /// The learner on the machine is promoted.
+    case promote
+    /// The member on the machine is removed; a member whose disk was lost before, if there is one.
+    case remove
+    /// The member on the machine is replaced by one on the other; if none is named, its disk is emptied, and the machine comes back.
+    case replace(by: String)
+    /// The machine is started anew at another address.
+    case move
+    /// All machines are started anew at other addresses, and the target alone is told of them.
+    case moveAll
   }
 
   /// What happens, without how much: the names that stories and totals use.
@@ -106,6 +123,7 @@ public struct Fault: Sendable, Equatable {
     case slowDisk, stalledDisk, fullDisk, failedWrite, failedSync, failedName, failedRead, rot, misdirectedWrite, wipedDisk
     case drift
     case wrongList
+    case transfer, join, promote, remove, replace, move, moveAll
   }
 
   /// Whom it happens to.

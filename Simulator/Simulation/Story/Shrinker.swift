@@ -66,6 +66,8 @@ public struct Shrinker {
       var candidate = story
       candidate.names.removeAll { $0 == name }
       candidate.core.removeAll { $0 == name }
+      candidate.joining.removeAll { $0 == name }
+      guard !candidate.founders.isEmpty else { continue }
       candidate.steps.removeAll { $0.action.names.contains(name) }
       if 2 * candidate.core.count <= candidate.names.count { candidate.core = candidate.names }
       _ = take(candidate, progress)

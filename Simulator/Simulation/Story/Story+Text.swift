@@ -14,6 +14,7 @@ extension Story {
       "log \(log)", "snapshots \(scale.snapshotBytes)", "starts \(Self.text(scale.starts))",
     ]
     // What most stories leave as it is.
+    if changesMembers { lines.append("joining \(joining.joined(separator: " "))") }
     if scale.longestTurn != .zero { lines.append("turns \(Self.text(scale.longestTurn))") }
     if scale.limits != 0 { lines.append("limits \(scale.limits)") }
     if scale.linkKilobytes != 0 { lines.append("links \(scale.linkKilobytes)") }
@@ -66,6 +67,7 @@ extension Story {
       guard let value = words.first.flatMap(Place.init) else { throw Reason("a place is lan or wan") }
       place = value
     case "nodes": names = words
+    case "joining": joining = words
     case "keys":
       scale.keys = try Self.number(words)
       guard (1...Self.maximumKeys).contains(scale.keys) else { throw Reason("keys are 1 to \(Self.maximumKeys)") }
@@ -111,6 +113,7 @@ extension Story {
     guard core.allSatisfy(names.contains), Set(core).count == core.count, 2 * core.count > names.count else {
       throw Reason("the core is a majority of the nodes")
     }
+    guard joining.allSatisfy(names.contains), !founders.isEmpty else { throw Reason("those who join are nodes, and not all of them") }
     guard zip(steps, steps.dropFirst()).allSatisfy({ $0.at <= $1.at }) else { throw Reason("the steps are not in order of time") }
   }
 

@@ -64,6 +64,8 @@ public struct Story: Sendable, Equatable {
   public var seed: UInt64
   public var place: Place
   public var names: [String]
+  /// Those of them that do not form the cluster, and may join it later. Empty in a story whose members stay.
+  public var joining: [String] = []
   public var scale: Scale
   /// In order of time.
   public var steps: [Step]
@@ -86,6 +88,11 @@ public struct Story: Sendable, Equatable {
 }
 
 extension Story {
+  /// Those that form the cluster.
+  public var founders: [String] { names.filter { !joining.contains($0) } }
+  /// Whether members come and go.
+  public var changesMembers: Bool { !joining.isEmpty }
+
   /// What the nodes of this story are told: small bounds, so that snapshots happen all the time.
   var settings: ReplicaSettings {
     var settings = ReplicaSettings()
@@ -107,6 +114,7 @@ extension Story {
     if place == .wan {
       settings.raft.heartbeatInterval = .milliseconds(250)
       settings.raft.electionTimeout = .milliseconds(2500)
+      settings.raft.diskStallTimeout = .milliseconds(5000)
     }
     return settings
   }

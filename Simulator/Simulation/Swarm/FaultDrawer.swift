@@ -14,7 +14,7 @@ struct FaultDrawer {
     self.end = end
     self.random = random
     pause = .zero
-    weights = Fault.Kind.allCases.map { ($0, draw(from: $0)) }
+    weights = Fault.Kind.allCases.filter { !$0.isRequest }.map { ($0, draw(from: $0)) }
     pause = .milliseconds(Int64(300 + self.random.below(1200)))
   }
 
@@ -68,6 +68,38 @@ struct FaultDrawer {
     }
   }
 
+  /// Operators ask for something now and then, whatever else happens.
+  mutating func drawRequests(isWide: Bool, changingMembers: Bool) -> [(at: Instant, fault: Fault)] {
+    let unit: Nanoseconds = isWide ? .milliseconds(2500) : .milliseconds(500)
+    let longest = random.nanoseconds(in: 4 * unit...(changingMembers ? 10 : 20) * unit)
+    var faults: [(Instant, Fault)] = []
+    var at = Instant.zero + random.nanoseconds(in: .zero...longest)
+    while at < end {
+      faults.append((at, changingMembers ? drawRequest(unit) : drawTransfer(unit)))
+      at = at + random.nanoseconds(in: .zero...longest)
+    }
+    return faults
+  }
+
+  private mutating func drawTransfer(_ unit: Nanoseconds) -> Fault {
+    let other = random.chance(1, in: 3) ? "" : random.pick(names)
+    let target: Fault.Target = random.chance(1, in: 8) ? .node(random.pick(names)) : .leader
+    return Fault(.transfer(to: other), target: target, duration: 2 * unit)
+  }
+
+  private mutating func drawRequest(_ unit: Nanoseconds) -> Fault {
+    let kinds: [Fault.Kind] = [
+      .transfer, .join, .join, .join, .join, .promote, .remove, .remove, .replace, .replace, .replace, .move, .moveAll,
+    ]
+    let kind = random.pick(kinds)
+    if kind == .transfer { return drawTransfer(unit) }
+    let isOfLeader = random.chance(1, in: 4) && (kind == .remove || kind == .replace || kind == .move)
+    let other = kind == .replace && random.chance(1, in: 2) ? random.pick(names) : ""
+    let target: Fault.Target = isOfLeader ? .leader : .node(random.pick(names))
+    let harm = Fault.Harm(kind, by: kind == .join ? Int64(random.below(2)) : 0, to: other)
+    return Fault(harm, target: target, duration: .milliseconds(1))
+  }
+
   /// What a node writes while a cluster forms, it writes once in its life: the windows between are narrow.
   private mutating func brokenBeginnings() -> [(at: Instant, fault: Fault)] {
     names.filter { _ in random.chance(1, in: 2) }.map { name in
@@ -103,7 +135,9 @@ struct FaultDrawer {
   private mutating func amount(_ kind: Fault.Kind) -> Int64 {
     let bound: ClosedRange<Int64>? =
       switch kind {
-      case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk: nil
+      case .crash, .powerLoss, .totalPowerLoss, .stop, .pause, .suspend, .isolation, .oneWayCut, .ring, .clog, .stalledDisk, .wipedDisk,
+        .transfer, .join, .promote, .remove, .replace, .move, .moveAll:
+        nil
       case .crashAtWork, .powerLossAtWork, .failedName: 0...12
       case .crashDuringRecovery: 0...40
       case .crashThenPowerLoss: 0...30
@@ -132,6 +166,22 @@ struct FaultDrawer {
 }
 
 extension Fault.Kind {
+  /// An operator asks for it, and it harms nothing.
+  var isRequest: Bool {
+    switch self {
+    case .transfer, .join, .promote, .remove, .replace, .move, .moveAll: true
+    default: false
+    }
+  }
+
+  /// The node may never serve again.
+  var takesDisk: Bool {
+    switch self {
+    case .rot, .misdirectedWrite, .wipedDisk: true
+    default: false
+    }
+  }
+
   /// It is of a link, so it has another end.
   var hasOther: Bool {
     switch self {

@@ -13,7 +13,12 @@ extension Story {
     let drawn = [1, 2, 3, 3, 3, 3, 4, 5, 5, 5][Int(random.below(10))]
     var others = PseudoRandom(seed: ~seed)
     let isOfCareers = others.chance(1, in: 8)
-    let names = Array(["a", "b", "c", "d", "e", "f", "g", "h", "i"].prefix(nodes ?? (isOfCareers ? 5 : drawn)))
+    // Drawn apart, so that a story without them is the same as ever.
+    var operators = PseudoRandom(seed: seed ^ 0x0be7_a704)
+    let hasRequests = operators.chance(1, in: 3)
+    let changesMembers = hasRequests && !isOfCareers && operators.chance(3, in: 4)
+    let members = nodes ?? (isOfCareers ? 5 : drawn)
+    let names = Array(["a", "b", "c", "d", "e", "f", "g", "h", "i"].prefix(changesMembers ? min(members, 7) + 2 : members))
     let place: Place = random.chance(1, in: 4) ? .wan : .lan
     let end = Instant.zero + duration
     var core = names
@@ -23,11 +28,20 @@ extension Story {
     var drawer = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: random.next()))
     var steps = Self.operations(on: names, until: end, using: &random).map { Step(at: $0, $1) }
     var faults = isOfCareers ? drawer.drawCareers(isWide: place == .wan) : drawer.draw()
+    if changesMembers { faults.removeAll { $0.fault.kind.takesDisk } }
     if !isOfCareers, others.chance(1, in: 2) { faults = drawer.calm(faults, between: Self.quietTime(until: end, using: &others)) }
+    if hasRequests {
+      var requests = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: operators.next()))
+      faults += requests.drawRequests(isWide: place == .wan, changingMembers: changesMembers)
+    }
     steps += faults.map { Step(at: $0, .fault($1)) }
     // Sorting is not stable, so equal moments are told apart by the order of drawing.
     let order = steps.indices.sorted { (steps[$0].at.nanoseconds, $0) < (steps[$1].at.nanoseconds, $1) }
     self.init(seed: seed, place: place, names: names, scale: scale, steps: order.map { steps[$0] }, end: end, core: core)
+    guard changesMembers else { return }
+    let founders = min(Int(operators.pick([1, 2, 3, UInt64(members)])), members)
+    joining = Array(names.dropFirst(founders))
+    self.core = names
   }
 
   /// A fifth to a half of the story in which a majority is left alone.

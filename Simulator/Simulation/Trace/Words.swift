@@ -14,6 +14,7 @@ extension RequestError {
       case .busy: "busy"
       case .tooLarge: "too large"
       case .superseded: "the node fell behind"
+      case .refused(let error): "\(error)"
       case .stopped: "the node stops"
       case .storage(let text): "disk failed: \(text)"
       }
@@ -47,6 +48,7 @@ extension Diagnostic {
     case .logUnreadable(let index, let why): "cannot read entry \(index) for a peer: \(why)"
     case .slowsDown(let follower, let rate): "slows down to \(rate) bytes a second for \(name(follower) ?? "\(follower)")"
     case .fullSpeed: "goes on at full speed"
+    case .removed: "is no member any more"
     case .refusedFrame(let why): "refused a frame: \(why)"
     case .refusedByCluster(let why): "refused by the cluster: \(why)"
     case .contradiction(let why): "stopped, since what is committed is contradicted: \(why)"
@@ -98,6 +100,13 @@ extension Fault {
     case .wipedDisk: "wiped disk"
     case .drift(let rate): "clock \(rate < 0 ? "slow" : "fast") by \(Self.tenths(rate.magnitude / 1000))%"
     case .wrongList: "wrong list of members"
+    case .join: "join"
+    case .promote: "promote"
+    case .remove: "remove"
+    case .replace(let other): other.isEmpty ? "lost disk, and replace" : "replace by \(other)"
+    case .move: "move"
+    case .moveAll: "move all"
+    case .transfer(let other): "hand over to \(other.isEmpty ? "the best" : other)"
     }
   }
 
