@@ -54,6 +54,8 @@ final class PeerTransport {
   private let logger: Logger
   /// Called for each frame that comes in, with the connection to answer on.
   var receive: (Bytes, UInt64) -> FrameVerdict = { _, _ in .unknown }
+  /// Called when a connection over which a member's frames came has ended.
+  var disconnected: (UInt64) -> Void = { _ in }
   /// What to send first on a connection to this address.
   var greeting: (String) -> [UInt8]? = { _ in nil }
 
@@ -253,6 +255,7 @@ final class PeerTransport {
 
   func closed(_ connection: PeerConnection) {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
+    if connection.isMembers, !isClosed { disconnected(connection.id) }
     if let link = outbound.removeValue(forKey: connection.id) { disconnected(link, ChannelError.eof) }
   }
 

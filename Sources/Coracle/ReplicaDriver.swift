@@ -74,6 +74,7 @@ final class ReplicaDriver<Machine: StateMachine> {
       step(.frame(frame, connection: connection))
       return isStopped ? .unknown : effects.frameVerdict
     }
+    transport.disconnected = { [unowned self] connection in step(.disconnected(connection: connection)) }
     transport.greeting = { [unowned self] address in replica.greeting(for: address) }
     transport.start()
     heartbeat = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: NodePulse.interval) { [pulse, metrics] _ in
@@ -268,6 +269,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     heartbeat?.cancel()
     for request in Array(completions.keys) { fail(request, RequestError(.stopped, outcome: .unknown)) }
     transport.receive = { _, _ in .unknown }
+    transport.disconnected = { _ in }
     transport.greeting = { _ in nil }
     transport.close()
     log.close { [snapshots, onStopped] in

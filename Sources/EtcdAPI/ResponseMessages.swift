@@ -27,7 +27,7 @@ extension JSONWriter {
       body.field("raftAppliedIndex", status.appliedIndex)
       body.field("dbSizeInUse", databaseSize)
       // What follows is not etcd's, whose clients pass it over.
-      if status.role == .leader, !followers.isEmpty {
+      if !followers.isEmpty {
         body.array("followers", followers) { writer, follower in writer.object { $0.fields(of: follower) } }
       }
       guard status.cluster == nil else { return }

@@ -17,6 +17,8 @@ public enum Event: Sendable {
   case handOver(to: NodeID)
   /// A member says that it is reached elsewhere now: if this node leads, and may change the configuration now, it says so there.
   case moved(NodeID, peerAddress: String, clientAddress: String)
+  /// Every connection over which the leader was heard has ended: its process may have.
+  case leaderConnectionLost
   /// All writes up to this number are durable.
   case written(through: UInt64)
   /// This snapshot is durable and now is the application's state.

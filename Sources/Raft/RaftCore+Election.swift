@@ -23,6 +23,14 @@ extension RaftCore {
     electionDeadline = now + settings.electionTimeout + random.below(settings.electionTimeout)
   }
 
+  /// A process that ends closes its connections, and then nobody has to wait for an election timeout. If the leader lives it is heard again
+  /// at once, and whoever hears it grants no pre-vote meanwhile. The wait is spread, since others lost it at the same moment.
+  mutating func loseLeaderConnection(now: Instant) {
+    guard role == .follower, leader != nil else { return }
+    leader = nil
+    electionDeadline = min(electionDeadline, now + random.below(settings.electionTimeout / 4))
+  }
+
   /// The one place where a term grows, and where a vote is forgotten.
   mutating func enter(term: Term) {
     hardState = HardState(term: term)

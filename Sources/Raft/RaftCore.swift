@@ -194,6 +194,7 @@ public struct RaftCore: Sendable {
     case .operate(let id, let request): operate(id, request, now: now, into: &effects)
     case .handOver(let peer): handOver(to: peer, now: now)
     case .moved(let id, let peerAddress, let clientAddress): moved(id, peerAddress: peerAddress, clientAddress: clientAddress, now: now)
+    case .leaderConnectionLost: loseLeaderConnection(now: now)
     case .written(let sequence): written(through: sequence, now: now, into: &effects)
     case .snapshotInstalled(let descriptor): install(descriptor, into: &effects)
     case .compact(let index): compact(through: index)

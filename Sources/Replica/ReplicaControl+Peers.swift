@@ -41,7 +41,27 @@ extension ReplicaControl {
       }
       remember(message.from, connection)
       raft?.step(.message(message), now: now, into: &consensus)
+      if message.from == raft?.leader { noteLeader(message.from, connection) }
     }
+  }
+
+  private static var mostLeaderConnections: Int { 8 }
+
+  private mutating func noteLeader(_ leader: NodeID, _ connection: UInt64) {
+    guard leaderConnections?.leader == leader else { return leaderConnections = (leader, [connection]) }
+    guard leaderConnections?.connections.contains(connection) == false else { return }
+    if leaderConnections?.connections.count == Self.mostLeaderConnections { leaderConnections?.connections.removeFirst() }
+    leaderConnections?.connections.append(connection)
+  }
+
+  /// Of two lanes one may end alone, when nothing went over it for long.
+  @usableFromInline
+  mutating func disconnected(_ connection: UInt64, now: Instant) {
+    guard let place = leaderConnections?.connections.firstIndex(of: connection) else { return }
+    leaderConnections?.connections.remove(at: place)
+    guard let known = leaderConnections, known.connections.isEmpty else { return }
+    leaderConnections = nil
+    if known.leader == raft?.leader { raft?.step(.leaderConnectionLost, now: now, into: &consensus) }
   }
 
   /// A node that the configuration does not name, or that may not be named any more before it is answered, as a leader that removes itself,

@@ -39,6 +39,9 @@ struct ReplicaControl: Sendable {
   /// Nodes of the cluster that the configuration does not name, and over which connection each was last heard; the newest last. At the
   /// bound, `Configuration.maximumMembers`, the oldest is forgotten: what was meant for it is lost, and asked for again.
   var callers: [(node: NodeID, connection: UInt64)] = []
+  /// Over which connections the leader was heard: one for each lane, and those before, until they end. At the bound the oldest is
+  /// forgotten.
+  var leaderConnections: (leader: NodeID, connections: [UInt64])?
   /// Members that are reached elsewhere than the configuration says, or that should rather lead than others; at most as many as there are
   /// members.
   var acquaintances: [Acquaintance] = []

@@ -53,6 +53,7 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
     switch event {
     case .tick: control.tick(now: now, into: &effects.control)
     case .frame(let bytes, let connection): control.receive(bytes, connection: connection, now: now, into: &effects.control)
+    case .disconnected(let connection): control.disconnected(connection, now: now)
     case .propose(let id, let command, let deadline): control.propose(id, command: command, deadline: deadline, into: &effects.control)
     case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
     case .cancel(let id): control.cancel(id, into: &effects.control)

@@ -12,6 +12,8 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case tick
   /// A frame came in, from one of this process's connections.
   case frame(Bytes, connection: UInt64)
+  /// A connection over which frames came has ended.
+  case disconnected(connection: UInt64)
   /// A client wants this done, and an answer by the deadline.
   case propose(RequestID, command: Bytes, deadline: Instant)
   /// A client wants to look at the state.

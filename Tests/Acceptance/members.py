@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A cluster begins with one node, grows to three, loses a server and gets another one, and hands over, under load, by one command each."""
+"""A cluster begins with one node, grows to five, shrinks to three, is restarted node by node, loses one server after the other and gets
+others in their places, and hands over: under load, by one command each."""
 
 import json
 import pathlib
+import random
 import shutil
 import sys
 import threading
@@ -15,6 +17,8 @@ from cluster import BROKEN, PROGRAM, Node, check, command, free_ports, run, step
 # What it must keep, in seconds: how long no write is acknowledged.
 LONGEST_PAUSE_JOINING = 1.5
 LONGEST_PAUSE_HANDING_OVER = 0.4
+LONGEST_PAUSE_REPLACING = 2.0
+REPLACEMENTS = 10
 
 
 class Load:
@@ -75,8 +79,8 @@ def is_voter(asked, name):
     return members(asked).get(name) is False
 
 
-def grow(first, second, third, load):
-    for node in (second, third):
+def grow(first, others, load):
+    for node in others:
         load.pause()
         joining(node, first)
         wait_until(f"{node.name} votes", 30, lambda: is_voter(first, node.name))
@@ -85,7 +89,7 @@ def grow(first, second, third, load):
         check(pause < LONGEST_PAUSE_JOINING, f"no write for {pause:.2f} s while {node.name} joined")
         step(f"{node.name} joined by one command, and votes; longest pause of writes {pause:.2f} s")
         load.nodes.append(node)
-    check(members(third) == {"n1": False, "n2": False, "n3": False}, f"the members are {members(third)}")
+    check(members(node) == {name.name: False for name in load.nodes}, f"the members are {members(node)}")
 
 
 def hand_over(nodes, load):
@@ -111,7 +115,22 @@ def hand_over(nodes, load):
     load.nodes[:] = nodes
 
 
+def restart_each(nodes, load):
+    load.pause()
+    for node in nodes:
+        load.nodes[:] = [other for other in nodes if other is not node]
+        check(node.stop() == 0, f"{node.name} did not stop in good order")
+        node.start()
+        wait_until(f"{node.name} serves again", 20, lambda: node.range("k").status == 200)
+    load.nodes[:] = nodes
+    pause = load.pause()
+    check(pause < LONGEST_PAUSE_HANDING_OVER, f"no write for {pause:.2f} s while the nodes were restarted one by one")
+    step(f"each of {len(nodes)} nodes was stopped and started; longest pause {pause:.2f} s")
+
+
 def replace(nodes, lost, new, load):
+    led = lost.leads()
+    load.pause()
     lost.kill()
     shutil.rmtree(lost.data)
     remaining = [node for node in nodes if node is not lost]
@@ -119,7 +138,9 @@ def replace(nodes, lost, new, load):
     joining(new, remaining[0], "--replace", lost.name)
     wait_until(f"{new.name} takes the place of {lost.name}", 30,
                lambda: members(remaining[0]) == {node.name: False for node in [*remaining, new]})
-    step(f"{new.name} took the place of {lost.name}, whose disk is gone, by one command")
+    pause = load.pause()
+    check(pause < LONGEST_PAUSE_REPLACING, f"no write for {pause:.2f} s while {lost.name} was lost and replaced")
+    step(f"{new.name} took the place of {lost.name}{', which led,' if led else ''} by one command; longest pause {pause:.2f} s")
     load.nodes[:] = [*remaining, new]
     return [*remaining, new]
 
@@ -127,25 +148,34 @@ def replace(nodes, lost, new, load):
 def remove(nodes, leaving, load):
     remaining = [node for node in nodes if node is not leaving]
     load.nodes[:] = remaining
+    load.pause()
     ask(remaining[0], "member", "remove", leaving.name)
     check(set(members(remaining[0])) == {node.name for node in remaining}, f"the members are {members(remaining[0])}")
     wait_until(f"{leaving.name} says that it left, and ends", 20, lambda: leaving.logged("no member any more") and not leaving.is_running())
-    step(f"{leaving.name} was removed, says so, and ends")
+    pause = load.pause()
+    check(pause < LONGEST_PAUSE_JOINING, f"no write for {pause:.2f} s while {leaving.name} left")
+    step(f"{leaving.name} was removed, says so, and ends; longest pause {pause:.2f} s")
     return remaining
 
 
 def test(directory):
-    ports = free_ports(12)
-    first, second, third, fourth = nodes = [Node(f"n{i + 1}", directory, ports[3 * i:3 * i + 3]) for i in range(4)]
+    count = 5 + REPLACEMENTS
+    ports = free_ports(3 * count)
+    nodes = [Node(f"n{i + 1}", directory, ports[3 * i:3 * i + 3]) for i in range(count)]
+    first, spare = nodes[0], nodes[5:]
     try:
         first.start()
         wait_until("n1 serves", 20, lambda: first.range("k").status == 200)
         load = Load([first])
-        grow(first, second, third, load)
-        three = [first, second, third]
-        hand_over(three, load)
-        lost = next(node for node in three if not node.leads())
-        three = replace(three, lost, fourth, load)
+        grow(first, nodes[1:3], load)
+        hand_over(nodes[:3], load)
+        restart_each(nodes[:3], load)
+        grow(first, nodes[3:5], load)
+        three = nodes[:5]
+        for _ in range(2):
+            three = remove(three, next(node for node in three if node.leads()), load)
+        for new in spare:
+            three = replace(three, random.choice(three), new, load)
         refused = ask(three[0], "member", "remove", "nobody", expect=1)
         check("no member is called nobody" in refused, refused)
         two = remove(three, next(node for node in three if node.leads()), load)

@@ -4,6 +4,30 @@ import Testing
 
 /// Mistakes that others made in elections; each test is named after one. The paper, sections 5.2 and 5.4.1.
 @Suite struct ElectionPitfallTests {
+  // MARK: A leader whose process ended
+
+  @Test func aLeaderWhoseConnectionsEndedIsNotWaitedFor() throws {
+    var bench = try Bench()
+    bench.receive(.heartbeat(round: 0, commit: 0, confirmed: 0), from: Bench.b, term: 2)
+    bench.step(.leaderConnectionLost)
+    #expect(bench.raft.leader == nil && bench.raft.role == .follower && bench.raft.term == 2)
+    let quarter = bench.raft.settings.electionTimeout / 4
+    #expect(bench.raft.deadline <= bench.now + quarter)
+    bench.receive(.preVoteRequest(last: bench.raft.log.last), from: Bench.c, term: 3)
+    #expect(bench.sent(to: Bench.c) == [.preVoteResponse(granted: true)], "nor is who stands kept waiting")
+    // It lives after all.
+    bench.receive(.heartbeat(round: 1, commit: 0, confirmed: 0), from: Bench.b, term: 2)
+    #expect(bench.raft.leader == Bench.b)
+    #expect(bench.raft.deadline >= bench.now + bench.raft.settings.electionTimeout)
+  }
+
+  @Test func oneThatLeadsOrStandsHasNoLeaderToLose() throws {
+    var bench = try Bench()
+    bench.becomeLeader()
+    bench.step(.leaderConnectionLost)
+    #expect(bench.raft.role == .leader && bench.raft.leader == Bench.a)
+  }
+
   static let last = LogPosition(index: 1, term: 1)
 
   // MARK: 1. A vote is granted twice in a term

@@ -120,6 +120,27 @@ import WriteAheadLog
     }
   }
 
+  // MARK: Connections that end
+
+  @Test func aLeaderIsMissedWhenAllItsConnectionsEnded() throws {
+    var bench = try ReplicaBench()
+    let heartbeat = Message(from: NodeID(2), to: NodeID(1), term: 2, body: .heartbeat(round: 0, commit: 1, confirmed: 1))
+    let frame = Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1), body: .message(heartbeat)).encoded()
+    for connection in [5, 6, 5, 6] as [UInt64] { bench.step(.frame(frame[...], connection: connection)) }
+    for other in [7, 5, 5] as [UInt64] { bench.step(.disconnected(connection: other)) }
+    #expect(bench.replica.status.leader == NodeID(2), "one lane may end alone")
+    bench.step(.disconnected(connection: 6))
+    #expect(bench.replica.status.leader == nil)
+  }
+
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func aProcessThatEndsIsReplacedSooner(seed: UInt64) throws {
+    let cluster = try Self.cluster(seed: seed)
+    let leader = try #require(cluster.leader)
+    cluster.crash(leader)
+    #expect(cluster.run(within: cluster.settings.raft.electionTimeout / 2) { cluster.leader != nil && cluster.leader != leader })
+    #expect(cluster.violations.isEmpty)
+  }
+
   /// What a member says of itself holds until the configuration says something else of it.
   @Test func theConfigurationGoesBeforeWhatWasSaidEarlier() throws {
     var bench = try ReplicaBench()

@@ -131,9 +131,21 @@ extension SimulatedCluster {
 
   func end(_ number: Int, _ how: End) {
     let node = nodes[number]
-    if node.process != nil { trace?.add(.ended(node: number, how: how.rawValue), at: now) }
+    if node.process != nil {
+      trace?.add(.ended(node: number, how: how.rawValue), at: now)
+      if how != .powerLoss { hangUp(number) }
+    }
     node.end()
     if how == .powerLoss { node.disk.losePower(using: &node.random) } else { node.disk.crash() }
+  }
+
+  /// The others hear that the connections are closed, unless nothing gets through: the system does that for a process that ends, not for a
+  /// machine that loses power.
+  private func hangUp(_ number: Int) {
+    for other in nodes.indices where other != number && nodes[other].process != nil {
+      guard let at = network.hangUp(from: number, to: other, now: now) else { continue }
+      queue.plan(.disconnected(from: number, to: other), at: at)
+    }
   }
 
   func endForLackOfPower(_ number: Int) {

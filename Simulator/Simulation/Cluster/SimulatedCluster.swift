@@ -435,6 +435,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
       record(bytes)
       trace?.add(node.process == nil ? .lost(message: message, why: "nobody there") : .arrived(message: message), at: now)
       step(number, .frame(bytes[...], connection: UInt64(source)))
+    case .disconnected(let source, let number): step(number, .disconnected(connection: UInt64(source)))
     case .tick(let number, let generation):
       // Another tick may have been planned since, for an earlier moment.
       guard node.generation == generation, let process = node.process, process.plannedTick <= now else { return }

@@ -102,6 +102,7 @@ public struct SimulatedNetwork: Sendable {
     let latency = usual.lowerBound...usual.upperBound + extraLatency
     var first = now + delay + links[link].random.nanoseconds(in: latency)
     if keepsOrder { first = links[link].inOrder(first, lane) }
+    links[link].latestArrival = max(links[link].latestArrival, first)
     if echo > .zero, links[link].random.chance(1, in: 20) {
       counts.duplicated += 1
       return .arrives(first, again: first + links[link].random.nanoseconds(in: .zero...echo))
@@ -109,6 +110,15 @@ public struct SimulatedNetwork: Sendable {
     guard duplicatesPerMille > 0, links[link].random.below(1000) < duplicatesPerMille else { return .arrives(first, again: nil) }
     counts.duplicated += 1
     return .arrives(first, again: now + delay + links[link].random.nanoseconds(in: latency))
+  }
+
+  /// When the end of a connection is known at the other side: after all that was sent over it. `nil` if it does not get there.
+  mutating func hangUp(from source: Int, to destination: Int, now: Instant) -> Instant? {
+    let link = source * names.count + destination
+    guard links[link].cuts == 0, !links[link].isClogged else { return nil }
+    if lossPerMille > 0, links[link].random.below(1000) < lossPerMille { return nil }
+    let at = now + links[link].random.nanoseconds(in: links[link].latency ?? latency)
+    return max(at, links[link].latestArrival + Nanoseconds(1))
   }
 
   private mutating func lose(_ why: String) -> Fate {
@@ -129,6 +139,8 @@ public struct SimulatedNetwork: Sendable {
     private(set) var held: [(frame: [UInt8], message: Int)] = []
     /// When the last frame of each lane has left, on a link of limited bandwidth.
     private var isBusyUntil = (control: Instant.zero, data: Instant.zero)
+    /// When the last of all frames arrives.
+    fileprivate(set) var latestArrival = Instant.zero
     /// When the last frame of each lane arrives, on a link that keeps them in order.
     private var lastArrival = (control: Instant.zero, data: Instant.zero)
     var random: PseudoRandom
