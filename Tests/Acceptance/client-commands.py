@@ -164,6 +164,8 @@ def test_nodes_down(cluster, endpoints):
     leader.kill()
     expect(["put", "greeting", "again"], 0, "", endpoints=endpoints)
     expect(["get", "greeting"], 0, "again", endpoints=endpoints)
+    # A new leader looks at its followers first.
+    wait_until("the leader says how its followers fare", 5, lambda: "\n\n" in expect(["status"], 0, endpoints=endpoints))
     table, followers = expect(["status"], 0, endpoints=endpoints).split("\n\n")
     table = table.splitlines()
     check(len(table) == 4 and table[0].split()[:4] == ["ENDPOINT", "NAME", "ID", "ROLE"], f"status: {table}")
