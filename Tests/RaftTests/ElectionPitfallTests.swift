@@ -26,6 +26,30 @@ import Testing
     bench.becomeLeader()
     bench.step(.leaderConnectionLost)
     #expect(bench.raft.role == .leader && bench.raft.leader == Bench.a)
+
+    var candidate = try Bench()
+    candidate.becomeCandidate()
+    let deadline = candidate.raft.deadline
+    candidate.step(.leaderConnectionLost)
+    #expect(candidate.raft.role == .candidate && candidate.raft.deadline == deadline)
+  }
+
+  @Test func aLeaderIsLostOnce() throws {
+    var bench = try Bench()
+    bench.follow()
+    bench.step(.leaderConnectionLost)
+    let deadline = bench.raft.deadline
+    for _ in 0..<20 { bench.step(.leaderConnectionLost) }
+    #expect(bench.raft.deadline == deadline, "to lose it again and again draws no shorter wait")
+  }
+
+  @Test(arguments: [false, true]) func aCandidateFollowsALeaderOfItsTermOrALaterOne(isLater: Bool) throws {
+    var bench = try Bench()
+    bench.becomeCandidate()
+    let term = bench.raft.term + (isLater ? 1 : 0)
+    bench.receive(.heartbeat(round: 0, commit: 0, confirmed: 0), from: Bench.c, term: term)
+    #expect(bench.raft.role == .follower && bench.raft.leader == Bench.c && bench.raft.term == term)
+    #expect(bench.raft.hardState.vote == (isLater ? nil : Bench.a))
   }
 
   static let last = LogPosition(index: 1, term: 1)
@@ -86,6 +110,12 @@ import Testing
       waits.append(bench.raft.deadline - bench.now)
     }
     #expect(Set(waits.suffix(8)).count > 4)
+    for _ in 0..<8 {
+      bench.expire()
+      waits.append(bench.raft.deadline - bench.now)
+    }
+    #expect(bench.raft.role == .preCandidate)
+    #expect(Set(waits.suffix(8)).count > 4, "and by who stands in vain")
     #expect(waits.allSatisfy { (timeout..<2 * timeout).contains($0) })
   }
 

@@ -154,6 +154,28 @@ import Testing
     return bench
   }
 
+  @Test func nothingElseIsChangedUntilTheJointConfigurationIsLeft() throws {
+    var bench = try Self.joint()
+    let requests: [OperatorRequest] = [
+      .add(Learner(Bench.member(Self.e), .onRequest)), .promote(Self.d), .remove(Bench.b),
+      .update(Bench.b, peerAddress: "elsewhere", clientAddress: ""),
+    ]
+    func refuseAll() {
+      for request in requests {
+        let last = bench.raft.lastIndex
+        bench.step(.operate(9, request))
+        #expect(Self.errors(bench) == [.changeUnderWay] && bench.raft.lastIndex == last, "\(request)")
+      }
+    }
+    refuseAll()
+    bench.accept(from: Bench.b, Self.d)
+    #expect(!bench.raft.configuration.isJoint, "the entry that leaves it is appended, and not committed")
+    refuseAll()
+    bench.accept(from: Bench.b, Self.d)
+    bench.step(.operate(9, requests[0]))
+    #expect(bench.raft.configuration.learners.map(\.member.id) == [Self.e])
+  }
+
   @Test func aJointConfigurationNeedsAQuorumOfEachPart() throws {
     var bench = try Self.joint()
     let change = bench.raft.lastIndex

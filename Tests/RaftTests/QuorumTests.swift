@@ -26,6 +26,22 @@ import Testing
     }
   }
 
+  /// Parts that overlap, or do not, or are the same.
+  @Test func aJointConfigurationReachesWhatBothPartsDo() {
+    var random = PseudoRandom(seed: 2)
+    for _ in 0..<2000 {
+      func part() -> [NodeID] { (1...7 as ClosedRange<UInt64>).filter { _ in random.below(2) == 0 }.map { NodeID($0) } }
+      let (voters, outgoing) = (part(), part())
+      guard !voters.isEmpty, !outgoing.isEmpty else { continue }
+      let values = (0...7 as ClosedRange<UInt64>).map { _ in random.below(10) }
+      let configuration = Configuration(voters: voters.map(Bench.member), outgoing: outgoing.map(Bench.member))
+      let counted = (0..<10 as Range<UInt64>).last { value in
+        [voters, outgoing].allSatisfy { part in part.count { values[Int($0.rawValue)] >= value } * 2 > part.count }
+      }
+      #expect(configuration.reached { values[Int($0.rawValue)] } == counted, "\(voters) \(outgoing)")
+    }
+  }
+
   @Test func aVoterCountsOnceAndItsFirstWordHolds() {
     var tally = VoteTally()
     tally.record(Bench.b, granted: true)

@@ -5,6 +5,8 @@ extension Scenario {
     masterDies, twoOfThreeLost, wholeClusterPowerLoss, frozenLeaderWakes,
     halfDeafLeader, bridgePartition, ringPartition, onlyOneSeesAll, forgetfulCandidate, flappingLink, staleMinorityReads,
     narrowLine,
+    operatorTransfer, rollingRestart, stalledDiskLeader, fullDiskLeader,
+    joinsUnderFire, snapshotDuringMembershipChange, reconfigureUnderPartition, allAddressesChange,
     tornTail, rottenLog, wipedNodeReturns, stragglerReturns,
     figure8,
   ]
