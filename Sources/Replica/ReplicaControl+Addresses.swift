@@ -84,9 +84,13 @@ extension ReplicaControl {
     return once
   }
 
+  private func hasWaitedForALeader(now: Instant) -> Bool {
+    raft?.timeSinceLeaderContact(now: now) ?? (now - startedAt) >= patience
+  }
+
   /// Whether a node that hears no leader should show itself once more.
   private mutating func isTimeToShow(now: Instant) -> Bool {
-    guard raft?.timeSinceLeaderContact(now: now) ?? (now - startedAt) >= patience, now >= nextShow else { return false }
+    guard hasWaitedForALeader(now: now), now >= nextShow else { return false }
     nextShow = now + patience
     return true
   }
@@ -107,7 +111,8 @@ extension ReplicaControl {
   }
 
   private mutating func note(_ introduction: Introduction, in configuration: Configuration, now: Instant) {
-    let isRecent = introduction.configurationIndex >= raft?.configurationIndex ?? 0
+    // One that lags may have been told by its operator all the same; where nobody leads, what it says is better than nothing.
+    let isRecent = introduction.configurationIndex >= raft?.configurationIndex ?? 0 || raft?.leader == nil && hasWaitedForALeader(now: now)
     for address in introduction.others where isRecent && address.node != identity.node && configuration.isMember(address.node) {
       // What a member says of itself is better than what others say of it.
       if acquaintances.contains(where: { $0.address.node == address.node && $0.isFirsthand }) { continue }

@@ -288,6 +288,9 @@ public final class SimulatedCluster<Machine: StateMachine> {
   /// Of the process that runs, or ran last.
   public func identity(of name: String) -> NodeID? { nodes[index(name)].identity }
 
+  /// Whether the log has an entry that survives a loss of power.
+  func hasDurableLog(_ name: String) -> Bool { checker.mirror(of: index(name)).durableIndex > 0 }
+
   /// The name that the next request gets.
   public var nextRequest: RequestID { lastRequest + 1 }
 

@@ -131,7 +131,8 @@ extension Run {
 
   // MARK: Addresses
 
-  private func hasFormed(_ name: String) -> Bool { members.joiners.contains(name) || cluster.status(of: name)?.cluster != nil }
+  /// For good: its log has begun, and is on its disk.
+  private func hasFormed(_ name: String) -> Bool { members.joiners.contains(name) || cluster.hasDurableLog(name) }
 
   /// Whether the committed configuration has everybody where they are.
   var areAddressesCommitted: Bool {
