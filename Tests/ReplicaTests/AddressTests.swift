@@ -183,6 +183,32 @@ import WriteAheadLog
     #expect(Run<KeyValueWorkload>(try Story(parsing: text)).run().violations.isEmpty)
   }
 
+  /// The one that was told where all are lags behind the configuration.
+  @Test func whoIsToldIsBelievedThoughItLags() throws {
+    let text = """
+      coracle story 1
+      seed 515332
+      place lan
+      nodes a b c d e
+      keys 1
+      values 0
+      bounds usual
+      log usual
+      snapshots 8000
+      starts 0s
+      joining d e
+      end 927ms
+      core a b c d e
+      728ms replace node c for 1ms
+      728ms join node d for 1ms
+      910ms remove node a for 1ms
+      916ms join node c for 1ms
+      916ms minority node d for 10ms
+      927ms moveAll node d for 1ms
+      """
+    #expect(Run<KeyValueWorkload>(try Story(parsing: text)).run().violations.isEmpty)
+  }
+
   // MARK: A newcomer
 
   /// Whoever once had something of the log and has nothing now has lost it, and may have voted.
