@@ -44,7 +44,7 @@ let package = Package(
     .target(name: "Raft", dependencies: ["ByteCoding"]),
     .target(name: "WriteAheadLog", dependencies: ["ByteCoding", "Raft"]),
     .target(name: "Replica", dependencies: ["ByteCoding", "Raft", "WriteAheadLog"]),
-    .target(name: "KeyValue", dependencies: ["ByteCoding", "Replica"]),
+    .target(name: "KeyValue", dependencies: ["ByteCoding", "Raft", "Replica"]),
     .target(name: "Links", dependencies: ["ByteCoding", "KeyValue"]),
     .target(
       name: "Simulation", dependencies: ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(name: "WriteAheadLogTests", dependencies: ["Golden", "WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Golden", "Replica", "KeyValue", "Simulation"]),
-    .testTarget(name: "KeyValueTests", dependencies: ["Golden", "KeyValue", "Simulation"]),
+    .testTarget(name: "KeyValueTests", dependencies: ["ByteCoding", "Golden", "KeyValue", "Raft", "Replica", "Simulation"]),
     .executableTarget(
       name: "EmbedTheStore", dependencies: ["Coracle", server("Logging", "swift-log")], path: "Tests/Examples/EmbedTheStore"),
     .executableTarget(

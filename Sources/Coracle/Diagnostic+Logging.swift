@@ -5,7 +5,7 @@ import Replica
 extension Diagnostic {
   var level: Logger.Level {
     switch self {
-    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .fullSpeed: .notice
+    case .formed, .becameLeader, .lostLeadership, .follows, .snapshotInstalled, .leaderActs, .fullSpeed: .notice
     case .waitingForMembers, .snapshotTaken: .info
     case .refusedFrame, .snapshotFailed, .logUnreadable, .slowsDown: .warning
     case .refusedByCluster, .contradiction, .removed: .critical
@@ -24,6 +24,7 @@ extension Diagnostic {
     case .snapshotFailed: "a snapshot failed, and will be tried again"
     case .logUnreadable: "part of the log cannot be read for a follower, which gets a snapshot instead: check the disk"
     case .slowsDown: "takes fewer commands, so that a follower that lags far behind can catch up"
+    case .leaderActs(let what): what
     case .fullSpeed: "takes commands at full speed again"
     case .removed: "is no member any more, and never will be: stop it"
     case .refusedFrame: "refused a frame"
@@ -42,7 +43,7 @@ extension Diagnostic {
     case .snapshotFailed(let index, let why), .logUnreadable(let index, let why): ["index": "\(index)", "reason": "\(why)"]
     case .refusedFrame(let why): ["reason": "\(why)"]
     case .slowsDown(let follower, let rate): ["follower": "\(follower)", "bytes_per_second": "\(rate)"]
-    case .refusedByCluster, .contradiction, .fullSpeed, .removed: [:]
+    case .refusedByCluster, .contradiction, .leaderActs, .fullSpeed, .removed: [:]
     }
   }
 }

@@ -16,6 +16,13 @@ extension KeyValueStore {
     try await put(Array(key.utf8), Array(value.utf8), timeout: timeout)
   }
 
+  /// Writes a value that is deleted when the lease ends; gives the revision that did it.
+  @discardableResult
+  public func put(_ key: String, _ value: String, lease: LeaseID, timeout: Duration = .seconds(5)) async throws(StoreError) -> Revision {
+    let request = PutRequest(key: Array(key.utf8), value: Array(value.utf8), lease: lease)
+    return try await perform(.put(request), timeout: timeout).revision
+  }
+
   /// Removes one key; whether it was there.
   @discardableResult
   public func delete(_ key: String, timeout: Duration = .seconds(5)) async throws(StoreError) -> Bool {
@@ -30,6 +37,14 @@ extension KeyValueStore {
   ) async throws(StoreError) -> Revision? {
     try await compareAndSet(Array(key.utf8), expected: modRevision, Array(value.utf8), timeout: timeout)
   }
+}
+
+extension KeyRange {
+  /// One key, as text.
+  public init(_ key: String) { self.init(Array(key.utf8)) }
+
+  /// Every key that begins with this text.
+  public init(prefix: String) { self.init(prefix: Array(prefix.utf8)) }
 }
 
 extension KeyValuePair {

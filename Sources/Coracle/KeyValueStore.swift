@@ -4,9 +4,13 @@ import Replica
 /// The key-value store on one node, in types: a convenience over `Node<KeyValueMachine>`. A value that may be copied and used anywhere.
 public struct KeyValueStore: Sendable {
   public let node: Node<KeyValueMachine>
+  /// Shared by all copies.
+  package let watches: WatchHub
 
+  /// Make one for a node, and share it: the watches of one are told of a change together.
   public init(_ node: Node<KeyValueMachine>) {
     self.node = node
+    watches = WatchHub(node)
   }
 
   /// Has any request done. One that changes nothing goes by a view, as fresh as `consistency` says; others go through the log, and
@@ -93,6 +97,19 @@ public struct KeyValueStore: Sendable {
     return result.succeeded ? result.revision : nil
   }
 
+  /// Forgets what was before this revision: it cannot be read any more, and watchers that have not come to it are told so. By itself the
+  /// store forgets what is older than an hour; see `StoreSettings`.
+  public func compact(before revision: Revision, timeout: Duration = .seconds(5)) async throws(StoreError) {
+    _ = try await perform(.compaction(CompactionRequest(revision: revision)), timeout: timeout)
+  }
+
+  /// Sets how large the store may become, and how long it remembers.
+  public func apply(_ settings: StoreSettings, timeout: Duration = .seconds(5)) async throws(StoreError) {
+    _ = try await perform(.settings(settings), timeout: timeout)
+  }
+
   /// Every request has its kind of response; another one comes only from a faulty release.
-  private static let mismatch = StoreError.keyValue(.malformed("the response is not of the request's kind"))
+  /// The leader does not know what it is asked: it runs another release, while the cluster is upgraded. A retry is safe.
+  static let otherVersion = StoreError.request(RequestError(.noLeader, outcome: .notDone))
+  static let mismatch = StoreError.keyValue(.malformed("the response is not of the request's kind"))
 }

@@ -35,6 +35,7 @@ public final class Node<Machine: StateMachine>: Service {
   private let started = Latch<Result<Running, StartError>>()
   private let statuses: StatusFeed
   private let pulse = NodePulse()
+  private let views = ViewFeed<Machine.View>()
   private let admission: Admission
   private let metrics: NodeMetrics
   private let logger: Logger
@@ -77,7 +78,10 @@ public final class Node<Machine: StateMachine>: Service {
   }
 
   private func live() async throws {
-    defer { statuses.finish() }
+    defer {
+      statuses.finish()
+      views.finish()
+    }
     let threads = NodeThreads()
     let ended = Latch<NodeError?>()
     let running: Running
@@ -161,7 +165,8 @@ public final class Node<Machine: StateMachine>: Service {
       logger.warning("peers talk in plain text: anyone who reaches the port can read and change everything")
     }
     let start = NodeStart<Machine>(
-      configuration: configuration, threads: threads, statuses: statuses, pulse: pulse, ended: ended, metrics: metrics, logger: logger)
+      configuration: configuration, threads: threads, statuses: statuses, pulse: pulse, views: views, ended: ended, metrics: metrics,
+      logger: logger)
     let (driver, address) = try await start.run()
     return Running(threads: threads, driver: driver, peerAddress: address)
   }
@@ -203,6 +208,35 @@ public final class Node<Machine: StateMachine>: Service {
     try await request(bytes: 0, timeout: timeout) { driver, deadline, completion in
       driver.read(consistency, deadline: deadline, completion)
     }
+  }
+
+  /// What the state machine of the leader answers; see `StateMachine.answer`. Any node may be asked. Nothing is changed, and a retry is
+  /// safe, as far as the state machine's questions are so.
+  ///
+  /// - Parameters:
+  ///   - question: at most `ReplicaSettings.largestQuestion` bytes.
+  ///   - timeout: from now.
+  public func ask(_ question: [UInt8], timeout: Duration = .seconds(5)) async throws(RequestError) -> [UInt8] {
+    Array(
+      try await request(bytes: question.count, timeout: timeout) { driver, deadline, completion in
+        driver.ask(question[...], deadline: deadline, completion)
+      })
+  }
+
+  /// `ask` without a task: the completion is called once, on the replica's thread, which it must not hold up.
+  package func ask(
+    _ question: [UInt8], timeout: Duration, completion: @escaping @Sendable (Result<Bytes, RequestError>) -> Void
+  ) {
+    let deadline = Self.deadline(in: timeout)
+    onLoop(completion) { _ = $0.ask(question[...], deadline: deadline, completion) }
+  }
+
+  /// Calls with the state now, and then with each that follows, on the replica's thread, which it must not hold up; with `nil` once, when
+  /// the node stops. Gives what ends that.
+  package func observe(_ observer: @escaping @Sendable (Machine.View?) -> Void) -> @Sendable () -> Void {
+    let number = views.add(observer)
+    if case .success(let running) = started.value { running.threads.onLoop { running.driver.value.showView() } }
+    return { [views] in views.remove(number) }
   }
 
   /// Has the leader change the members, or hand over. Only the node that leads does it; the error of another one says who leads.

@@ -20,6 +20,7 @@ struct NodeStart<Machine: StateMachine> {
   let threads: NodeThreads
   let statuses: StatusFeed
   let pulse: NodePulse
+  let views: ViewFeed<Machine.View>
   let ended: Latch<NodeError?>
   let metrics: NodeMetrics
   let logger: Logger
@@ -110,7 +111,7 @@ struct NodeStart<Machine: StateMachine> {
       reading: SnapshotWorker(files: parts.files.snapshotsForPeers, thread: threads.snapshotsForPeers, report: inbox.post))
     let driver = ReplicaDriver(
       replica: parts.replica, cluster: parts.files.identity.cluster, eventLoop: eventLoop, transport: parts.transport.value, log: log,
-      snapshots: snapshots, metrics: metrics, logger: logger, statuses: statuses, pulse: pulse
+      snapshots: snapshots, metrics: metrics, logger: logger, statuses: statuses, pulse: pulse, views: views
     ) { [ended, disk = parts.disk] failure in
       inbox.close()
       disk.unlock()

@@ -14,11 +14,13 @@ final class ReplicaDriver<Machine: StateMachine> {
   typealias OnView = (Result<ReadResult<Machine.View>, RequestError>) -> Void
 
   typealias OnDone = (Result<Void, RequestError>) -> Void
+  typealias OnAnswer = (Result<Bytes, RequestError>) -> Void
 
   private enum Completion {
     case proposal(OnOutput)
     case read(OnView)
     case operation(OnDone)
+    case question(OnAnswer)
   }
 
   private let eventLoop: any EventLoop
@@ -30,6 +32,8 @@ final class ReplicaDriver<Machine: StateMachine> {
   private let logger: Logger
   private let statuses: StatusFeed
   private let pulse: NodePulse
+  private let views: ViewFeed<Machine.View>
+  private var viewedIndex: LogIndex?
   private var heartbeat: RepeatedTask?
   /// Called once, on any thread, when all files are closed and the directory may be used again.
   private let onStopped: @Sendable (NodeError?) -> Void
@@ -48,7 +52,7 @@ final class ReplicaDriver<Machine: StateMachine> {
   init(
     replica: ReplicaCore<Machine>, cluster: ClusterID?, eventLoop: any EventLoop, transport: PeerTransport, log: LogWorker<PosixDisk>,
     snapshots: SnapshotWorkers<Machine, PosixDisk>, metrics: NodeMetrics, logger: Logger, statuses: StatusFeed,
-    pulse: NodePulse, onStopped: @escaping @Sendable (NodeError?) -> Void
+    pulse: NodePulse, views: ViewFeed<Machine.View>, onStopped: @escaping @Sendable (NodeError?) -> Void
   ) {
     self.replica = replica
     self.cluster = cluster
@@ -60,6 +64,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     self.logger = logger
     self.statuses = statuses
     self.pulse = pulse
+    self.views = views
     self.onStopped = onStopped
     // An answer to a request of an earlier process must not be taken for one of this.
     lastRequest = .random(in: .min ... .max)
@@ -115,6 +120,16 @@ final class ReplicaDriver<Machine: StateMachine> {
     return request
   }
 
+  func ask(_ question: Bytes, deadline: Instant, _ completion: @escaping OnAnswer) -> RequestID {
+    guard !isStopped else {
+      completion(.failure(RequestError(.stopped, outcome: .notDone)))
+      return 0
+    }
+    let request = enter(.question(completion))
+    step(.ask(request, question: question, deadline: deadline))
+    return request
+  }
+
   /// The client does not want to wait any longer; it is told what is known.
   func cancel(_ request: RequestID) { step(.cancel(request)) }
 
@@ -125,6 +140,7 @@ final class ReplicaDriver<Machine: StateMachine> {
 
   private func enter(_ completion: Completion) -> RequestID {
     lastRequest &+= 1
+    if lastRequest == 0 { lastRequest = 1 }
     completions[lastRequest] = completion
     return lastRequest
   }
@@ -175,12 +191,20 @@ final class ReplicaDriver<Machine: StateMachine> {
   private func publish() {
     let status = replica.status
     statuses.publish(status, followers: replica.followers)
+    if viewedIndex != status.appliedIndex { showView() }
     pulse.replicaTurned()
     metrics.turns.increment()
     metrics.pendingRequests.record(status.pendingRequests)
     metrics.pendingBytes.record(status.pendingBytes)
     metrics.leader.record(status.role == .leader ? 1 : 0)
     metrics.isSlowed.record(status.slowedFor == nil ? 0 : 1)
+  }
+
+  /// Gives the state to those who look on.
+  func showView() {
+    guard !isStopped, views.isObserved else { return }
+    viewedIndex = replica.status.appliedIndex
+    views.publish(replica.view)
   }
 
   /// A timer that is set for an earlier moment is left alone: under load the deadline moves with every turn.
@@ -209,6 +233,8 @@ final class ReplicaDriver<Machine: StateMachine> {
       if case .read(let done) = completions.removeValue(forKey: request) {
         done(.success(ReadResult(view: view, staleness: staleness?.duration)))
       }
+    case .answered(let request, let answer):
+      if case .question(let done) = completions.removeValue(forKey: request) { done(.success(answer)) }
     case .done(let request):
       if case .operation(let done) = completions.removeValue(forKey: request) { done(.success(())) }
     case .failed(let request, let error):
@@ -221,6 +247,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     case .proposal(let done): done(.failure(error))
     case .read(let done): done(.failure(error))
     case .operation(let done): done(.failure(error))
+    case .question(let done): done(.failure(error))
     case nil: break
     }
   }
@@ -271,6 +298,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     transport.receive = { _, _ in .unknown }
     transport.disconnected = { _ in }
     transport.greeting = { _ in nil }
+    views.finish()
     transport.close()
     log.close { [snapshots, onStopped] in
       snapshots.close { onStopped(failure) }

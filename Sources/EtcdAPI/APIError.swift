@@ -4,7 +4,9 @@ import Replica
 
 /// The kinds of error that gRPC knows, and what they are in HTTP (as the gRPC gateway maps them).
 package enum StatusCode: Int32, Sendable {
+  case unknown = 2
   case invalidArgument = 3
+  case deadlineExceeded = 4
   case notFound = 5
   case permissionDenied = 7
   case resourceExhausted = 8
@@ -20,9 +22,10 @@ package enum StatusCode: Int32, Sendable {
     case .notFound: 404
     case .permissionDenied: 403
     case .resourceExhausted: 429
-    case .internalError: 500
+    case .unknown, .internalError: 500
     case .unimplemented: 501
     case .unavailable: 503
+    case .deadlineExceeded: 504
     }
   }
 }
@@ -58,6 +61,7 @@ extension APIError {
     switch error {
     case .request(let error): self.init(error)
     case .keyValue(let error): self.init(error)
+    case .watch(let error): self.init(.resourceExhausted, "coracle: \(error)")
     }
   }
 
@@ -66,10 +70,20 @@ extension APIError {
     case .emptyKey: self.init(.invalidArgument, "etcdserver: key is not provided")
     case .keyNotFound: self.init(.invalidArgument, "etcdserver: key not found")
     case .valueProvided: self.init(.invalidArgument, "etcdserver: value is provided")
+    case .leaseProvided: self.init(.invalidArgument, "etcdserver: lease is provided")
+    case .notInTransaction: self.init(.invalidArgument, "coracle: this request cannot be part of a transaction")
+    case .invalidSettings:
+      self.init(.invalidArgument, "coracle: the quota must be above 0, the age and the bytes of the history not below 0")
+    case .noSpace: self.init(.resourceExhausted, "etcdserver: mvcc: database space exceeded")
     case .duplicateKey: self.init(.invalidArgument, "etcdserver: duplicate key given in txn request")
     case .tooManyOperations: self.init(.invalidArgument, "etcdserver: too many operations in txn request")
     case .tooLarge: self = .tooLarge
     case .leaseNotFound: self.init(.notFound, "etcdserver: requested lease not found")
+    case .leaseExists: self.init(.failedPrecondition, "etcdserver: lease already exists")
+    case .leaseTTLTooLarge: self.init(.outOfRange, "etcdserver: too large lease TTL")
+    case .tooManyLeases:
+      self.init(.resourceExhausted, "coracle: there are \(Limits.leases) leases already; revoke some, or let them expire")
+    case .leaderOnly: self.init(.invalidArgument, "coracle: only the leader lets a lease expire; revoke it instead")
     case .tooCostly:
       self.init(
         .invalidArgument,
@@ -122,6 +136,9 @@ extension APIError {
     error.detail = "too many long answers are under way already; nothing was done, a retry is safe"
     return error
   }
+  /// While the cluster is upgraded.
+  static let otherVersion = APIError(.unavailable, "coracle: the leader runs another release, and does not know what it is asked")
+  static let deadlineExceeded = APIError(.deadlineExceeded, "context deadline exceeded")
   static let invalidSortOption = APIError(.invalidArgument, "etcdserver: invalid sort option")
 }
 

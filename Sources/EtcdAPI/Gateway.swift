@@ -41,6 +41,17 @@ struct Gateway: Sendable {
     case answer(GatewayResponse)
     case perform(Task)
     case operate(Operation)
+    case look(Look)
+    case converse(any Conversation)
+  }
+
+  /// An answer that is made of the state.
+  struct Look: Sendable {
+    var consistency: Consistency
+    var timeout: Duration
+    /// It looks at all of the state: one at a time, and not on an event loop.
+    var isLong = false
+    var answer: @Sendable (Gateway, Result<KeyValueView, StoreError>) -> GatewayResponse
   }
 
   /// What the leader must do for an operator.
@@ -51,22 +62,35 @@ struct Gateway: Sendable {
 
   /// What the store must do, and what becomes of it.
   struct Task: Sendable {
-    enum Purpose { case answer, status }
+    enum Purpose {
+      case answer
+      /// The answer says nothing but the revision.
+      case acknowledge
+      /// The pair that stands for who holds a name.
+      case leader
+      /// An elected one's value: only as long as it is elected.
+      case proclaim
+    }
 
     var request: Request
     var consistency: Consistency
     var timeout: Duration
     var purpose: Purpose
 
-    init(_ decoded: DecodedRequest, _ timeout: Duration, purpose: Purpose = .answer) {
-      request = decoded.request
-      consistency = decoded.consistency
+    init(_ decoded: DecodedRequest, _ timeout: Duration) {
+      self.init(decoded.request, decoded.consistency, timeout)
+    }
+
+    init(_ request: Request, _ consistency: Consistency, _ timeout: Duration, purpose: Purpose = .answer) {
+      self.request = request
+      self.consistency = consistency
       self.timeout = timeout
       self.purpose = purpose
     }
   }
 
   let service: any KeyValueService
+  /// Bounds and times.
   let settings: GatewaySettings
   let answers: LongAnswers
 
@@ -113,11 +137,25 @@ struct Gateway: Sendable {
   /// The answer to what `begin` said to perform.
   func finish(_ purpose: Task.Purpose, _ result: Result<ServedAnswer, StoreError>) -> GatewayResponse {
     switch (purpose, result) {
-    case (.status, let result):
-      // Even a node that can answer no request tells its status, without the revision.
-      let revision = (try? result.get())?.answer.revision ?? 0
-      return .json { $0.status(service.status, service.followers, databaseSize: service.databaseSize, revision: revision) }
-    case (.answer, .failure(let error)): return .error(APIError(error))
+    case (.answer, .failure(let error)), (.acknowledge, .failure(let error)): return .error(APIError(error))
+    case (.leader, .failure(let error)), (.proclaim, .failure(let error)): return .error(Self.ofRecipe(APIError(error)))
+    case (.acknowledge, .success(let served)): return acknowledgement(served.answer.revision)
+    case (.proclaim, .success(let served)):
+      guard case .transaction(succeeded: true, _) = served.answer.result else {
+        return .error(APIError(.unknown, "election: not leader"))
+      }
+      return acknowledgement(served.answer.revision)
+    case (.leader, .success(let served)):
+      guard case .range(let found) = served.answer.result, let pair = found.pairs.first else {
+        return .error(APIError(.unknown, "election: no leader"))
+      }
+      let status = service.status
+      return .json { writer in
+        writer.object { body in
+          body.header(status, revision: served.answer.revision)
+          body.object("kv") { $0.fields(of: pair) }
+        }
+      }
     case (.answer, .success(let served)):
       let body = ResponseBody(served.answer, service.status, chunkBytes: settings.chunkBytes)
       var response = GatewayResponse(status: 200, content: .json, body: body)
@@ -125,6 +163,18 @@ struct Gateway: Sendable {
       response.staleness = served.staleness
       return response
     }
+  }
+
+  private func acknowledgement(_ revision: Revision) -> GatewayResponse {
+    let status = service.status
+    return .json { writer in writer.object { $0.header(status, revision: revision) } }
+  }
+
+  /// etcd's recipes for locks and elections hide the kind of an error behind theirs; its text stays.
+  static func ofRecipe(_ error: APIError) -> APIError {
+    var error = error
+    if ![.unavailable, .deadlineExceeded].contains(error.code), error.outcome == nil { error.code = .unknown }
+    return error
   }
 
   /// The answer to what `begin` said to have the leader do.
@@ -153,9 +203,21 @@ struct Gateway: Sendable {
     case .put: return .perform(Task(try body.readPut(), timeout))
     case .deleteRange: return .perform(Task(try body.readDelete(), timeout))
     case .transaction: return .perform(Task(try body.readTransaction(), timeout))
-    case .status:
+    case .compaction: return .perform(Task(.compaction(try body.readCompaction()), .linearizable, timeout))
+    case .leaseGrant: return .perform(Task(.leaseGrant(try body.readGrant()), .linearizable, timeout))
+    case .leaseRevoke: return .perform(Task(.leaseRevoke(try body.readLease().id), .linearizable, timeout))
+    case .leases:
       try body.readNothing()
-      return .perform(Task(Self.anything, timeout, purpose: .status))
+      return .perform(Task(.leases, .linearizable, timeout))
+    case .leaseKeepAlive:
+      return .converse(KeepAliveConversation(self, try body.readKeepAlives(most: settings.maximumWatches), timeout: timeout))
+    case .leaseTimeToLive:
+      let lease = try body.readLease()
+      return .converse(TimeToLiveConversation(self, lease.id, wantsKeys: lease.wantsKeys, timeout: timeout))
+    case .watch: return .converse(WatchConversation(self, try body.readWatchCommands(most: settings.maximumWatches)))
+    case .status, .alarm, .defragment, .hash: return try maintain(call, &body, timeout)
+    case .lock, .unlock, .campaign, .proclaim, .leader, .observe, .resign:
+      return try elect(call, try body.readClaim(), timeout, isLimited: request.timeout != nil)
     case .memberList:
       try body.readNothing()
       return .answer(.json { $0.memberList(service.status) })
@@ -166,10 +228,6 @@ struct Gateway: Sendable {
     case .transferLeadership: return .operate(Operation(request: .transfer(to: try body.readTransferTarget()), timeout: timeout))
     }
   }
-
-  /// The cheapest request: its answer holds the store's revision.
-  private static let anything = DecodedRequest(
-    request: .range(RangeRequest(range: KeyRange(start: [0], end: nil), countOnly: true)), consistency: .serializable)
 
   private func answer(_ information: Route.Information) -> GatewayResponse {
     switch information {

@@ -22,6 +22,8 @@ final class GatewayHandler: ChannelInboundHandler {
     case waiting(HTTPRequestHead, body: [UInt8])
     /// The store works on it; `number` tells its answer from one that comes too late.
     case performing(HTTPRequestHead, number: UInt64)
+    /// Talks for as long as it takes.
+    case conversing(HTTPRequestHead, any Conversation, hasBegun: Bool)
     /// Makes the first part of a long answer, or waits for memory until then.
     case beginning(LongAnswer)
     /// Sends an answer, as fast as the client takes it.
@@ -64,6 +66,7 @@ final class GatewayHandler: ChannelInboundHandler {
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
+    if case .conversing(_, let conversation, _) = state { conversation.close() }
     state = .closed
     releaseBody()
     releaseMemory()
@@ -85,6 +88,7 @@ final class GatewayHandler: ChannelInboundHandler {
       switch state {
       case .waiting(let head, let body): perform(head, body, context)
       case .answering: continueSending(context)
+      case .conversing: goOnConversing(context)
       default: break
       }
     }
@@ -98,6 +102,7 @@ final class GatewayHandler: ChannelInboundHandler {
       switch state {
       case .idle: closeWhenAnswersAreSent(context)
       case .receiving, .discarding: context.close(promise: nil)
+      case .conversing(_, let conversation, _): if conversation.isEndless { context.close(promise: nil) }
       case .waiting, .performing, .beginning, .answering, .closed: break
       }
     }
@@ -195,6 +200,17 @@ final class GatewayHandler: ChannelInboundHandler {
       gateway.service.perform(task.request, consistency: task.consistency, timeout: task.timeout) { result in
         answer { $0.finish(task.purpose, result) }
       }
+    case .look(let look):
+      guard let answer = answerLater(to: head, context) else { return }
+      let (gateway, isLong) = (gateway, look.isLong)
+      gateway.service.read(look.consistency, timeout: look.timeout) { result in
+        guard isLong else { return answer { look.answer($0, result) } }
+        gateway.answers.longLooks.submit {
+          let made = look.answer(gateway, result)
+          answer { _ in made }
+        }
+      }
+    case .converse(let conversation): converse(conversation, head, context)
     case .operate(let operation):
       guard let answer = answerLater(to: head, context) else { return }
       gateway.service.perform(operation.request, timeout: operation.timeout) { result in answer { $0.finish(operation, result) } }
@@ -325,6 +341,76 @@ final class GatewayHandler: ChannelInboundHandler {
       return context.close(promise: nil)
     }
     encoder.writeAndFlush(NIOAny(IOData.byteBuffer(ByteBuffer()))).assumeIsolated().whenComplete { _ in this.value.1.close(promise: nil) }
+  }
+
+  // MARK: Conversation
+
+  /// The conversation keeps its own time, and ends with the connection at the latest.
+  private func converse(_ conversation: any Conversation, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    guard let this else { return }
+    // Of a client that has sent all it will, nothing more will be heard, not even that it is gone.
+    guard !isInputClosed || !conversation.isEndless else { return context.close(promise: nil) }
+    state = .conversing(head, conversation, hasBegun: false)
+    deadline = nil
+    conversation.begin(
+      ConversationChannel(
+        eventLoop: context.eventLoop, isWritable: { this.value.1.channel.isWritable }, send: { this.value.0.say($0, this.value.1) },
+        finish: { this.value.0.finishConversation(this.value.1) }, answer: { this.value.0.endConversation($0, this.value.1) }))
+  }
+
+  /// In another turn of the loop: the channel becomes writable in the middle of a flush.
+  private func goOnConversing(_ context: ChannelHandlerContext) {
+    deadline = nil
+    guard !hasTurn, let this else { return }
+    hasTurn = true
+    gateway.answers.turns(of: context.eventLoop).add {
+      let handler = this.value.0
+      handler.hasTurn = false
+      if case .conversing(_, let conversation, _) = handler.state { conversation.goOn() }
+    }
+  }
+
+  /// What has no end of its own is not waited for.
+  func portCloses() {
+    if case .conversing(_, let conversation, _) = state, conversation.isEndless { this?.value.1.close(promise: nil) }
+  }
+
+  private func say(_ line: [UInt8], _ context: ChannelHandlerContext) {
+    beginLines(context)
+    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: line)))), promise: nil)
+    // A client may be slow, but not for ever.
+    if !context.channel.isWritable, deadline == nil { expect(within: settings.conversationStall) }
+  }
+
+  private func beginLines(_ context: ChannelHandlerContext) {
+    guard case .conversing(let request, let conversation, hasBegun: false) = state else { return }
+    state = .conversing(request, conversation, hasBegun: true)
+    var headers = GatewayResponse(status: 200, content: .json, body: ResponseBody([])).headers
+    if !isKept(request) { headers.add(name: "Connection", value: "close") }
+    context.write(wrapOutboundOut(.head(HTTPResponseHead(version: request.version, status: .ok, headers: headers))), promise: nil)
+  }
+
+  /// HTTP/1.0 knows no chunks: there, the end of the connection is the end of the answer.
+  private func isKept(_ request: HTTPRequestHead) -> Bool { request.isKeepAlive && request.version == .http1_1 }
+
+  private func finishConversation(_ context: ChannelHandlerContext) {
+    beginLines(context)
+    guard case .conversing(let request, let conversation, _) = state else { return }
+    conversation.close()
+    endAnswer(keepAlive: isKept(request), context)
+  }
+
+  private func endConversation(_ response: GatewayResponse, _ context: ChannelHandlerContext) {
+    guard case .conversing(let request, let conversation, let hasBegun) = state else { return }
+    guard hasBegun else {
+      conversation.close()
+      return answer(response, to: request, mayKeepAlive: true, context)
+    }
+    var response = response
+    var line = Array("{\"error\":".utf8)
+    while let part = response.body.next() { line += part }
+    say(line + Array("}\n".utf8), context)
+    finishConversation(context)
   }
 
   // MARK: Deadline

@@ -46,6 +46,8 @@ public final class GatewayServer: Sendable {
         }
       }
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      // Who watches may hear nothing for days: the system finds out whether the client is still there.
+      .childChannelOption(.socketOption(.so_keepalive), value: 1)
       // A client that ends its sending half still takes its answers.
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in
@@ -83,6 +85,8 @@ extension ChannelPipeline.SynchronousOperations {
     try configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
     let handler = GatewayHandler(gateway: gateway, bodies: bodies)
     try addHandler(handler)
-    try addHandler(ArrivalHandler(closesAfter: gateway.settings.shutdownTimeout, onBytes: handler.bytesArrived), position: .first)
+    try addHandler(
+      ArrivalHandler(closesAfter: gateway.settings.shutdownTimeout, onBytes: handler.bytesArrived, onQuiesce: handler.portCloses),
+      position: .first)
   }
 }

@@ -33,6 +33,12 @@ public struct GatewaySettings: Sendable, Hashable {
   public var maximumAnswerBytes = 64 << 20
   /// How long a long answer may wait for memory before its client is told that the node is busy.
   public var answerWait = Duration.seconds(2)
+  /// Most watches of one stream, and requests in a stream's body.
+  public var maximumWatches = 1024
+  /// How long a client may take to accept the next line of a stream: it may be at work on the last one.
+  public var conversationStall = Duration.seconds(300)
+  /// How often a watch that asks for it is told how far it has come, if it is told nothing else.
+  public var progressInterval = Duration.seconds(600)
 
   public init() {}
 }

@@ -37,6 +37,17 @@ struct JSONReader {
     return try skipNull() ? Message(isEmpty: true) : try openMessage()
   }
 
+  /// Whether nothing but space follows: of the messages of a stream, that was the last.
+  var isAtEnd: Bool {
+    mutating get {
+      skipSpace()
+      return position == bytes.count
+    }
+  }
+
+  /// Goes past a value that does not matter.
+  mutating func skip() throws(APIError) { try skipValue() }
+
   /// Goes past a body of which no field matters.
   mutating func skipBody() throws(APIError) {
     skipSpace()

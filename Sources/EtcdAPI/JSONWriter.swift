@@ -71,7 +71,7 @@ package struct JSONWriter {
   }
 
   /// A number of 32 bits, which goes without quotes and is never left out.
-  package mutating func field(_ name: StaticString, unquoted number: Int32) {
+  package mutating func field(_ name: StaticString, unquoted number: some FixedWidthInteger) {
     key(name)
     bytes.append(contentsOf: String(number).utf8)
   }
@@ -103,6 +103,13 @@ package struct JSONWriter {
   package mutating func field(_ name: StaticString, text: String) {
     key(name)
     string(text)
+  }
+
+  package mutating func element(base64 value: some Collection<UInt8>) {
+    comma()
+    bytes.append(UInt8(ascii: "\""))
+    appendBase64(value)
+    closeText()
   }
 
   package mutating func element(text: String) {

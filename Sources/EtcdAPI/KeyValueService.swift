@@ -13,6 +13,24 @@ public protocol KeyValueService: Sendable {
     _ request: Request, consistency: Consistency, timeout: Duration,
     completion: @escaping @Sendable (Result<ServedAnswer, StoreError>) -> Void)
 
+  /// The state of this node, as fresh as asked for; answers once, from any thread.
+  func read(
+    _ consistency: Consistency, timeout: Duration, completion: @escaping @Sendable (Result<KeyValueView, StoreError>) -> Void)
+
+  /// Asks the leader about a lease; answers once, from any thread, with the store's revision.
+  func ask(
+    _ question: LeaseQuestion, timeout: Duration,
+    completion: @escaping @Sendable (Result<(answer: LeaseAnswer, revision: Revision), StoreError>) -> Void)
+
+  /// Opens a watch. One that names no revision begins after what the view holds.
+  ///
+  /// - Parameters:
+  ///   - view: of this node, a moment ago.
+  ///   - wake: called from any thread when there is something to read, after `next` has said that there is nothing for now.
+  func watch(
+    _ request: WatchRequest, in view: KeyValueView, wake: @escaping @Sendable () -> Void
+  ) throws(WatchError) -> any ServedWatch
+
   /// Has the leader change the members, or hand over, if this node leads; answers once, from any thread.
   func perform(
     _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void)
@@ -27,6 +45,23 @@ public protocol KeyValueService: Sendable {
 
   /// Whether the node does its work. Waits for nothing that could be what does not work.
   var health: ServiceHealth { get }
+}
+
+/// One watch, read at its owner's pace, by one thread at a time. Nothing is queued for it.
+public protocol ServedWatch: Sendable {
+  /// What comes next, and the revision of the state that it was read from. `nil` once the node stops.
+  ///
+  /// - Parameter bytes: of keys and values after which a piece ends; the last revision in it is whole, unless revisions may be split.
+  func next(bytes: Int) -> (answer: WatchAnswer, revision: Revision)?
+
+  /// The revision that it has seen everything up to; `nil` while there is something to read.
+  var progress: Revision? { get }
+
+  /// The newest state that it can be read from.
+  var view: KeyValueView? { get }
+
+  /// Nothing is read any more.
+  func close()
 }
 
 /// What `/health` and its like look at.

@@ -1,11 +1,13 @@
 import Budget
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Synchronization
 
 /// What all long answers of a port share: the memory that they may hold, and the turns in which they are made.
 final class LongAnswers: Sendable {
   let account: MemoryBudget.Account
+  let longLooks = LongLooks()
   /// Bytes of an answer that is sent: the part that is made, and the one that the client has not taken.
   private let placeBytes: Int
   private let turns = Mutex<[ObjectIdentifier: NIOLoopBound<LoopTurns>]>([:])
@@ -28,6 +30,34 @@ final class LongAnswers: Sendable {
       turns[ObjectIdentifier(eventLoop)] = made
       return made
     }.value
+  }
+}
+
+/// Answers that look at all of the state: one after the other, on a thread that nobody else waits for.
+final class LongLooks: Sendable {
+  private let queue = Mutex<(waiting: [@Sendable () -> Void], isBusy: Bool)>(([], false))
+
+  func submit(_ look: @escaping @Sendable () -> Void) {
+    let begins = queue.withLock { queue in
+      queue.waiting.append(look)
+      defer { queue.isBusy = true }
+      return !queue.isBusy
+    }
+    if begins { NIOThreadPool.singleton.submit { _ in self.run() } }
+  }
+
+  private func run() {
+    while let look = next() { look() }
+  }
+
+  private func next() -> (@Sendable () -> Void)? {
+    queue.withLock { queue in
+      guard !queue.waiting.isEmpty else {
+        queue.isBusy = false
+        return nil
+      }
+      return queue.waiting.removeFirst()
+    }
   }
 }
 

@@ -89,8 +89,7 @@ extension RequestReader {
       case .lease: request.lease = try json.readInteger()
       case .previous: request.previous = try json.readFlag()
       case .ignoreValue: request.ignoreValue = try json.readFlag()
-      case .ignoreLease:
-        guard try !json.readFlag() else { throw APIError(.unimplemented, "coracle: leases are not served, so none can be kept") }
+      case .ignoreLease: request.ignoreLease = try json.readFlag()
       }
     }
     return request
@@ -208,12 +207,12 @@ extension RequestReader {
       case .createRevision: .createRevision(number)
       case .modRevision: .modRevision(number)
       case .value: .value(given?.value ?? [])
-      case .lease: throw APIError(.unimplemented, "coracle: leases are not served, so none can be compared")
+      case .lease: .lease(number)
       }
     return Comparison(range: KeyRange(start: start, end: end), relation: relation, operand: operand)
   }
 
-  private mutating func choice<Value: WireNamed>(else error: APIError) throws(APIError) -> Value {
+  mutating func choice<Value: WireNamed>(else error: APIError) throws(APIError) -> Value {
     guard let value = try json.readChoice(Value.self) else { throw error }
     return value
   }

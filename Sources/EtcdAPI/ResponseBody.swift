@@ -112,6 +112,18 @@ private struct AnswerText: Sendable {
     case .operationEnd:
       json.closeObject()
       json.closeObject()
+    case .leaseGranted(let id, let timeToLive):
+      json.field("ID", id)
+      json.field("TTL", timeToLive)
+    // etcd does not say how many keys went.
+    case .leaseRevoked: break
+    case .leases(let count): if count > 0 { json.openArray("leases") }
+    case .leaseID(let id): json.object { $0.field("ID", id) }
+    case .lease(let timeToLive, let keys):
+      json.field("grantedTTL", timeToLive ?? 0)
+      if keys > 0 { json.openArray("keys") }
+    case .leaseKey(let key): json.element(base64: key)
+    case .leasesEnd: json.closeArray()
     }
   }
 
@@ -147,6 +159,7 @@ private struct AnswerText: Sendable {
       writeValue()
     } else {
       if pair.valueCount > 0 { pair.withValue { json.field("value", base64: $0) } }
+      json.field("lease", pair.lease)
       json.closeObject()
     }
   }
@@ -159,6 +172,7 @@ private struct AnswerText: Sendable {
     guard end == pair.valueCount else { return }
     value = nil
     json.closeText()
+    json.field("lease", pair.lease)
     json.closeObject()
   }
 

@@ -16,16 +16,17 @@ extension JSONWriter {
   }
 
   /// `StatusResponse`, which etcd spells in camel case.
-  mutating func status(_ status: ReplicaStatus, _ followers: [FollowerStatus], databaseSize: Int64, revision: Revision) {
+  mutating func status(_ status: ReplicaStatus, _ followers: [FollowerStatus], databaseSize: Int64, _ view: KeyValueView?) {
     object { body in
-      body.header(status, revision: revision)
+      body.header(status, revision: view?.revision ?? 0)
       body.field("version", text: EtcdVersion.server)
       body.field("dbSize", databaseSize)
       body.field("leader", status.leader?.rawValue ?? 0)
       body.field("raftIndex", status.commitIndex)
       body.field("raftTerm", status.term)
       body.field("raftAppliedIndex", status.appliedIndex)
-      body.field("dbSizeInUse", databaseSize)
+      if view?.isOutOfSpace == true { body.array("errors", ["alarm:NOSPACE "]) { $0.element(text: $1) } }
+      body.field("dbSizeInUse", view.map { Int64($0.size) }.flatMap { $0 > 0 ? $0 : nil } ?? databaseSize)
       // What follows is not etcd's, whose clients pass it over.
       if !followers.isEmpty {
         body.array("followers", followers) { writer, follower in writer.object { $0.fields(of: follower) } }

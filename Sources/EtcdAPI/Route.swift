@@ -3,7 +3,9 @@ enum Route: Equatable {
   /// Asked with POST and a JSON body.
   enum Call {
     case range, put, deleteRange, transaction, status, memberList, memberAdd, memberRemove, memberUpdate, memberPromote
-    case transferLeadership
+    case transferLeadership, compaction, alarm, defragment, hash
+    case leaseGrant, leaseRevoke, leaseKeepAlive, leaseTimeToLive, leases
+    case watch, lock, unlock, campaign, proclaim, leader, observe, resign
   }
   /// Asked with GET.
   enum Information: Equatable {
@@ -39,6 +41,11 @@ enum Route: Equatable {
     "kv/range": .range, "kv/put": .put, "kv/deleterange": .deleteRange, "kv/txn": .transaction, "maintenance/status": .status,
     "cluster/member/list": .memberList, "cluster/member/add": .memberAdd, "cluster/member/remove": .memberRemove,
     "cluster/member/update": .memberUpdate, "cluster/member/promote": .memberPromote,
-    "maintenance/transfer-leadership": .transferLeadership,
+    "maintenance/transfer-leadership": .transferLeadership, "kv/compaction": .compaction, "maintenance/alarm": .alarm,
+    "maintenance/defragment": .defragment, "maintenance/hash": .hash, "lease/grant": .leaseGrant, "lease/revoke": .leaseRevoke,
+    "lease/keepalive": .leaseKeepAlive, "lease/timetolive": .leaseTimeToLive, "lease/leases": .leases,
+    "kv/lease/revoke": .leaseRevoke, "kv/lease/timetolive": .leaseTimeToLive, "kv/lease/leases": .leases, "watch": .watch,
+    "lock/lock": .lock, "lock/unlock": .unlock, "election/campaign": .campaign, "election/proclaim": .proclaim,
+    "election/leader": .leader, "election/observe": .observe, "election/resign": .resign,
   ]
 }

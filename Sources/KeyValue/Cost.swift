@@ -6,6 +6,8 @@
 /// - a comparison: all pairs of its range, and with a value their values;
 /// - a range: the pairs it returns, of keys alone only those; one that sorts by something else than the key or has bounds on revisions: all
 ///   pairs of its range. A count costs nothing: the tree has it;
+/// - a range of an older revision, a count too: the keys of its range that are there now and those whose deletion is still kept, and the
+///   bytes of all pairs that were in its range then;
 /// - a put that answers with the pair before, or keeps its value: that pair;
 /// - a delete that answers with the pairs: those. One that does not costs nothing here, since each key is deleted once only.
 ///
@@ -20,7 +22,13 @@ struct Cost: Equatable {
   private var puts = 0
   private var putKeyBytes = 0
   private var putValueBytes = 0
+  private var leaseBytes = 0
   private var hasDeleted = false
+  /// What is wrong with the first range that cannot be read; told after what is wrong with a put, as etcd does.
+  private(set) var rangeError: KeyValueError?
+
+  /// By how much the puts enlarge the store; see `KeyValueView.size`.
+  var putSize: Int { puts * (ChangeLog.itemBytes + ChangeLog.changeBytes) + putKeyBytes + putValueBytes + leaseBytes }
 
   init() {}
 
@@ -29,8 +37,21 @@ struct Cost: Equatable {
     if case .value = comparison.operand { try add(extent.count, extent.valueBytes) } else { try add(extent.count, 0) }
   }
 
-  mutating func count(_ request: RangeRequest, in tree: OrderedTree) throws(KeyValueError) {
+  /// A range of a transaction, if it can be read.
+  mutating func check(_ request: RangeRequest, in view: KeyValueView) throws(KeyValueError) {
+    do throws(KeyValueError) {
+      try view.check(request)
+    } catch {
+      rangeError = rangeError ?? error
+      return
+    }
+    try count(request, in: view)
+  }
+
+  mutating func count(_ request: RangeRequest, in view: KeyValueView) throws(KeyValueError) {
+    guard !view.isPast(request) else { return try countPast(request, in: view) }
     guard !request.countOnly else { return }
+    let tree = view.tree
     let seesChanges = (puts > 0 || hasDeleted) && request.revision <= 0
     let isCut = request.limit > 0 && request.keepsKeyOrder
     var extent = tree.extent(of: request.range, cut: isCut && !seesChanges ? request.part : { $0 })
@@ -43,11 +64,23 @@ struct Cost: Equatable {
     try add(extent.count, extent.keyBytes + (request.keysOnly ? 0 : extent.valueBytes))
   }
 
+  /// What must be looked at is known without looking; only what is within the bound is looked at to know its bytes.
+  private mutating func countPast(_ request: RangeRequest, in view: KeyValueView) throws(KeyValueError) {
+    let past = Past(of: request.range, in: view, before: view.boundary(of: request))
+    try add(past.candidates, 0)
+    guard !request.countOnly else { return }
+    var bytes = 0
+    past.forEach { bytes += $0.keyCount + (request.keysOnly ? 0 : $0.valueCount) }
+    try add(0, bytes)
+  }
+
   mutating func count(_ request: PutRequest, found: Item?) throws(KeyValueError) {
-    if request.previous || request.ignoreValue, let found { try add(1, found.keyCount + found.valueCount) }
+    if request.previous || request.ignoreValue || request.ignoreLease, let found { try add(1, found.keyCount + found.valueCount) }
     puts += 1
     putKeyBytes += request.key.count
     putValueBytes += request.ignoreValue ? found?.valueCount ?? 0 : request.value.count
+    // Though the key may go with it already.
+    if request.lease != 0 { leaseBytes += LeaseTable.size(ofAttached: request.key) }
   }
 
   mutating func count(_ request: DeleteRequest, in tree: OrderedTree) throws(KeyValueError) {

@@ -6,6 +6,9 @@ public struct KeyValueMachine: StateMachine {
   public typealias Output = Result<Response, KeyValueError>
 
   var state = KeyValueView()
+  /// What the leader counts: no part of the state, and in no snapshot.
+  var leaseClock = LeaseClock()
+  var historyClock = HistoryClock()
 
   public init() {}
 
@@ -16,14 +19,21 @@ public struct KeyValueMachine: StateMachine {
   public mutating func apply(_ commands: [Command]) -> [Output] {
     var outputs: [Output] = []
     outputs.reserveCapacity(commands.count)
-    for command in commands { outputs.append(apply(command.payload)) }
+    for command in commands {
+      // Part of every command, so it goes on at the same pace on every node.
+      state.forget()
+      outputs.append(apply(command.payload))
+    }
     return outputs
   }
 
   private mutating func apply(_ payload: Bytes) -> Output {
     guard payload.count <= Limits.requestBytes else { return .failure(.tooLarge) }
     do throws(MalformedBytes) {
-      return state.perform(try Request(decoding: payload))
+      let request = try Request(decoding: payload)
+      let output = state.perform(request)
+      if case .success = output { leaseClock.note(request) }
+      return output
     } catch {
       return .failure(.malformed(error.what))
     }

@@ -9,16 +9,44 @@ extension KeyValueView {
 
   /// - Parameter cost: Gets what the request looks at.
   mutating func perform(_ request: Request, _ cost: inout Cost) -> Result<Response, KeyValueError> {
-    if case .range(let request) = request { return answer(request) }
     do throws(KeyValueError) {
+      if case .range(let request) = request { return answer(request) }
+      if let result = try performAlone(request) { return .success(Response(revision: revision, stored: result)) }
       try request.validate()
+      if case .put(let request) = request { try checkLease(of: request) }
       let step = try plan(request, &cost)
+      if let error = cost.rangeError { throw error }
+      try checkSpace(for: cost.putSize)
       // A copy makes the changes copy nodes, so it is kept only for those who look at it.
       let response = perform(step, before: step.readsRevision ? self : nil)
       if response.isChange { revision += 1 }
       return .success(Response(revision: revision, stored: response))
     } catch {
       return .failure(error)
+    }
+  }
+
+  /// What cannot be part of a transaction; `nil` for what can.
+  private mutating func performAlone(_ request: Request) throws(KeyValueError) -> StoredResult? {
+    switch request {
+    case .range, .put, .delete, .transaction: return nil
+    case .compaction(let request):
+      try compact(at: request.revision)
+      return .done
+    case .settings(let settings):
+      try request.validate()
+      set(settings)
+      return .done
+    case .leaseGrant(let grant):
+      try request.validate()
+      return try self.grant(grant)
+    case .leaseRevoke(let id):
+      guard leases.contains(id) else { throw .leaseNotFound }
+      return endLease(id)
+    // Proposed again in case it was lost, so the lease may be gone.
+    case .leaseExpiry(let id): return endLease(id)
+    case .leases: return .leases(leases)
+    case .lease(let id): return .lease(id, leases)
     }
   }
 }
@@ -44,14 +72,14 @@ extension KeyValueView {
   private func plan(_ request: Request, _ cost: inout Cost) throws(KeyValueError) -> Step {
     switch request {
     case .range(let request):
-      try check(request)
-      try cost.count(request, in: tree)
+      try cost.check(request, in: self)
       return .range(request)
     case .put(let request):
-      let found = request.ignoreValue || request.previous ? tree.item(for: request.key[...]) : nil
-      guard !request.ignoreValue || found != nil else { throw .keyNotFound }
+      let mustExist = request.ignoreValue || request.ignoreLease
+      let found = mustExist || request.previous ? tree.item(for: request.key[...]) : nil
+      guard !mustExist || found != nil else { throw .keyNotFound }
       try cost.count(request, found: found)
-      guard request.lease == 0 else { throw .leaseNotFound }
+      try checkLease(of: request)
       return .put(request)
     case .delete(let request):
       try cost.count(request, in: tree)
@@ -65,6 +93,7 @@ extension KeyValueView {
       var steps: [Step] = []
       for operation in succeeded ? request.success : request.failure { steps.append(try plan(operation, &cost)) }
       return .transaction(succeeded: succeeded, steps)
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
     }
   }
 
@@ -98,16 +127,46 @@ extension KeyValueView {
   }
 
   private mutating func put(_ request: PutRequest) -> StoredResult {
-    let revision = revision + 1
-    var previous: Item?
-    tree.update(request.key[...]) { found in
-      previous = found
-      let value = request.ignoreValue ? found?.value ?? [] : request.value
-      return Item(
-        key: request.key[...], value: value[...], createRevision: found?.createRevision ?? revision, modRevision: revision,
-        version: (found?.version ?? 0) + 1)
+    let previous = store(request.key[...], at: revision + 1) { found in
+      (request.ignoreValue ? found?.value ?? [] : request.value, request.ignoreLease ? found?.lease ?? 0 : request.lease)
     }
+    if !request.ignoreLease { move(request.key, from: previous?.lease ?? 0, to: request.lease) }
     return .put(previous: request.previous ? previous : nil)
+  }
+
+  /// A key goes with one lease at a time; 0 is none.
+  @inline(__always)
+  private mutating func move(_ key: Key, from old: LeaseID, to new: LeaseID) {
+    guard old != new else { return }
+    if old != 0 { leases.detach(key, from: old) }
+    if new != 0 { leases.attach(key, to: new) }
+  }
+
+  /// Puts a version of a key in place of the newest, which it gives back.
+  @inline(__always)
+  mutating func store(_ key: Bytes, at revision: Revision, _ content: (Item?) -> (value: Value, lease: Int64)) -> Item? {
+    Self.store(key, at: revision, in: &tree, &deleted, &changes, content)
+  }
+
+  /// Of the parts one by one, as all of them change in the one way down the tree.
+  @inline(__always)
+  private static func store(
+    _ key: Bytes, at revision: Revision, in tree: inout OrderedTree, _ deleted: inout OrderedTree, _ changes: inout ChangeLog,
+    _ content: (Item?) -> (value: Value, lease: Int64)
+  ) -> Item? {
+    var previous: Item?
+    tree.update(key) { found in
+      previous = found
+      let (value, lease) = content(found)
+      // A key that is made anew goes on where its tombstone stands.
+      let replaced = found == nil && deleted.count > 0 ? deleted.remove(key) : found
+      let item = Item(
+        key: key, value: value[...], createRevision: found?.createRevision ?? revision, modRevision: revision,
+        version: (found?.version ?? 0) + 1, lease: lease, change: changes.end, depth: changes.depth(after: replaced))
+      changes.append(item, replacing: replaced)
+      return item
+    }
+    return previous
   }
 
   private mutating func delete(_ request: DeleteRequest) -> StoredResult {
@@ -116,8 +175,20 @@ extension KeyValueView {
     if request.previous, !ranks.isEmpty {
       previous = StoredRange(RangeRequest(range: request.range), source: tree.source(ranks), count: ranks.count)
     }
+    let items = Array(tree.items(at: ranks))
     tree.remove(at: ranks)
+    for item in items {
+      if item.lease != 0 { leases.detach(item.key, from: item.lease) }
+      bury(item, at: revision + 1)
+    }
     return .delete(count: Int64(ranks.count), previous: previous)
+  }
+
+  /// Puts the tombstone of a key where it belongs; its newest version is out of the tree already.
+  mutating func bury(_ item: Item, at revision: Revision) {
+    let tombstone = item.withKey { Item(deleting: $0, at: revision, change: changes.end, depth: changes.depth(after: item)) }
+    item.withKey { key in deleted.update(key) { _ in tombstone } }
+    changes.append(tombstone, replacing: item)
   }
 }
 
@@ -128,6 +199,7 @@ extension Comparison {
       case .version(let number): Int.order(item.version, number)
       case .createRevision(let number): Int.order(item.createRevision, number)
       case .modRevision(let number): Int.order(item.modRevision, number)
+      case .lease(let number): Int.order(item.lease, number)
       case .value(let value): item.withValue { stored in value.withUnsafeBytes { ByteOrder.compare(stored, $0) } }
       }
     return switch relation {

@@ -1,8 +1,7 @@
 import ByteCoding
 
 extension KeyValueView {
-  /// Answers a read. Only the present revision is kept, so one before is compacted. O(log n): the answer's pairs are made when it is
-  /// looked at.
+  /// Answers a read, of the present or of any revision that is kept. O(log n): the answer's pairs are made when it is looked at.
   public func answer(_ request: RangeRequest) -> Result<Response, KeyValueError> {
     do throws(KeyValueError) {
       try Request.range(request).validate()
@@ -23,11 +22,17 @@ extension KeyValueView {
   /// Whether the revision that a read asks for is at hand.
   func check(_ request: RangeRequest) throws(KeyValueError) {
     guard request.revision <= revision else { throw .futureRevision }
-    guard request.revision <= 0 || request.revision == revision else { throw .compacted }
+    guard request.revision <= 0 || request.revision >= compactRevision else { throw .compacted }
   }
+
+  func isPast(_ request: RangeRequest) -> Bool { request.revision > 0 && request.revision < revision }
+
+  /// The first change that a read of an older revision does not see.
+  func boundary(of request: RangeRequest) -> Int { changes.first(from: request.revision + 1) }
 
   /// What is asked for, without looking at it.
   func select(_ request: RangeRequest) -> StoredRange {
+    guard !isPast(request) else { return selectPast(request) }
     guard request.range.end != nil else {
       let item = tree.item(for: request.range.start[...])
       return StoredRange(request, source: .one(request.countOnly ? nil : item), count: item == nil ? 0 : 1)
@@ -36,6 +41,16 @@ extension KeyValueView {
     guard !request.countOnly else { return StoredRange(request, source: .one(nil), count: ranks.count) }
     let part = request.keepsKeyOrder ? request.part(of: ranks) : ranks
     return StoredRange(request, source: tree.source(part), count: ranks.count)
+  }
+
+  private func selectPast(_ request: RangeRequest) -> StoredRange {
+    let boundary = boundary(of: request)
+    guard request.range.end != nil else {
+      let newest = tree.item(for: request.range.start[...]) ?? deleted.item(for: request.range.start[...])
+      let item = newest.flatMap { changes.version(of: $0, before: boundary) }
+      return StoredRange(request, source: .one(request.countOnly ? nil : item), count: item == nil ? 0 : 1)
+    }
+    return StoredRange(request, source: .past(Past(of: request.range, in: self, before: boundary)), count: 0)
   }
 }
 

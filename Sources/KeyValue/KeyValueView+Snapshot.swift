@@ -1,36 +1,56 @@
 import ByteCoding
 import Replica
 
-/// A snapshot is the pairs in order of their keys. Its first block begins with a header: format version, revision, and how many pairs
-/// follow in all blocks together. See `Docs/Formats.md`.
+/// A snapshot is the leases, the pairs as they were before the first change in memory, in order of their keys, and then those changes in
+/// their order: so versions and revisions that do not fit together cannot even be said. See `Docs/Formats.md`.
 extension KeyValueView: SnapshotSource {
   public func makeBlocks() -> Blocks { Blocks(view: self) }
 
   /// Makes blocks one by one from the view, which it keeps.
   public struct Blocks: IteratorProtocol, Sendable {
-    private var items: OrderedTree.Items
-    private var pending: Item?
     private var header: SnapshotHeader?
+    private var leases: OrderedTree.Items
+    private let past: Past
+    private var newest: Past.Merge
+    private let changes: ChangeLog
+    private var nextChange: Int
+    private var pending: SnapshotRecord?
+    private var hasEnded = false
 
     fileprivate init(view: KeyValueView) {
-      items = view.tree.items(at: 0..<view.count)
-      pending = items.next()
-      header = SnapshotHeader(revision: view.revision, count: UInt64(view.count))
+      header = SnapshotHeader(of: view)
+      leases = view.leases.granted.items(at: 0..<view.leases.count)
+      changes = view.changes
+      nextChange = changes.start
+      past = Past(of: .all, in: view, before: changes.start)
+      newest = past.newest(isDescending: false)
+      pending = nextRecord()
     }
 
-    /// A pair that does not fit into the preferred size any more begins a block, and one that is larger still has a block of its own.
+    /// A record that does not fit into the preferred size any more begins a block, and one that is larger still has a block of its own.
     public mutating func next() -> [UInt8]? {
       guard header != nil || pending != nil else { return nil }
       var writer = ByteWriter(capacity: SnapshotBlockSize.preferred)
       header?.write(to: &writer)
       var isEmpty = header == nil
       header = nil
-      while let item = pending, isEmpty || writer.count + item.encodedCount <= SnapshotBlockSize.preferred {
-        item.write(to: &writer)
+      while let record = pending, isEmpty || writer.count + record.encodedCount <= SnapshotBlockSize.preferred {
+        record.write(to: &writer)
         isEmpty = false
-        pending = items.next()
+        pending = nextRecord()
       }
       return writer.bytes
+    }
+
+    private mutating func nextRecord() -> SnapshotRecord? {
+      if let lease = leases.next() { return .lease(LeaseTable.id(of: lease), timeToLive: LeaseTable.timeToLive(of: lease)) }
+      while let candidate = newest.next() { if let item = past.version(of: candidate) { return .pair(item) } }
+      if nextChange < changes.end {
+        defer { nextChange += 1 }
+        return .change(changes[nextChange].item)
+      }
+      defer { hasEnded = true }
+      return hasEnded ? nil : .end
     }
   }
 }
@@ -38,72 +58,135 @@ extension KeyValueView: SnapshotSource {
 extension KeyValueView {
   init(restoring blocks: inout SnapshotBlocks) throws(MalformedBytes) {
     var reader = ByteReader(try blocks.next())
-    let header = try SnapshotHeader(from: &reader)
-    var builder = OrderedTree.Builder()
+    var restoration = Restoration(header: try SnapshotHeader(from: &reader))
     while true {
-      while !reader.isAtEnd {
-        guard UInt64(builder.count) < header.count else { throw MalformedBytes("snapshot: more pairs than announced") }
-        let item = try Item(from: &reader, upTo: header.revision)
-        guard builder.append(item) else { throw MalformedBytes("snapshot: keys out of order") }
+      if let view = try restoration.add(&reader) {
+        self = view
+        return
       }
-      if UInt64(builder.count) == header.count { break }
       reader = ByteReader(try blocks.next())
     }
-    self.init(revision: header.revision, tree: builder.finish())
   }
 }
 
-private struct SnapshotHeader: Sendable {
-  static let formatVersion: UInt8 = 1
-  /// Above anything a store reaches, and low enough that counting on never overflows.
-  static let maximumRevision: Revision = 1 << 62
+/// Makes a store of a snapshot's records.
+private struct Restoration: Sendable {
+  private let header: SnapshotHeader
+  private var leases = LeaseTable()
+  private var lastLease: LeaseID?
+  private var builder = OrderedTree.Builder()
+  /// Once all pairs have come.
+  private var view: KeyValueView?
 
-  let revision: Revision
-  let count: UInt64
+  init(header: SnapshotHeader) { self.header = header }
 
-  init(revision: Revision, count: UInt64) {
-    self.revision = revision
-    self.count = count
-  }
-
-  init(from reader: inout ByteReader) throws(MalformedBytes) {
-    let version = try reader.readUInt8()
-    guard version == SnapshotHeader.formatVersion else { throw MalformedBytes("snapshot: format version \(version)") }
-    revision = try reader.readInt64()
-    guard 1...SnapshotHeader.maximumRevision ~= revision else { throw MalformedBytes("snapshot: revision") }
-    count = try reader.readUInt64()
-  }
-
-  func write(to writer: inout ByteWriter) {
-    writer.write(SnapshotHeader.formatVersion)
-    writer.write(revision)
-    writer.write(count)
-  }
-}
-
-extension Item {
-  fileprivate init(from reader: inout ByteReader, upTo revision: Revision) throws(MalformedBytes) {
-    let createRevision = try reader.readInt64()
-    let modRevision = try reader.readInt64()
-    let version = try reader.readInt64()
-    guard 1 < createRevision, createRevision <= modRevision, modRevision <= revision else {
-      throw MalformedBytes("snapshot: pair's revisions")
+  /// Takes up a block, whose header has been read; the store, when this was the last one.
+  mutating func add(_ reader: inout ByteReader) throws(MalformedBytes) -> KeyValueView? {
+    if let count = header.count { return try addPairs(&reader, upTo: count) }
+    while !reader.isAtEnd {
+      switch SnapshotRecord.Kind(rawValue: try reader.readUInt8()) {
+      case .pair:
+        guard view == nil else { throw MalformedBytes("snapshot: a pair after the changes") }
+        try addPair(&reader, hasLease: false)
+      case .leasedPair:
+        guard view == nil else { throw MalformedBytes("snapshot: a pair after the changes") }
+        try addPair(&reader, hasLease: true)
+      case .put: try put(&reader, hasLease: false)
+      case .leasedPut: try put(&reader, hasLease: true)
+      case .delete: try delete(&reader)
+      case .lease: try grant(&reader)
+      case .end:
+        try reader.expectEnd()
+        return try finish()
+      case nil: throw MalformedBytes("snapshot: kind of record")
+      }
     }
-    // Each revision changes a key once at most.
-    guard 1...(modRevision - createRevision + 1) ~= version else { throw MalformedBytes("snapshot: pair's version") }
+    return nil
+  }
+
+  private mutating func grant(_ reader: inout ByteReader) throws(MalformedBytes) {
+    guard builder.count == 0, view == nil else { throw MalformedBytes("snapshot: a lease after the pairs") }
+    let id = try reader.readLease()
+    let timeToLive = try reader.readInt64()
+    guard lastLease.map({ $0 < id }) ?? true, leases.count < Limits.leases else { throw MalformedBytes("snapshot: leases out of order") }
+    guard Limits.minimumLeaseSeconds...Limits.maximumLeaseSeconds ~= timeToLive else { throw MalformedBytes("snapshot: a lease's time") }
+    leases.grant(id, timeToLive: timeToLive)
+    lastLease = id
+  }
+
+  private mutating func addPair(_ reader: inout ByteReader, hasLease: Bool) throws(MalformedBytes) {
+    let item = try Item(from: &reader, upTo: header.revision, hasLease: hasLease)
+    guard builder.append(item) else { throw MalformedBytes("snapshot: keys out of order") }
+  }
+
+  /// A state that only the newest revision was kept of, as older releases wrote it.
+  private mutating func addPairs(_ reader: inout ByteReader, upTo count: UInt64) throws(MalformedBytes) -> KeyValueView? {
+    while !reader.isAtEnd {
+      guard UInt64(builder.count) < count else { throw MalformedBytes("snapshot: more pairs than announced") }
+      try addPair(&reader, hasLease: false)
+    }
+    guard UInt64(builder.count) == count else { return nil }
+    return KeyValueView(revision: header.revision, tree: builder.finish())
+  }
+
+  // MARK: Changes
+
+  /// The store with all pairs, to which changes are made. Taken out, so that they are made in place.
+  private mutating func takeView() -> KeyValueView {
+    if let view = view.take() { return view }
+    var view = KeyValueView(revision: 1, tree: builder.finish())
+    view.changes = ChangeLog(start: header.start)
+    return view
+  }
+
+  private func readRevision(_ reader: inout ByteReader, after view: KeyValueView) throws(MalformedBytes) -> Revision {
+    let revision = try reader.readInt64()
+    let last = view.changes.end > header.start ? view.changes[view.changes.end - 1].item.modRevision : 2
+    guard last <= revision, revision <= header.revision else { throw MalformedBytes("snapshot: a change's revision") }
+    return revision
+  }
+
+  private mutating func put(_ reader: inout ByteReader, hasLease: Bool) throws(MalformedBytes) {
+    var view = takeView()
+    let revision = try readRevision(&reader, after: view)
+    let lease = hasLease ? try reader.readLease() : 0
     let key = try reader.readPrefixed()
     let value = try reader.readPrefixed()
-    guard !key.isEmpty else { throw MalformedBytes("snapshot: empty key") }
-    self.init(key: key, value: value, createRevision: createRevision, modRevision: modRevision, version: version)
+    try Item.checkSizes(key, value)
+    let last = view.tree.item(for: key) ?? view.deleted.item(for: key)
+    guard (last?.modRevision ?? 0) < revision else { throw MalformedBytes("snapshot: a key changed twice in one revision") }
+    _ = view.store(key, at: revision) { _ in (Value(value), lease) }
+    self.view = view
   }
 
-  fileprivate func write(to writer: inout ByteWriter) {
-    writer.write(createRevision)
-    writer.write(modRevision)
-    writer.write(version)
-    withKey { writer.write(prefixed: $0) }
-    withValue { writer.write(prefixed: $0) }
+  private mutating func delete(_ reader: inout ByteReader) throws(MalformedBytes) {
+    var view = takeView()
+    let revision = try readRevision(&reader, after: view)
+    let key = try reader.readPrefixed()
+    guard let item = view.tree.item(for: key) else { throw MalformedBytes("snapshot: a deleted key that was not there") }
+    guard item.modRevision < revision else { throw MalformedBytes("snapshot: a key changed twice in one revision") }
+    view.tree.remove(key)
+    view.bury(item, at: revision)
+    self.view = view
   }
 
-  fileprivate var encodedCount: Int { 3 * 8 + 4 + keyCount + 4 + valueCount }
+  private mutating func finish() throws(MalformedBytes) -> KeyValueView {
+    var view = takeView()
+    view.revision = header.revision
+    view.compactRevision = header.compactRevision
+    view.firstChange = view.changes.first(from: header.compactRevision)
+    view.compactedSize = view.changes.size(before: view.firstChange)
+    view.settings = header.settings
+    view.isOutOfSpace = header.isOutOfSpace
+    view.leases = leases
+    // Those of earlier versions may be gone.
+    var hasAll = true
+    view.tree.forEach { item in
+      guard item.lease != 0 else { return }
+      hasAll = hasAll && leases.contains(item.lease)
+      view.leases.attach(item.key, to: item.lease)
+    }
+    guard hasAll else { throw MalformedBytes("snapshot: a pair with a lease that is not there") }
+    return view
+  }
 }

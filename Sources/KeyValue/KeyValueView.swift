@@ -1,10 +1,31 @@
 import ByteCoding
 
-/// The store at one revision: an immutable picture, taken in O(1), that may be read for as long as one likes while the store goes on.
+/// The store at one revision, with what it remembers of those before: an immutable picture, taken in O(1), that may be read for as long as
+/// one likes while the store goes on.
+///
+/// The newest versions stand in a tree by their keys, so that what is asked most is found as if there were no past. The past is a log of
+/// changes; see `ChangeLog`. A key that is deleted has its tombstone in a second tree, as long as the log has its deletion.
 public struct KeyValueView: Sendable {
   /// The store's last change.
   public internal(set) var revision: Revision
+  /// What is older than this revision is forgotten: it is the oldest that can be read, and the first whose events can be had. -1 if nothing
+  /// was compacted yet.
+  public internal(set) var compactRevision: Revision = -1
+  /// The newest versions of the keys that there are.
   var tree: OrderedTree
+  /// The tombstones of the keys that there are no more.
+  var deleted = OrderedTree()
+  var changes = ChangeLog()
+  /// The first change that still counts. What lies before it in the log is forgotten bit by bit; see `forget`.
+  var firstChange = 0
+  /// The size of all changes before that one.
+  var compactedSize = 0
+  /// The leases, and the keys that go with them.
+  var leases = LeaseTable()
+  /// How large the store may become, and how much of its past it is to keep.
+  public internal(set) var settings = StoreSettings()
+  /// A put was refused, as it would have passed the quota, and there is not enough room yet: until then every put is.
+  public internal(set) var isOutOfSpace = false
 
   /// The empty store.
   init() {
@@ -12,9 +33,11 @@ public struct KeyValueView: Sendable {
     tree = OrderedTree()
   }
 
+  /// A store without a past.
   init(revision: Revision, tree: OrderedTree) {
     self.revision = revision
     self.tree = tree
+    compactRevision = revision
   }
 
   /// How many keys there are.
@@ -35,12 +58,25 @@ public struct KeyValueView: Sendable {
     public mutating func next() -> KeyValuePair? { items.next()?.pair() }
   }
 
-  /// A fingerprint (64 bits) of the revision and every pair, equal on nodes whose stores are equal. O(n). Not a defence against forgery,
-  /// and of this release alone: another may make it otherwise.
+  /// A fingerprint (64 bits) of the revisions, every pair, lease and change that is kept, equal on nodes whose stores are equal. O(n). Not
+  /// a defence against forgery, and of this release alone: another may make it otherwise.
   public var digest: UInt64 {
     var fingerprint = Fingerprint()
     fingerprint.combine(UInt64(bitPattern: revision))
+    fingerprint.combine(UInt64(bitPattern: compactRevision))
+    fingerprint.combine(UInt64(changes.start))
+    fingerprint.combine(UInt64(firstChange))
+    for number in [settings.quota, settings.historyAge, settings.historyBytes] { fingerprint.combine(UInt64(bitPattern: number)) }
+    fingerprint.combine(isOutOfSpace ? 1 : 0)
+    leases.combine(into: &fingerprint)
     tree.forEach { $0.combine(into: &fingerprint) }
+    deleted.forEach { $0.combine(into: &fingerprint) }
+    for number in changes.start..<changes.end {
+      let change = changes[number]
+      change.item.combine(into: &fingerprint)
+      // Another change made it, unless that is forgotten already; a deletion that is forgotten is as if nothing had been there.
+      if let replaced = change.replaced, replaced.change < changes.start, !replaced.isTombstone { replaced.combine(into: &fingerprint) }
+    }
     return fingerprint.value
   }
 }

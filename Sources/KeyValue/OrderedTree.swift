@@ -44,9 +44,11 @@ struct OrderedTree: Sendable {
   }
 
   /// Puts an item in, made from the one with this key that it replaces. One way down the tree does for both.
-  mutating func update(_ key: Bytes, _ make: (Item?) -> Item) {
+  mutating func update(_ key: Bytes, _ make: (Item?) -> Item) { key.withUnsafeBytes { update($0, make) } }
+
+  mutating func update(_ key: UnsafeRawBufferPointer, _ make: (Item?) -> Item) {
     Node.makeUnique(&root)
-    _ = key.withUnsafeBytes { key in root.update(key, make) }
+    _ = root.update(key, make)
     if root.isOverfull { root = Node(splitting: root) }
   }
 

@@ -5,7 +5,9 @@ extension Request {
   /// Of the encoding. Raised when the format changes; nodes refuse what is above their own.
   public static let formatVersion: UInt8 = 1
 
-  private enum Kind: UInt8 { case range = 1, put, delete, transaction }
+  private enum Kind: UInt8 {
+    case range = 1, put, delete, transaction, compaction, settings, leaseGrant, leaseRevoke, leaseExpiry, leases, lease
+  }
 
   /// Decodes what `encoded()` made. Strict: each request has one encoding, and anything else is malformed.
   public init(decoding bytes: Bytes) throws(MalformedBytes) {
@@ -36,7 +38,27 @@ extension Request {
     case .transaction:
       guard depth < Limits.nesting else { throw MalformedBytes("request: nested too deep") }
       self = .transaction(try TransactionRequest(from: &reader, depth: depth + 1))
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease:
+      // The same request inside a transaction has no encoding.
+      guard depth == 0 else { throw MalformedBytes("request: kind \(kind) in a transaction") }
+      try self.init(alone: kind, from: &reader)
     case nil: throw MalformedBytes("request: kind \(kind)")
+    }
+  }
+
+  /// What cannot be part of a transaction.
+  private init(alone kind: UInt8, from reader: inout ByteReader) throws(MalformedBytes) {
+    switch Kind(rawValue: kind) {
+    case .compaction: self = .compaction(CompactionRequest(revision: try reader.readInt64()))
+    case .settings:
+      self = .settings(
+        StoreSettings(quota: try reader.readInt64(), historyAge: try reader.readInt64(), historyBytes: try reader.readInt64()))
+    case .leaseGrant: self = .leaseGrant(LeaseGrantRequest(id: try reader.readInt64(), timeToLive: try reader.readInt64()))
+    case .leaseRevoke: self = .leaseRevoke(try reader.readInt64())
+    case .leaseExpiry: self = .leaseExpiry(try reader.readInt64())
+    case .leases: self = .leases
+    case .lease: self = .lease(try reader.readInt64())
+    case .range, .put, .delete, .transaction, nil: throw MalformedBytes("request: kind \(kind)")
     }
   }
 
@@ -54,6 +76,18 @@ extension Request {
     case .transaction(let request):
       writer.write(Kind.transaction.rawValue)
       request.write(to: &writer)
+    case .compaction(let request): writer.write(Kind.compaction.rawValue, request.revision)
+    case .settings(let settings):
+      writer.write(Kind.settings.rawValue, settings.quota)
+      writer.write(settings.historyAge)
+      writer.write(settings.historyBytes)
+    case .leaseGrant(let request):
+      writer.write(Kind.leaseGrant.rawValue, request.id)
+      writer.write(request.timeToLive)
+    case .leaseRevoke(let id): writer.write(Kind.leaseRevoke.rawValue, id)
+    case .leaseExpiry(let id): writer.write(Kind.leaseExpiry.rawValue, id)
+    case .leases: writer.write(Kind.leases.rawValue)
+    case .lease(let id): writer.write(Kind.lease.rawValue, id)
     }
   }
 
@@ -62,6 +96,10 @@ extension Request {
     case .range(let request): 1 + request.range.encodedCount + 3 + 6 * 8
     case .put(let request): 1 + 1 + 4 + request.key.count + 4 + request.value.count + (request.lease == 0 ? 0 : 8)
     case .delete(let request): 1 + 1 + request.range.encodedCount
+    case .compaction, .leaseRevoke, .leaseExpiry, .lease: 1 + 8
+    case .leases: 1
+    case .leaseGrant: 1 + 2 * 8
+    case .settings: 1 + 3 * 8
     case .transaction(let request):
       1 + 3 * 4 + request.comparisons.reduce(0) { $0 + $1.encodedCount } + request.success.reduce(0) { $0 + $1.bodyCount }
         + request.failure.reduce(0) { $0 + $1.bodyCount }
@@ -86,16 +124,17 @@ extension KeyRange {
 
 extension PutRequest {
   fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
-    let flags = try reader.readFlags(3, of: "put")
+    let flags = try reader.readFlags(4, of: "put")
     let key = Key(try reader.readPrefixed())
-    self.init(key: key, value: Value(try reader.readPrefixed()), previous: flags & 1 != 0, ignoreValue: flags & 2 != 0)
+    self.init(
+      key: key, value: Value(try reader.readPrefixed()), previous: flags & 1 != 0, ignoreValue: flags & 2 != 0, ignoreLease: flags & 8 != 0)
     guard flags & 4 != 0 else { return }
     lease = try reader.readInt64()
     guard lease != 0 else { throw MalformedBytes("put: lease 0") }
   }
 
   fileprivate func write(to writer: inout ByteWriter) {
-    writer.write(UInt8((previous ? 1 : 0) | (ignoreValue ? 2 : 0) | (lease == 0 ? 0 : 4)))
+    writer.write(UInt8((previous ? 1 : 0) | (ignoreValue ? 2 : 0) | (lease == 0 ? 0 : 4) | (ignoreLease ? 8 : 0)))
     writer.write(prefixed: key)
     writer.write(prefixed: value)
     if lease != 0 { writer.write(lease) }
@@ -138,7 +177,7 @@ extension RangeRequest {
 }
 
 extension Comparison {
-  private enum Subject: UInt8 { case version = 1, createRevision, modRevision, value }
+  private enum Subject: UInt8 { case version = 1, createRevision, modRevision, value, lease }
 
   fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
     let range = try KeyRange(from: &reader)
@@ -149,6 +188,7 @@ extension Comparison {
     case .createRevision: operand = .createRevision(try reader.readInt64())
     case .modRevision: operand = .modRevision(try reader.readInt64())
     case .value: operand = .value(Value(try reader.readPrefixed()))
+    case .lease: operand = .lease(try reader.readInt64())
     case nil: throw MalformedBytes("comparison: operand")
     }
     self.init(range: range, relation: relation, operand: operand)
@@ -161,6 +201,7 @@ extension Comparison {
     case .version(let number): writer.write(Subject.version.rawValue, number)
     case .createRevision(let number): writer.write(Subject.createRevision.rawValue, number)
     case .modRevision(let number): writer.write(Subject.modRevision.rawValue, number)
+    case .lease(let number): writer.write(Subject.lease.rawValue, number)
     case .value(let value):
       writer.write(Subject.value.rawValue)
       writer.write(prefixed: value)

@@ -3,8 +3,8 @@ extension Request {
   /// Whether it changes nothing, whichever branch is taken: it need not go through the log.
   public var isReadOnly: Bool {
     switch self {
-    case .range: true
-    case .put, .delete: false
+    case .range, .leases, .lease: true
+    case .put, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry: false
     case .transaction(let request): request.success.allSatisfy(\.isReadOnly) && request.failure.allSatisfy(\.isReadOnly)
     }
   }
@@ -20,9 +20,13 @@ extension Request {
     switch self {
     case .transaction(let request):
       if request.canChangeTwice { _ = try WrittenKeys(branchesOf: request) }
-    case .put(let request):
-      guard request.lease == 0 else { throw .leaseNotFound }
-    case .range, .delete: break
+    case .settings(let settings):
+      guard settings.quota > 0, settings.historyAge >= 0, settings.historyBytes >= 0 else { throw .invalidSettings }
+    case .leaseGrant(let request):
+      guard request.id != 0 else { throw .leaseNotFound }
+      guard request.timeToLive <= Limits.maximumLeaseSeconds else { throw .leaseTTLTooLarge }
+    case .leaseExpiry: throw .leaderOnly
+    case .range, .put, .delete, .compaction, .leaseRevoke, .leases, .lease: break
     }
   }
 
@@ -44,10 +48,19 @@ extension Request {
     case .put(let request):
       guard !request.key.isEmpty else { throw .emptyKey }
       guard !request.ignoreValue || request.value.isEmpty else { throw .valueProvided }
+      guard !request.ignoreLease || request.lease == 0 else { throw .leaseProvided }
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
     case .transaction(let request):
       for comparison in request.comparisons where comparison.range.start.isEmpty { throw .emptyKey }
-      for inner in request.success { try inner.checkFields() }
-      for inner in request.failure { try inner.checkFields() }
+      for inner in request.success { try inner.checkInner() }
+      for inner in request.failure { try inner.checkInner() }
+    }
+  }
+
+  private func checkInner() throws(KeyValueError) {
+    switch self {
+    case .range, .put, .delete, .transaction: try checkFields()
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
     }
   }
 }
@@ -98,6 +111,7 @@ private struct WrittenKeys {
         for range in inner.deletes { try check(range) }
         for key in inner.puts { add(key) }
         deletes += inner.deletes
+      case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
       }
     }
   }
@@ -116,27 +130,4 @@ private struct WrittenKeys {
     puts.append(key)
     if puts.count == Self.few + 1 { manyPuts.formUnion(puts) } else if puts.count > Self.few { manyPuts.insert(key) }
   }
-}
-
-/// Bounds of a request. Those of etcd where it has one, so that what works there works here.
-public enum Limits {
-  /// Bytes of an encoded request. A pair therefore always fits into one block of a snapshot.
-  public static let requestBytes = 3 << 19
-
-  /// Operations of a transaction: the longest of its three lists, added to that of each transaction around it.
-  public static let operations = 128
-
-  /// Transactions inside each other. Deeper ones exceed `operations` anyway: each level around another has at least one operation.
-  public static let nesting = operations + 1
-
-  /// Operations and comparisons of a request in total, on all levels and in both branches; etcd leaves this open. It keeps the time that
-  /// the check for keys changed twice can take to milliseconds.
-  public static let totalOperations = 4096
-
-  /// Pairs that one transaction, or one delete that answers with what it deletes, may look at; etcd leaves this open, and a small request
-  /// can ask for any number. `Cost` says what counts. Some ten milliseconds of work for each node.
-  public static let costItems = 100_000
-
-  /// Bytes of keys and values that one such request may look at.
-  public static let costBytes = 32 << 20
 }

@@ -2,6 +2,9 @@
 public typealias Key = [UInt8]
 public typealias Value = [UInt8]
 
+/// The number of a lease, chosen by whoever asks for it. Never 0.
+public typealias LeaseID = Int64
+
 /// Counts changes of the whole store; starts at 1 (empty). Every request that changes something makes one.
 public typealias Revision = Int64
 
@@ -16,13 +19,16 @@ public struct KeyValuePair: Hashable, Sendable {
   public var modRevision: Revision
   /// Changes since it was made; 1 when new.
   public var version: Int64
+  /// The lease that the key goes with; 0 for none.
+  public var lease: LeaseID
 
-  public init(key: Key, value: Value, createRevision: Revision, modRevision: Revision, version: Int64) {
+  public init(key: Key, value: Value, createRevision: Revision, modRevision: Revision, version: Int64, lease: Int64 = 0) {
     self.key = key
     self.value = value
     self.createRevision = createRevision
     self.modRevision = modRevision
     self.version = version
+    self.lease = lease
   }
 }
 
@@ -68,15 +74,20 @@ public struct PutRequest: Hashable, Sendable {
   public var previous: Bool
   /// Keep the value there is; an error if the key does not exist.
   public var ignoreValue: Bool
-  /// The lease that the key is to go with; 0 for none. There are no leases yet, so any other is unknown: an error, but only if the put is
-  /// in the branch of a transaction that is taken.
-  public var lease: Int64
+  /// Keep the lease that the key goes with; an error if the key does not exist.
+  public var ignoreLease: Bool
+  /// The lease that the key is to go with, instead of the one that it goes with now; 0 for none. It is an error if there is no such lease,
+  /// but only if the put is in the branch of a transaction that is taken.
+  public var lease: LeaseID
 
-  public init(key: Key, value: Value, previous: Bool = false, ignoreValue: Bool = false, lease: Int64 = 0) {
+  public init(
+    key: Key, value: Value, previous: Bool = false, ignoreValue: Bool = false, lease: Int64 = 0, ignoreLease: Bool = false
+  ) {
     self.key = key
     self.value = value
     self.previous = previous
     self.ignoreValue = ignoreValue
+    self.ignoreLease = ignoreLease
     self.lease = lease
   }
 }
@@ -130,6 +141,44 @@ public struct RangeRequest: Hashable, Sendable {
   }
 }
 
+/// Forget what was before a revision: etcd's `Compact`.
+public struct CompactionRequest: Hashable, Sendable {
+  /// The oldest revision that can be read afterwards.
+  public var revision: Revision
+
+  public init(revision: Revision) { self.revision = revision }
+}
+
+/// Asks for a lease: keys that are put with it are deleted when it ends, which it does if it is not kept alive. etcd's `LeaseGrant`.
+public struct LeaseGrantRequest: Hashable, Sendable {
+  /// Not 0; etcd's "choose one" is for whoever proposes the request.
+  public var id: LeaseID
+  /// For how many seconds, from each time that it is kept alive; what is below `Limits.minimumLeaseSeconds` is raised to that, and above
+  /// `Limits.maximumLeaseSeconds` is an error.
+  public var timeToLive: Int64
+
+  public init(id: LeaseID, timeToLive: Int64) {
+    self.id = id
+    self.timeToLive = timeToLive
+  }
+}
+
+/// How large the store may become, and how much of its past is kept though nobody compacts it: the leader sees to that, see `HistoryClock`.
+public struct StoreSettings: Hashable, Sendable {
+  /// Most bytes that the store may have; see `KeyValueView.size`. Above 0.
+  public var quota: Int64
+  /// How many seconds a change is kept at least; 0 for ever. It is forgotten a sixteenth of that later at most, as long as one node leads.
+  public var historyAge: Int64
+  /// With more bytes than these of the past (`KeyValueView.pastSize`), about half of that is kept, whatever its age; 0 for no bound.
+  public var historyBytes: Int64
+
+  public init(quota: Int64 = Limits.quota, historyAge: Int64 = Limits.historyAge, historyBytes: Int64 = Limits.historyBytes) {
+    self.quota = quota
+    self.historyAge = historyAge
+    self.historyBytes = historyBytes
+  }
+}
+
 /// A condition on one key, or on every key of a range.
 public struct Comparison: Hashable, Sendable {
   public enum Relation: UInt8, Sendable { case equal, greater, less, notEqual }
@@ -138,6 +187,8 @@ public struct Comparison: Hashable, Sendable {
     case createRevision(Revision)
     case modRevision(Revision)
     case value(Value)
+    /// The lease that the key goes with; 0 for none.
+    case lease(LeaseID)
   }
 
   public var range: KeyRange
@@ -170,6 +221,20 @@ public enum Request: Hashable, Sendable {
   case put(PutRequest)
   case delete(DeleteRequest)
   indirect case transaction(TransactionRequest)
+  /// Not in a transaction. Makes no revision.
+  case compaction(CompactionRequest)
+  /// Not in a transaction. Makes no revision.
+  case settings(StoreSettings)
+  /// Not in a transaction. Makes no revision.
+  case leaseGrant(LeaseGrantRequest)
+  /// Ends a lease and deletes its keys, all in one revision. Not in a transaction.
+  case leaseRevoke(LeaseID)
+  /// The same, proposed by the leader when a lease was not kept alive; a lease that is gone is no error. Nobody else may ask for it.
+  case leaseExpiry(LeaseID)
+  /// The numbers of all leases: etcd's `LeaseLeases`. Not in a transaction.
+  case leases
+  /// One lease and its keys: what the replicated state knows for etcd's `LeaseTimeToLive`. Not in a transaction.
+  case lease(LeaseID)
 }
 
 public struct RangeResponse: Hashable, Sendable {
@@ -186,12 +251,34 @@ public struct RangeResponse: Hashable, Sendable {
   }
 }
 
+public struct LeaseResponse: Hashable, Sendable {
+  /// For how many seconds it was granted. How many of them are left only the leader knows: see `LeaseQuestion`.
+  public var timeToLive: Int64
+  /// Those that go with it, in order.
+  public var keys: [Key]
+
+  public init(timeToLive: Int64, keys: [Key]) {
+    self.timeToLive = timeToLive
+    self.keys = keys
+  }
+}
+
 /// What a request did. `revision` in `Response` is the store's after it.
 public enum OperationResult: Hashable, Sendable {
   case range(RangeResponse)
   case put(previous: KeyValuePair?)
   case delete(count: Int64, previous: [KeyValuePair])
   indirect case transaction(succeeded: Bool, responses: [OperationResult])
+  /// A compaction, or other settings, which change no key.
+  case done
+  /// For so many seconds.
+  case leaseGranted(LeaseID, timeToLive: Int64)
+  /// With so many keys.
+  case leaseRevoked(keys: Int64)
+  /// In ascending order.
+  case leases([LeaseID])
+  /// `nil` if there is no such lease.
+  case lease(LeaseResponse?)
 }
 
 extension OperationResult {
@@ -199,7 +286,7 @@ extension OperationResult {
   public var isChange: Bool { StoredResult(self).isChange }
 }
 
-/// A request that cannot be done. Nothing was changed; the same request fails again.
+/// A request that cannot be done. No key was changed; the same request fails again as long as the store is as it is.
 public enum KeyValueError: Error, Hashable, Sendable {
   /// A key or the start of a range is empty.
   case emptyKey
@@ -207,8 +294,25 @@ public enum KeyValueError: Error, Hashable, Sendable {
   case keyNotFound
   /// A put that keeps the value must not bring one.
   case valueProvided
-  /// A put names a lease that there is not.
+  /// A put that keeps the lease (`ignoreLease`) must not bring one.
+  case leaseProvided
+  /// Something else than a range, a put, a delete or another transaction stands in a transaction.
+  case notInTransaction
+  /// The quota is not above 0, or a bound of the history is below 0.
+  case invalidSettings
+  /// A put or a new lease would pass the quota, or one would have and there is not enough room since; see `KeyValueView.isOutOfSpace`.
+  /// Deletes and compactions are done; what was deleted gives its room back when it is compacted.
+  case noSpace
+  /// A put, or a request to end a lease, names one that there is not; or a lease is to have the number 0.
   case leaseNotFound
+  /// There is a lease of this number already.
+  case leaseExists
+  /// A lease is asked for more than `Limits.maximumLeaseSeconds`.
+  case leaseTTLTooLarge
+  /// There are `Limits.leases` already.
+  case tooManyLeases
+  /// Only the leader lets a lease expire; `Request.leaseRevoke` ends one at any time.
+  case leaderOnly
   /// A transaction would change a key twice.
   case duplicateKey
   /// More than `Limits.operations` or `Limits.totalOperations`.

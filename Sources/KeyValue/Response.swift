@@ -41,12 +41,19 @@ enum StoredResult: Sendable {
   case put(previous: Item?)
   indirect case delete(count: Int64, previous: StoredRange?)
   case transaction(succeeded: Bool, [StoredResult])
+  /// A request that changes no key: a compaction, other settings.
+  case done
+  case leaseGranted(LeaseID, timeToLive: Int64)
+  case leaseRevoked(keys: Int64)
+  case leases(LeaseTable)
+  indirect case lease(LeaseID, LeaseTable)
 
   /// Whether it changed the store.
   var isChange: Bool {
     switch self {
-    case .range: false
+    case .range, .done, .leaseGranted, .leases, .lease: false
     case .put: true
+    case .leaseRevoked(let keys): keys > 0
     case .delete(let count, _): count > 0
     case .transaction(_, let responses): responses.contains(where: \.isChange)
     }
@@ -60,6 +67,18 @@ enum StoredResult: Sendable {
       self = .delete(count: count, previous: previous.isEmpty ? nil : StoredRange(RangeResponse(pairs: previous, count: count)))
     case .transaction(let succeeded, let responses):
       self = .transaction(succeeded: succeeded, responses.map(StoredResult.init))
+    case .done: self = .done
+    case .leaseGranted(let id, let timeToLive): self = .leaseGranted(id, timeToLive: timeToLive)
+    case .leaseRevoked(let keys): self = .leaseRevoked(keys: keys)
+    case .leases(let ids):
+      var table = LeaseTable()
+      for id in ids { table.grant(id, timeToLive: 0) }
+      self = .leases(table)
+    case .lease(let lease):
+      var table = LeaseTable()
+      if let lease { table.grant(0, timeToLive: lease.timeToLive) }
+      for key in lease?.keys ?? [] { table.attach(key, to: 0) }
+      self = .lease(0, table)
     }
   }
 
@@ -69,6 +88,12 @@ enum StoredResult: Sendable {
     case .put(let previous): .put(previous: previous?.pair())
     case .delete(let count, let previous): .delete(count: count, previous: previous?.response.pairs ?? [])
     case .transaction(let succeeded, let responses): .transaction(succeeded: succeeded, responses: responses.map(\.result))
+    case .done: .done
+    case .leaseGranted(let id, let timeToLive): .leaseGranted(id, timeToLive: timeToLive)
+    case .leaseRevoked(let keys): .leaseRevoked(keys: keys)
+    case .leases(let table): .leases(table.granted.items(at: 0..<table.count).map(LeaseTable.id))
+    case .lease(let id, let table):
+      .lease(table.timeToLive(of: id).map { LeaseResponse(timeToLive: $0, keys: table.keys(of: id).map(LeaseTable.key)) })
     }
   }
 }
@@ -80,6 +105,8 @@ struct StoredRange: Sendable {
     case items([Item])
     case one(Item?)
     case tree(OrderedTree, Range<Int>)
+    /// Whatever was in the range, which is counted when it is looked at.
+    case past(Past)
   }
 
   /// Of a range with at most so many pairs the pairs are held, and not the tree with all that it held then.
@@ -88,7 +115,7 @@ struct StoredRange: Sendable {
   let request: RangeRequest
   /// If the request keeps the order of keys: what it returns. Otherwise all pairs of its range.
   let source: Source
-  /// Keys in the range.
+  /// Keys in the range; 0 of the past, until they are looked at.
   let count: Int
   /// Made from pairs that are already in memory.
   private(set) var saysMore: Bool?
@@ -113,6 +140,7 @@ struct StoredRange: Sendable {
     case .items(let items): items.count
     case .one(let item): item == nil ? 0 : 1
     case .tree(_, let ranks): ranks.count
+    case .past(let past): past.candidates
     }
   }
 
@@ -124,7 +152,7 @@ struct StoredRange: Sendable {
       switch reader.next(&work) {
       case .pair(let item): pairs.append(item.pair(keysOnly: request.keysOnly))
       case .pause: continue
-      case .end(let more): return RangeResponse(pairs: pairs, more: more, count: Int64(count))
+      case .end(let more, let count): return RangeResponse(pairs: pairs, more: more, count: Int64(count))
       }
     }
   }
@@ -133,6 +161,7 @@ struct StoredRange: Sendable {
 extension Item {
   fileprivate init(_ pair: KeyValuePair) {
     self.init(
-      key: pair.key[...], value: pair.value[...], createRevision: pair.createRevision, modRevision: pair.modRevision, version: pair.version)
+      key: pair.key[...], value: pair.value[...], createRevision: pair.createRevision, modRevision: pair.modRevision, version: pair.version,
+      lease: pair.lease)
   }
 }

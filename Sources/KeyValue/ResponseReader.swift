@@ -20,6 +20,16 @@ package struct ResponseReader: Sendable {
     /// The next operation of a transaction, and the store's revision after it: the old one until the first change.
     case operation(Operation, revision: Revision)
     case operationEnd
+    case leaseGranted(LeaseID, timeToLive: Int64)
+    case leaseRevoked(keys: Int64)
+    /// All leases; so many numbers follow.
+    case leases(count: Int)
+    case leaseID(LeaseID)
+    /// One lease, `nil` if it is not there; so many keys follow.
+    case lease(timeToLive: Int64?, keys: Int)
+    case leaseKey(Key)
+    /// After the numbers of leases, or the keys of one. Not if there are none.
+    case leasesEnd
   }
 
   package enum Step: Sendable {
@@ -31,9 +41,11 @@ package struct ResponseReader: Sendable {
 
   private enum Task: Sendable {
     case response(StoredResult)
-    case pairs(of: Operation, count: Int)
+    case pairs(of: Operation)
     case operations([StoredResult], next: Int)
     case operationEnd
+    case leases(OrderedTree.Items)
+    case leaseKeys(OrderedTree.Items)
   }
 
   /// What is to be read yet, the next at the end.
@@ -71,6 +83,21 @@ package struct ResponseReader: Sendable {
         guard next < responses.count else { return .part(.transactionEnd(operations: responses.count)) }
         tasks += [.operations(responses, next: next + 1), .operationEnd, .response(responses[next])]
         return .part(begin(responses[next]))
+      case .response(.done):
+        continue
+      case .response(.leaseRevoked(let keys)):
+        return .part(.leaseRevoked(keys: keys))
+      case .response(.leaseGranted(let id, let timeToLive)):
+        return .part(.leaseGranted(id, timeToLive: timeToLive))
+      case .response(.leases(let table)):
+        if table.count > 0 { tasks.append(.leases(table.granted.items(at: 0..<table.count))) }
+        return .part(.leases(count: table.count))
+      case .response(.lease(let id, let table)):
+        let keys = table.keys(of: id)
+        if keys.underestimatedCount > 0 { tasks.append(.leaseKeys(keys)) }
+        return .part(.lease(timeToLive: table.timeToLive(of: id), keys: keys.underestimatedCount))
+      case .leases, .leaseKeys:
+        return nextOfLeases(task, &work)
       case .operationEnd:
         return .part(.operationEnd)
       case .pairs:
@@ -81,19 +108,38 @@ package struct ResponseReader: Sendable {
   }
 
   private mutating func nextPair(_ work: inout Int) -> Step? {
-    guard case .pairs(let operation, let count)? = tasks.last, let step = pairs?.next(&work) else { return nil }
+    guard case .pairs(let operation)? = tasks.last, let step = pairs?.next(&work) else { return nil }
     switch step {
     case .pair(let item): return .part(.pair(StoredPair(item: item, keysOnly: keysOnly)))
     case .pause: return .pause
-    case .end(let more):
+    case .end(let more, let count):
       tasks.removeLast()
       pairs = nil
       return .part(operation == .range ? .rangeEnd(more: more, count: Int64(count)) : .deleteEnd)
     }
   }
 
+  private mutating func nextOfLeases(_ task: Task, _ work: inout Int) -> Step {
+    guard work > 0 else {
+      tasks.append(task)
+      return .pause
+    }
+    work -= 1
+    switch task {
+    case .leases(var items):
+      guard let item = items.next() else { return .part(.leasesEnd) }
+      tasks.append(.leases(items))
+      return .part(.leaseID(LeaseTable.id(of: item)))
+    case .leaseKeys(var items):
+      guard let item = items.next() else { return .part(.leasesEnd) }
+      tasks.append(.leaseKeys(items))
+      return .part(.leaseKey(LeaseTable.key(of: item)))
+    default: return .end
+    }
+  }
+
   private mutating func begin(_ range: StoredRange, of operation: Operation) {
-    tasks.append(.pairs(of: operation, count: range.count))
+    tasks.append(.pairs(of: operation))
     pairs = PairReader(range)
     keysOnly = range.request.keysOnly
   }
@@ -101,7 +147,8 @@ package struct ResponseReader: Sendable {
   private mutating func begin(_ response: StoredResult) -> Part {
     let operation: Operation =
       switch response {
-      case .range: .range
+      // Nothing of the other kinds stands in a transaction.
+      case .range, .done, .leaseGranted, .leaseRevoked, .leases, .lease: .range
       case .put: .put
       case .delete: .delete
       case .transaction: .transaction
@@ -121,6 +168,7 @@ package struct StoredPair: Sendable {
   package var createRevision: Revision { item.createRevision }
   package var modRevision: Revision { item.modRevision }
   package var version: Int64 { item.version }
+  package var lease: Int64 { item.lease }
 
   package var keyCount: Int { item.keyCount }
   package var valueCount: Int { keysOnly ? 0 : item.valueCount }
@@ -138,7 +186,7 @@ extension StoredResult {
   fileprivate var workingBytes: Int {
     switch self {
     case .range(let range): range.workingBytes
-    case .put, .delete: 0
+    case .put, .delete, .done, .leaseGranted, .leaseRevoked, .leases, .lease: 0
     case .transaction(_, let responses): responses.reduce(0) { max($0, $1.workingBytes) }
     }
   }
@@ -153,12 +201,13 @@ extension StoredRange {
 }
 
 extension Request {
-  /// Whether its answer may hold pairs, and so be long.
+  /// Whether its answer may hold pairs, or all leases or keys of one, and so be long.
   package var mayReturnPairs: Bool {
     switch self {
-    case .range: true
+    case .range, .leases, .lease: true
     case .put(let request): request.previous
     case .delete(let request): request.previous
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry: false
     case .transaction(let request): request.success.contains(where: \.mayReturnPairs) || request.failure.contains(where: \.mayReturnPairs)
     }
   }

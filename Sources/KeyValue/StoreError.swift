@@ -6,11 +6,14 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
   case request(RequestError)
   /// It cannot be done: nothing was changed. As long as the store stays as it is, the same request fails again.
   case keyValue(KeyValueError)
+  /// The watch cannot be opened.
+  case watch(WatchError)
 
   public var description: String {
     switch self {
     case .request(let error): error.description
     case .keyValue(let error): "the store refuses the request: \(error)"
+    case .watch(let error): "the watch is refused: \(error)"
     }
   }
 }

@@ -9,6 +9,7 @@ struct ControlEffects {
   @usableFromInline
   enum Answer {
     case view(RequestID, index: LogIndex, staleness: Nanoseconds?)
+    case answered(RequestID, Bytes)
     case done(RequestID)
     case failed(RequestID, RequestError)
   }
@@ -60,6 +61,7 @@ extension ReplicaEffects {
     for answer in control.answers {
       switch answer {
       case .view(let id, let index, let staleness): replies.append(.view(id, machine.view, index: index, staleness: staleness))
+      case .answered(let id, let answer): replies.append(.answered(id, answer))
       case .done(let id): replies.append(.done(id))
       case .failed(let id, let error): replies.append(.failed(id, error))
       }

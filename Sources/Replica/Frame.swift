@@ -14,6 +14,10 @@ package struct Frame: Equatable, Sendable {
     case greeting
     /// Where the sender is reached, and what it knows of others.
     case introduction(Introduction)
+    /// Of the sender's clients, to the leader.
+    case questions(QuestionFrame)
+    /// The leader's, under the number of the questions.
+    case answers(QuestionFrame)
   }
 
   /// Before the cluster is formed there is none.
@@ -37,6 +41,7 @@ package struct Frame: Equatable, Sendable {
     case .message(let message): message.encode(into: &writer)
     case .bootstrap(let bootstrap): bootstrap.encode(into: &writer)
     case .introduction(let introduction): introduction.encode(into: &writer)
+    case .questions(let frame), .answers(let frame): frame.encode(into: &writer)
     case .wrongCluster, .greeting: break
     }
     writer.patch(checksum(of: writer.slice.dropFirst(4)), at: 0)
@@ -73,6 +78,8 @@ package struct Frame: Equatable, Sendable {
     case .wrongCluster: body = .wrongCluster
     case .greeting: body = .greeting
     case .introduction: body = .introduction(try Introduction(from: &reader))
+    case .questions: body = .questions(try QuestionFrame(from: &reader))
+    case .answers: body = .answers(try QuestionFrame(from: &reader))
     default: body = .message(try Message(kind: header.kind, from: header.from, to: header.to, reader: &reader))
     }
     try reader.expectEnd()
@@ -87,6 +94,8 @@ package struct Frame: Equatable, Sendable {
     case .wrongCluster: .wrongCluster
     case .greeting: .greeting
     case .introduction: .introduction
+    case .questions: .questions
+    case .answers: .answers
     case .message(let message): message.kind
     }
   }

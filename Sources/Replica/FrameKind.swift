@@ -6,6 +6,8 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   case wrongCluster = 2
   case greeting = 3
   case introduction = 4
+  case questions = 5
+  case answers = 6
 
   // Consensus messages, which name a term.
   case preVoteRequest = 16
@@ -41,8 +43,9 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   var lane: Lane {
     switch self {
     case .append, .commit, .snapshotBlock, .proposals: .data
-    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse,
-      .appendAccepted, .appendRejected, .heartbeat, .heartbeatResponse, .snapshotProgress, .readRequest, .readResponse, .proposalsRefused,
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .questions, .answers, .preVoteRequest, .preVoteResponse,
+      .voteRequest, .voteResponse, .appendAccepted, .appendRejected, .heartbeat, .heartbeatResponse, .snapshotProgress, .readRequest,
+      .readResponse, .proposalsRefused,
       .outdated, .timeoutNow, .transferVoteRequest, .removed:
       .control
     }
@@ -52,8 +55,9 @@ package enum FrameKind: UInt8, CaseIterable, Sendable {
   var isLeaders: Bool {
     switch self {
     case .append, .heartbeat, .commit, .snapshotBlock, .readResponse, .timeoutNow: true
-    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse,
-      .appendAccepted, .appendRejected, .heartbeatResponse, .snapshotProgress, .readRequest, .proposals, .proposalsRefused, .outdated,
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .questions, .answers, .preVoteRequest, .preVoteResponse,
+      .voteRequest, .voteResponse, .appendAccepted, .appendRejected, .heartbeatResponse, .snapshotProgress, .readRequest, .proposals,
+      .proposalsRefused, .outdated,
       .transferVoteRequest, .removed:
       false
     }

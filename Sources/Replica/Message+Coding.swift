@@ -106,7 +106,8 @@ extension Message {
     case .timeoutNow: return .timeoutNow
     case .transferVoteRequest: return .transferVoteRequest(last: try reader.readPosition())
     case .removed: return .removed
-    case .bootstrap, .wrongCluster, .greeting, .introduction: throw MalformedBytes("frame: \(kind) is no consensus message")
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .questions, .answers:
+      throw MalformedBytes("frame: \(kind) is no consensus message")
     }
   }
 

@@ -7,6 +7,8 @@ import Raft
 /// Bytes: proposing node (8), request (8), command.
 package struct Proposal: Sendable {
   static let headerSize = 16
+  /// The request of what a leader proposes by itself: nobody waits for the answer.
+  package static let unasked: RequestID = 0
 
   package let origin: NodeID
   package let request: RequestID

@@ -27,7 +27,7 @@ extension ReplicaControl {
       batch.position = entry.position
       // A payload too short to name its proposer is skipped, on every node alike.
       guard entry.kind == .command, let proposal = try? Proposal(decoding: entry.payload) else { continue }
-      if proposal.origin == identity.node, pending.take(proposal.request) != nil {
+      if proposal.origin == identity.node, proposal.request != Proposal.unasked, pending.take(proposal.request) != nil {
         batch.awaited.append((batch.commands.count, proposal.request))
       }
       batch.commands.append(Command(index: entry.index, term: entry.term, payload: proposal.command))
@@ -40,6 +40,7 @@ extension ReplicaControl {
     guard batch.position.index > appliedIndex else { return }
     snapshots.bytesApplied += batch.bytes
     appliedIndex = batch.position.index
+    appliedTerm = batch.position.term
     requeue(inFlight.takeOvertaken(by: batch.position.term))
     if inFlight.count > 2 * pending.count + settings.forgottenAtOnce {
       inFlight.forget { !pending.contains($0) }

@@ -90,6 +90,7 @@ extension ReplicaControl {
     // A leader does without: its log has all that the snapshot holds.
     guard raft?.commitIndex == index else { return false }
     appliedIndex = index
+    appliedTerm = descriptor.position.term
     snapshots.newest = descriptor
     snapshots.newestBytes = bytes
     snapshots.newestIsBad = false

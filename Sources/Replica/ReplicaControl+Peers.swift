@@ -28,6 +28,10 @@ extension ReplicaControl {
       receive(introduction, from: frame.from, cluster: frame.cluster, connection: connection, now: now, into: &effects)
     case .wrongCluster:
       refuse("node \(frame.from) belongs to another cluster: check its address in this cluster's configuration", now: now, into: &effects)
+    case .questions(let questions):
+      if isOfMember(frame), frame.to == identity.node { receive(questions, from: frame.from, now: now) }
+    case .answers(let answers):
+      if isOfMember(frame), frame.to == identity.node { receiveAnswers(answers, into: &effects) }
     case .message(let message):
       guard let cluster = identity.cluster, raft != nil else { return }
       guard frame.cluster == cluster else {
@@ -115,7 +119,7 @@ extension ReplicaControl {
     if !kept.isEmpty { withheld.append(contentsOf: newest(of: kept)) }
   }
 
-  private func destination(of node: NodeID, in configuration: Configuration) -> Destination? {
+  func destination(of node: NodeID, in configuration: Configuration) -> Destination? {
     if let member = configuration.member(node) { return .address(address(of: member)) }
     return callers.last { $0.node == node }.map { .connection($0.connection) }
   }

@@ -5,12 +5,15 @@ struct Reads: Sendable {
   private struct Batch {
     let id: ReadID
     let requests: [RequestID]
+    /// Keys of `Questions`, which wait for the same.
+    var questions: [UInt64]
     let retryAt: Instant
     /// What must be applied before they are answered, once a quorum has confirmed it.
     var index: LogIndex?
   }
 
   private(set) var waiting: [RequestID] = []
+  private var waitingQuestions: [UInt64] = []
   private var batches: [Batch] = []
   private var nextID: ReadID = 0
 
@@ -21,13 +24,17 @@ struct Reads: Sendable {
 
   var batchCount: Int { batches.count }
 
+  var isWaiting: Bool { !waiting.isEmpty || !waitingQuestions.isEmpty }
+
   mutating func add(_ id: RequestID) { waiting.append(id) }
+  mutating func add(questions key: UInt64) { waitingQuestions.append(key) }
 
   /// Takes all that wait into a new batch. `fresh` is used for the first one: an id must not be one of an earlier process's.
   mutating func startBatch(fresh: UInt64, now: Instant, retryAfter: Nanoseconds) -> ReadID {
     nextID = nextID == 0 ? fresh : nextID &+ 1
-    batches.append(Batch(id: nextID, requests: waiting, retryAt: now + retryAfter))
+    batches.append(Batch(id: nextID, requests: waiting, questions: waitingQuestions, retryAt: now + retryAfter))
     waiting.removeAll()
+    waitingQuestions.removeAll()
     return nextID
   }
 
@@ -36,12 +43,12 @@ struct Reads: Sendable {
     batches[batch].index = index
   }
 
-  /// The requests that may be answered now that `applied` is.
-  mutating func takeReady(applied: LogIndex) -> [RequestID] {
-    guard batches.contains(where: { $0.index ?? .max <= applied }) else { return [] }
-    let ready = batches.filter { $0.index ?? .max <= applied }.flatMap(\.requests)
+  /// The requests and the questions that may be answered now that `applied` is.
+  mutating func takeReady(applied: LogIndex) -> (requests: [RequestID], questions: [UInt64]) {
+    guard batches.contains(where: { $0.index ?? .max <= applied }) else { return ([], []) }
+    let ready = batches.filter { $0.index ?? .max <= applied }
     batches.removeAll { $0.index ?? .max <= applied }
-    return ready
+    return (ready.flatMap(\.requests), ready.flatMap(\.questions))
   }
 
   /// Batches without an answer are asked for anew, under another id: the message may be lost, or the leader gone.
@@ -49,16 +56,26 @@ struct Reads: Sendable {
     let stale = batches.filter { $0.index == nil && $0.retryAt <= now }
     guard !stale.isEmpty else { return }
     waiting.insert(contentsOf: stale.flatMap(\.requests), at: 0)
+    waitingQuestions.insert(contentsOf: stale.flatMap(\.questions), at: 0)
     batches.removeAll { $0.index == nil && $0.retryAt <= now }
   }
 
-  mutating func forget(_ isAnswered: (RequestID) -> Bool) {
+  /// Batches that have nothing else go with them.
+  mutating func forgetQuestions() {
+    waitingQuestions.removeAll()
+    for place in batches.indices { batches[place].questions = [] }
+    batches.removeAll { $0.requests.isEmpty }
+  }
+
+  mutating func forget(_ isAnswered: (RequestID) -> Bool, butNot isAsked: (UInt64) -> Bool) {
     waiting.removeAll(where: isAnswered)
-    batches.removeAll { $0.requests.allSatisfy(isAnswered) }
+    waitingQuestions.removeAll { !isAsked($0) }
+    batches.removeAll { batch in batch.requests.allSatisfy(isAnswered) && !batch.questions.contains(where: isAsked) }
   }
 
   mutating func removeAll() {
     waiting.removeAll()
+    waitingQuestions.removeAll()
     batches.removeAll()
   }
 }
@@ -78,14 +95,15 @@ extension ReplicaControl {
   }
 
   mutating func dispatchReads(now: Instant) {
-    guard !reads.waiting.isEmpty, raft?.leader != nil else { return }
+    guard reads.isWaiting, raft?.leader != nil else { return }
     let id = reads.startBatch(fresh: random.next(), now: now, retryAfter: settings.raft.electionTimeout)
     raft?.step(.read(id), now: now, into: &consensus)
   }
 
   mutating func answerReads(into effects: inout ControlEffects) {
     let ready = reads.takeReady(applied: appliedIndex)
-    for id in ready where pending.take(id) != nil { effects.answers.append(.view(id, index: appliedIndex, staleness: nil)) }
+    for id in ready.requests where pending.take(id) != nil { effects.answers.append(.view(id, index: appliedIndex, staleness: nil)) }
+    for key in ready.questions { questions.confirm(key) }
   }
 
   /// Tells what changed, and asks again what a leader that is gone will not answer.
@@ -102,11 +120,14 @@ extension ReplicaControl {
         .lostLeadership(
           oldTerm, term > oldTerm ? "a newer term began" : raft?.isRemoved == true ? "it is no member any more" : "no majority answers"))
       pace = Pace()
+      // Those of others are for whoever leads next, however long there is nobody.
+      askAnew()
     }
     guard (reported.leader, term) != (oldLeader, oldTerm), let leader = reported.leader else { return }
     effects.diagnostics.append(leader == identity.node ? .becameLeader(term) : .follows(leader, term))
     inFlight.hold(until: .zero)
     reads.retryUnconfirmed(now: .never)
-    hasWork = hasWork || !queue.isEmpty || !reads.waiting.isEmpty
+    askAnew()
+    hasWork = hasWork || !queue.isEmpty || reads.isWaiting || !questions.waiting.isEmpty
   }
 }

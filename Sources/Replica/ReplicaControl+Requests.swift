@@ -104,6 +104,11 @@ extension ReplicaControl {
     cancelled = (0, 0)
     queue.removeAll { !pending.contains($0.id) }
     inFlight.forget { !pending.contains($0) }
-    reads.forget { !pending.contains($0) }
+    questions.forget { !pending.contains($0) }
+    reads.forget {
+      !pending.contains($0)
+    } butNot: {
+      questions.isAsked($0)
+    }
   }
 }

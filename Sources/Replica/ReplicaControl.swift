@@ -31,6 +31,13 @@ struct ReplicaControl: Sendable {
   /// How often answered commands were dropped from those in flight because they were most of them.
   var timesForgotten = 0
   var reads = Reads()
+  var questions = Questions()
+  /// Of the last entry that was applied.
+  var appliedTerm: Term = 0
+  /// What the state machine decided as a leader's in the last turn, and in which term.
+  var leaderCommands: (term: Term, commands: [LeaderCommand])?
+  /// When the state machine has something to do as a leader's.
+  @usableFromInline var leaderDeadline = Instant.never
   var snapshots: Snapshots
   var pace = Pace()
 
@@ -76,6 +83,7 @@ struct ReplicaControl: Sendable {
     startedAt = now
     introducesItself = true
     appliedIndex = snapshot?.position.index ?? 0
+    appliedTerm = snapshot?.position.term ?? 0
     switch identity.phase {
     case .undecided: formation = Formation(identity: identity, peerInfo: peerInfo)
     case .voted where (recovered?.last ?? .zero) == .zero: formation = Formation(identity: identity, peerInfo: peerInfo)
@@ -90,7 +98,7 @@ struct ReplicaControl: Sendable {
   @usableFromInline var deadline: Instant {
     if isStopped { return pending.deadline }
     if hasWork { return .zero }
-    let clients = min(pending.deadline, reads.deadline)
+    let clients = min(min(pending.deadline, reads.deadline), min(questions.deadline, leaderDeadline))
     guard let consensus = raft?.deadline else { return min(nextBootstrap, clients) }
     return min(min(consensus, introducesItself ? nextIntroduction : .never), min(clients, snapshots.deadline))
   }
@@ -130,7 +138,9 @@ struct ReplicaControl: Sendable {
   mutating func dispatch(now: Instant, into effects: inout ControlEffects) -> Bool {
     guard !isStopped else { return false }
     hasWork = false
+    dispatchLeaderCommands(now: now, into: &effects)
     dispatchQueue(now: now)
+    dispatchQuestions(now: now, into: &effects)
     dispatchReads(now: now)
     raft?.endTurn(now: now, into: &consensus)
     carryOut(now: now, into: &effects)
@@ -160,6 +170,7 @@ struct ReplicaControl: Sendable {
     introduceItself(now: now, into: &effects)
     heedAcquaintances(now: now)
     reads.retryUnconfirmed(now: now)
+    questions.retry(now: now)
     resumeTransfers(now: now, into: &effects)
     setPace(now: now, into: &effects)
   }
@@ -217,6 +228,7 @@ struct ReplicaControl: Sendable {
     queue.removeAll()
     inFlight.removeAll()
     reads.removeAll()
+    questions.removeAll()
     for (id, item) in pending.takeAll() { effects.answers.append(.failed(id, stopError(for: item.state))) }
   }
 

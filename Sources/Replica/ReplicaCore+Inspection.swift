@@ -67,7 +67,7 @@ package struct FrameClaim: Sendable {
   package init?(_ frame: [UInt8]) {
     guard let (header, start) = try? Frame.open(frame) else { return nil }
     switch header.kind {
-    case .bootstrap, .wrongCluster, .greeting, .introduction, .preVoteRequest, .preVoteResponse: return nil
+    case .bootstrap, .wrongCluster, .greeting, .introduction, .questions, .answers, .preVoteRequest, .preVoteResponse: return nil
     default: break
     }
     var body = start

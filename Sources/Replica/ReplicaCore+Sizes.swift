@@ -15,6 +15,9 @@ package struct ReplicaSizes: Sendable {
   /// Reads that wait for the end of the turn, and batches of them without an answer.
   package var waitingReads = 0
   package var readBatches = 0
+  /// Frames of questions that wait for the leader's answer; turns' questions that wait, here, for a majority.
+  package var questionFrames = 0
+  package var questionsAsked = 0
   /// Messages that wait for the disk, and the bytes of what is long in them.
   package var withheldMessages = 0
   package var withheldBytes = 0
@@ -35,6 +38,9 @@ package struct ReplicaSizes: Sendable {
   package var hasRefusal = false
   package var newestIsBad = false
 
+  /// Most of `questionFrames`, and most batches of one member's among `questionsAsked`.
+  package static let maximumQuestionFrames = Questions.maximumFrames
+
   package init() {}
 }
 
@@ -50,6 +56,8 @@ extension ReplicaControl {
     sizes.timesForgotten = timesForgotten
     sizes.waitingReads = reads.waiting.count
     sizes.readBatches = reads.batchCount
+    sizes.questionFrames = questions.sentCount
+    sizes.questionsAsked = questions.askedCount
     sizes.withheldMessages = withheld.count
     for index in withheld.indices { sizes.withheldBytes += withheld[index].message.longPartSize }
     addTransfers(to: &sizes)

@@ -56,6 +56,7 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
     case .disconnected(let connection): control.disconnected(connection, now: now)
     case .propose(let id, let command, let deadline): control.propose(id, command: command, deadline: deadline, into: &effects.control)
     case .read(let id, let consistency, let deadline): control.read(id, consistency, deadline: deadline, now: now, into: &effects.control)
+    case .ask(let id, let question, let deadline): control.ask(id, question: question, deadline: deadline, into: &effects.control)
     case .cancel(let id): control.cancel(id, into: &effects.control)
     case .operate(let id, let request, let deadline):
       control.operate(id, request, deadline: deadline, now: now, into: &effects.control)
@@ -81,8 +82,30 @@ public struct ReplicaCore<Machine: StateMachine>: Sendable {
   @inlinable
   public mutating func endTurn(now: Instant, into effects: inout ReplicaEffects<Machine>) {
     if control.dispatch(now: now, into: &effects.control) { apply(into: &effects) }
+    lead(now: now, into: &effects)
     control.finishTurn(now: now, into: &effects.control)
+    for asked in control.takeReadyQuestions() { answer(asked, now: now, into: &effects) }
     if effects.control.needsState { effects.addState(of: machine) }
+  }
+
+  /// What the state machine has to do on the node that leads, and there alone.
+  @inlinable
+  mutating func lead(now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    let commands = machine.lead(control.ledTerm, now: now)
+    if !commands.isEmpty { control.proposeAsLeader(commands) }
+    control.leaderDeadline = machine.leaderDeadline
+  }
+
+  @inlinable
+  mutating func answer(_ asked: ReplicaControl.AskedQuestions, now: Instant, into effects: inout ReplicaEffects<Machine>) {
+    var answers: [Bytes] = []
+    answers.reserveCapacity(asked.list.count)
+    for question in asked.list {
+      let answer = machine.answer(question.payload, askedAt: asked.at, now: now)
+      precondition(answer.count <= ReplicaSettings.largestQuestion, "StateMachine.answer must give no more than largestQuestion bytes")
+      answers.append(answer[...])
+    }
+    control.answered(asked, with: answers, into: &effects.control)
   }
 
   /// Applies committed commands in order, and returns their outputs to the clients that wait for them.

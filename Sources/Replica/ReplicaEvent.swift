@@ -2,8 +2,8 @@ import ByteCoding
 import Raft
 import WriteAheadLog
 
-/// Chosen by the caller; unique among the requests of one node in flight. Start from a random number at each start of a process, so that
-/// an old entry in the log is never taken for the answer to a new request.
+/// Chosen by the caller, never 0; unique among the requests of one node in flight. Start from a random number at each start of a process,
+/// so that an old entry in the log is never taken for the answer to a new request.
 public typealias RequestID = UInt64
 
 /// What happens to a replica. Nothing else does: it has no clock, no socket and no disk of its own.
@@ -18,6 +18,8 @@ public enum ReplicaEvent<Machine: StateMachine>: Sendable {
   case propose(RequestID, command: Bytes, deadline: Instant)
   /// A client wants to look at the state.
   case read(RequestID, Consistency, deadline: Instant)
+  /// A client asks what only the leader knows, and wants an answer by the deadline.
+  case ask(RequestID, question: Bytes, deadline: Instant)
   /// The client of a request does not wait any longer: answer it at once with what is known.
   case cancel(RequestID)
   /// An operator asks the leader for something, and wants an answer by the deadline.
@@ -115,6 +117,8 @@ public enum Reply<Machine: StateMachine>: Sendable {
   /// The read may be done on this view, the state after the entry at `index`. `staleness`: how long this node has not heard from a leader,
   /// or, leading, from a majority; `nil` for a fresh read.
   case view(RequestID, Machine.View, index: LogIndex, staleness: Nanoseconds?)
+  /// What the leader's state machine answered; see `StateMachine.answer`.
+  case answered(RequestID, Bytes)
   /// What an operator asked for is done.
   case done(RequestID)
   case failed(RequestID, RequestError)
@@ -151,6 +155,8 @@ public enum Diagnostic: Hashable, Sendable {
   case logUnreadable(LogIndex, String)
   /// Fewer commands are taken from now on, so that this follower, which lags far behind, can catch up. At most so many bytes a second.
   case slowsDown(NodeID, bytesPerSecond: Int)
+  /// What the state machine of the leader proposed by itself, in its own words.
+  case leaderActs(String)
   /// All followers keep up again, or the slow one is not waited for any more.
   case fullSpeed
   /// The node is no member of its cluster any more, and never will be: it can be stopped, and its data directory deleted.

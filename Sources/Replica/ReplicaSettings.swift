@@ -47,6 +47,8 @@ public struct ReplicaSettings: Sendable, Hashable {
 }
 
 extension ReplicaSettings {
+  /// Most bytes of a question to the leader, and of its answer.
+  public static let largestQuestion = 4096
   /// Most bytes of entries in one message: with what goes around them, a frame between peers holds no more.
   package static let largestMessage = 15 << 20
   /// Most bytes of one command: an entry of the log holds no more, with what goes around it.

@@ -70,6 +70,83 @@ struct MembersAnswer: Decodable, Sendable {
   var members: [Member]?
 }
 
+/// A line of a watch.
+struct WatchAnswer: Decodable {
+  struct Header: Decodable { var revision: WireInteger<Int64>? }
+
+  struct Event: Decodable {
+    struct Pair: Decodable {
+      var key: WireBytes
+      var value: WireBytes?
+      var mod_revision: WireInteger<Int64>
+    }
+
+    var type: String?
+    var kv: Pair
+  }
+
+  struct Result: Decodable {
+    var header: Header
+    var created: Bool?
+    var canceled: Bool?
+    var cancel_reason: String?
+    var compact_revision: WireInteger<Int64>?
+    var events: [Event]?
+  }
+
+  var result: Result?
+  var error: ErrorAnswer?
+}
+
+struct GrantAnswer: Decodable {
+  var ID: WireInteger<Int64>
+  var TTL: WireInteger<Int64>
+}
+
+struct KeepAliveAnswer: Decodable {
+  struct Result: Decodable { var TTL: WireInteger<Int64>? }
+
+  var result: Result
+}
+
+struct TimeToLiveAnswer: Decodable {
+  var TTL: WireInteger<Int64>?
+  var grantedTTL: WireInteger<Int64>?
+  var keys: [WireBytes]?
+}
+
+struct LeasesAnswer: Decodable {
+  struct Lease: Decodable { var ID: WireInteger<Int64> }
+
+  var leases: [Lease]?
+}
+
+/// What stands for who holds a lock, or is elected.
+struct ClaimAnswer: Decodable {
+  struct Leader: Decodable {
+    var key: WireBytes
+    var rev: WireInteger<Int64>
+  }
+
+  var key: WireBytes?
+  var leader: Leader?
+}
+
+/// A line of an election's observer.
+struct ObservedAnswer: Decodable {
+  struct Result: Decodable {
+    struct Pair: Decodable {
+      var key: WireBytes
+      var value: WireBytes?
+    }
+
+    var kv: Pair?
+  }
+
+  var result: Result?
+  var error: ErrorAnswer?
+}
+
 extension Decodable {
   init(answer bytes: [UInt8]) throws(ClientError) {
     do {

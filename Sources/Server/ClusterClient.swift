@@ -15,7 +15,8 @@ final class ClusterClient: Sendable {
 
   let endpoints: [HostPort]
   let timeout: Duration
-  private let http: HTTPClient
+  let http: HTTPClient
+  let streams: HTTPClient
   /// Those that refused a connection.
   private let refusals = NIOLockedValueBox<Set<HostPort>>([])
 
@@ -31,9 +32,15 @@ final class ClusterClient: Sendable {
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.redirectConfiguration = .disallow
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    // A node that says nothing for longer may be gone without a word: the stream is asked for again.
+    configuration.timeout.read = .seconds(30)
+    streams = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
 
-  func close() async { try? await http.shutdown() }
+  func close() async {
+    try? await http.shutdown()
+    try? await streams.shutdown()
+  }
 
   /// Whether every endpoint refused a connection.
   var isNobodyThere: Bool { refusals.withLockedValue { $0.count == endpoints.count } }
@@ -46,15 +53,21 @@ final class ClusterClient: Sendable {
   private static let grace = Duration.milliseconds(300)
 
   /// Asks one node after the other until one answers or the time is over.
-  func call(_ path: String, _ body: [UInt8], _ kind: Kind) async throws(ClientError) -> [UInt8] {
-    let deadline = ContinuousClock.now + timeout
+  ///
+  /// - Parameters:
+  ///   - limit: instead of the usual time.
+  ///   - beginning: so every node's answer begins, and no web page does.
+  func call(
+    _ path: String, _ body: [UInt8], _ kind: Kind, within limit: Duration? = nil, beginning: String = #"{"header":"#
+  ) async throws(ClientError) -> [UInt8] {
+    let deadline = ContinuousClock.now + (limit ?? timeout)
     var reasons: [HostPort: String] = [:]
     repeat {
       for endpoint in endpoints {
         let remaining = max(ContinuousClock.now.duration(to: deadline), .milliseconds(1))
         // A read leaves time for the other nodes, should this one hang.
         let limit = kind == .write ? remaining : max(remaining / endpoints.count, min(remaining, .milliseconds(500)))
-        switch await attempt(endpoint, path, body, limit) {
+        switch await attempt(endpoint, path, body, limit, beginning) {
         case .answer(let bytes): return bytes
         case .refused(let text): throw .refused(text)
         case .notANode(let text): throw .notANode("\(endpoint) \(text)")
@@ -63,16 +76,16 @@ final class ClusterClient: Sendable {
         case .unknown(let text) where kind == .write: throw .unknown("\(endpoint): \(text)")
         case .unknown(let text): reasons[endpoint] = text
         }
-        if ContinuousClock.now >= deadline { break }
+        guard !Task.isCancelled, ContinuousClock.now < deadline else { break }
       }
       try? await Task.sleep(for: Self.pause)
-    } while ContinuousClock.now < deadline
+    } while !Task.isCancelled && ContinuousClock.now < deadline
     throw .unavailable(endpoints.map { "\($0): \(reasons[$0] ?? "not asked")" })
   }
 
   /// Asks one node, once.
   func call(_ endpoint: HostPort, _ path: String) async throws(ClientError) -> [UInt8] {
-    switch await attempt(endpoint, path, Array("{}".utf8), timeout) {
+    switch await attempt(endpoint, path, Array("{}".utf8), timeout, #"{"header":"#) {
     case .answer(let bytes): return bytes
     case .refused(let text): throw .refused(text)
     case .notANode(let text): throw .notANode("\(endpoint) \(text)")
@@ -90,7 +103,7 @@ final class ClusterClient: Sendable {
     case unknown(String)
   }
 
-  private func attempt(_ endpoint: HostPort, _ path: String, _ body: [UInt8], _ limit: Duration) async -> Attempt {
+  private func attempt(_ endpoint: HostPort, _ path: String, _ body: [UInt8], _ limit: Duration, _ beginning: String) async -> Attempt {
     var request = HTTPClientRequest(url: "http://\(endpoint)\(path)")
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
@@ -99,7 +112,7 @@ final class ClusterClient: Sendable {
     do {
       let response = try await http.execute(request, deadline: .now() + TimeAmount(limit + Self.grace))
       let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
-      return Self.classify(response.status, Array(body.readableBytesView))
+      return Self.classify(response.status, Array(body.readableBytesView), beginning)
     } catch {
       if let reason = Unreachable(error) {
         if reason == .refused { refusals.withLockedValue { _ = $0.insert(endpoint) } }
@@ -109,9 +122,8 @@ final class ClusterClient: Sendable {
     }
   }
 
-  private static func classify(_ status: HTTPResponseStatus, _ body: [UInt8]) -> Attempt {
-    // So every node's answer begins, and no web page does.
-    if status == .ok, body.starts(with: #"{"header":"#.utf8) { return .answer(body) }
+  private static func classify(_ status: HTTPResponseStatus, _ body: [UInt8], _ beginning: String) -> Attempt {
+    if status == .ok, body.starts(with: beginning.utf8) { return .answer(body) }
     let text = "answered \(status): \(String(decoding: body.prefix(200), as: UTF8.self))"
     if status == .ok { return .unknown(text) }
     guard let error = try? JSONDecoder().decode(ErrorAnswer.self, from: Data(body)), error.code != nil else {

@@ -10,7 +10,7 @@ import Foundation
     version: Version.text,
     subcommands: [
       ServeCommand.self, JoinCommand.self, DemoCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self, RangeCommand.self,
-      StatusCommand.self,
+      WatchCommand.self, LeaseCommand.self, LockCommand.self, ElectCommand.self, CompactCommand.self, StatusCommand.self,
       MemberCommand.self, TransferCommand.self, RecoverCommand.self,
     ])
 

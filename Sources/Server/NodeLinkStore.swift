@@ -29,6 +29,7 @@ struct NodeLinkStore: LinkStore {
     case .success(let served): return served
     case .failure(.keyValue(let error)): throw .refused(error)
     case .failure(.request(let error)): throw LinkStoreError(error)
+    case .failure(.watch): throw .unavailable
     }
   }
 }

@@ -58,7 +58,7 @@ struct NodeProcess {
     let shares = try DescriptorShares(limit: DescriptorShares.raiseLimit(), servesLinks: configuration.links != nil)
     let node = try Node(configuration.node, stateMachine: KeyValueMachine.self, logger: logger)
     let size = DirectorySize(path: configuration.node.dataDirectory)
-    let service = NodeService(node: node) { size.bytes }
+    let service = NodeService(store: KeyValueStore(node)) { size.bytes }
     let stop = StopDeadline(configuration.stop.total) { reason in
       logger.critical("\(reason)")
       queue.drain(within: Self.lastWordsSeconds)

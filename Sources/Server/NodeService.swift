@@ -8,7 +8,7 @@ import Replica
 
 /// A node, as the client port sees it: requests go to the replica's thread and their answers come from there, without a task in between.
 struct NodeService: KeyValueService {
-  let node: Node<KeyValueMachine>
+  let store: KeyValueStore
   let directorySize: @Sendable () -> Int64
 
   func perform(
@@ -37,11 +37,43 @@ struct NodeService: KeyValueService {
     }
   }
 
+  func read(
+    _ consistency: Consistency, timeout: Duration, completion: @escaping @Sendable (Result<KeyValueView, StoreError>) -> Void
+  ) {
+    node.read(consistency, timeout: timeout) { result in
+      MultiThreadedEventLoopGroup.singleton.any().execute { completion(result.map(\.view).mapError(StoreError.request)) }
+    }
+  }
+
+  func ask(
+    _ question: LeaseQuestion, timeout: Duration,
+    completion: @escaping @Sendable (Result<(answer: LeaseAnswer, revision: Revision), StoreError>) -> Void
+  ) {
+    node.ask(question.encoded(), timeout: timeout) { result in
+      switch result {
+      case .failure(let error): completion(.failure(.request(error)))
+      case .success(let bytes):
+        let answer = (try? LeaseAnswer(decoding: bytes)) ?? .malformed
+        node.read(.serializable, timeout: timeout) { result in
+          completion(result.map { (answer, $0.view.revision) }.mapError(StoreError.request))
+        }
+      }
+    }
+  }
+
+  func watch(
+    _ request: WatchRequest, in view: KeyValueView, wake: @escaping @Sendable () -> Void
+  ) throws(WatchError) -> any ServedWatch {
+    try store.watches.open(request, in: view, wake: wake)
+  }
+
   func perform(
     _ operation: OperatorRequest, timeout: Duration, completion: @escaping @Sendable (Result<Void, RequestError>) -> Void
   ) {
     node.perform(operation, timeout: timeout, completion: completion)
   }
+
+  var node: Node<KeyValueMachine> { store.node }
 
   /// How long a follower hears nothing while all is well, at most.
   var usualSilence: Duration { node.configuration.settings.raft.heartbeatInterval.duration * 2 }
@@ -68,6 +100,8 @@ struct NodeService: KeyValueService {
   var followers: [FollowerStatus] { node.followers }
   var databaseSize: Int64 { directorySize() }
 }
+
+extension OpenWatch: ServedWatch {}
 
 extension Duration {
   fileprivate var inSeconds: Int64 { components.seconds }

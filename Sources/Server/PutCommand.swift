@@ -9,6 +9,8 @@ struct PutCommand: AsyncParsableCommand {
   @Argument(help: "The key.") var key: String
   @Argument(help: "The value; - to take it from standard input.") var value: String
 
+  @Option(help: "The number of the lease that the key goes with; 0 for none.") var lease: Int64 = 0
+
   func validate() throws { guard !key.isEmpty else { throw ValidationError("the key must not be empty") } }
 
   private static func input() throws -> [UInt8] {
@@ -25,6 +27,7 @@ struct PutCommand: AsyncParsableCommand {
     body.object {
       $0.field("key", base64: Array(key.utf8))
       $0.field("value", base64: bytes)
+      $0.field("lease", lease)
     }
     try await client.withClient { cluster throws(ClientError) in
       let answer = try await cluster.call("/v3/kv/put", body.bytes, .write)

@@ -49,3 +49,11 @@ struct WrongResult: Error, CustomStringConvertible {
     if !isRight { throw WrongResult(what()) }
   }
 }
+
+/// One thing that is measured once, and is no operation's time.
+struct Figure: Sendable {
+  let name: String
+  let unit: String
+  /// Takes whether it need only be seen to run.
+  let measure: @Sendable (Bool) throws -> Double
+}

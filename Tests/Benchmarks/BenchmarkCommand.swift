@@ -21,25 +21,34 @@ struct BenchmarkCommand: ParsableCommand {
 
   func run() throws {
     let benchmarks = Self.all.filter { $0.name.contains(filter ?? "") || filter == "" }
-    guard !benchmarks.isEmpty else { throw WrongResult("no name contains \(filter ?? "")") }
+    let figures = PastBenchmarks.all.filter { $0.name.contains(filter ?? "") || filter == "" }
+    guard !benchmarks.isEmpty || !figures.isEmpty else { throw WrongResult("no name contains \(filter ?? "")") }
     if markdown { print("| Benchmark | Per | ns, median | fastest – slowest |\n|---|---|---|---|") }
     for benchmark in benchmarks {
       let operations = smoke ? max(1, benchmark.operations / 100) : benchmark.operations
       let result = try benchmark.measure(rounds: smoke ? 1 : rounds, operations: operations)
       print(markdown ? row(benchmark, result) : line(benchmark, result))
     }
+    for figure in figures {
+      let value = text(try figure.measure(smoke))
+      print(markdown ? "| \(figure.name) | | \(value) \(figure.unit) | |" : "\(padded(figure.name)) \(value) \(figure.unit)")
+    }
   }
 
-  static let all = CoreBenchmarks.all + ReplicaBenchmarks.all + StateMachineBenchmarks.all + CodingBenchmarks.all + LogBenchmarks.all
+  static let all =
+    CoreBenchmarks.all + ReplicaBenchmarks.all + StateMachineBenchmarks.all + WatchingBenchmarks.all + CodingBenchmarks.all
+    + LogBenchmarks.all
 
   private func row(_ benchmark: Benchmark, _ result: Benchmark.Result) -> String {
     "| \(benchmark.name) | \(benchmark.operation) | \(text(result.median)) | \(text(result.fastest)) – \(text(result.slowest)) |"
   }
 
   private func line(_ benchmark: Benchmark, _ result: Benchmark.Result) -> String {
-    let name = benchmark.name + String(repeating: " ", count: max(0, 48 - benchmark.name.count))
-    return "\(name) \(text(result.median)) ns per \(benchmark.operation) (\(text(result.fastest)) to \(text(result.slowest)))"
+    return
+      "\(padded(benchmark.name)) \(text(result.median)) ns per \(benchmark.operation) (\(text(result.fastest)) to \(text(result.slowest)))"
   }
+
+  private func padded(_ name: String) -> String { name + String(repeating: " ", count: max(0, 48 - name.count)) }
 
   /// Three digits that count are more than can be measured again.
   private func text(_ nanoseconds: Double) -> String {

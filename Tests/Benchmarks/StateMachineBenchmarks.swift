@@ -18,15 +18,21 @@ enum StateMachineBenchmarks {
     Benchmark(name: "key-value store, get", operation: "command", operations: 100_000) { commands in
       try apply(commands) { .range(RangeRequest(range: KeyRange(key($0)))) }
     },
+    Benchmark(name: "key-value store, put with a lease", operation: "command", operations: 100_000) { commands in
+      try apply(commands) { .put(PutRequest(key: key($0), value: value, lease: LeaseID($0) % leases + 1)) }
+    },
+    Benchmark(name: "key-value store, lease kept alive", operation: "question", operations: 200_000) { try keepAlive($0) },
     Benchmark(name: "key-value store, snapshot taken", operation: "pair", operations: 100_000) { _ in try takeSnapshot() },
     Benchmark(name: "key-value store, snapshot restored", operation: "pair", operations: 100_000) { _ in try restoreSnapshot() },
   ]
 
   private static let keys: UInt64 = 100_000
+  private static let leases: LeaseID = 10_000
   private static let value = Value(repeating: 5, count: 100)
   private static let full: KeyValueMachine = {
     var machine = KeyValueMachine()
     for number in 0..<keys { _ = machine.apply([command(.put(PutRequest(key: key(number), value: value)))]) }
+    for id in 1...leases { _ = machine.apply([command(.leaseGrant(LeaseGrantRequest(id: id, timeToLive: 10)))]) }
     return machine
   }()
 
@@ -49,6 +55,26 @@ enum StateMachineBenchmarks {
     }
     try WrongResult.check(succeeded == batches.count * 100, "\(succeeded) of \(batches.count * 100) commands succeeded")
     return Benchmark.Round(operations: succeeded, duration: duration)
+  }
+
+  /// Each of ten thousand leases once a second, with a hundred turns of the leader in each second.
+  private static func keepAlive(_ count: Int) throws -> Benchmark.Round {
+    var machine = full
+    var now = Instant.zero
+    for _ in 0..<4 { _ = machine.lead(1, now: now) }
+    let questions = (1...leases).map { LeaseQuestion.keepAlive($0).encoded() }
+    let expected = LeaseAnswer.lease(remaining: 10, granted: 10).encoded()
+    var (kept, expired) = (0, 0)
+    let duration = ContinuousClock().measure {
+      for number in 0..<count {
+        if machine.answer(questions[number % questions.count][...], askedAt: now, now: now) == expected { kept += 1 }
+        guard number % 100 == 99 else { continue }
+        now = now + .milliseconds(10)
+        expired += machine.lead(1, now: now).count
+      }
+    }
+    try WrongResult.check(kept == count && expired == 0, "\(kept) of \(count) leases were kept alive, \(expired) expired")
+    return Benchmark.Round(operations: count, duration: duration)
   }
 
   private static func takeSnapshot() throws -> Benchmark.Round {

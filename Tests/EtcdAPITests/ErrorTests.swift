@@ -125,7 +125,7 @@ import Testing
       status.cluster = cluster
       status.awaited = ["b", "c"]
       var writer = JSONWriter()
-      writer.status(status, [], databaseSize: 0, revision: 0)
+      writer.status(status, [], databaseSize: 0, nil)
       return String(decoding: writer.bytes, as: UTF8.self)
     }
     #expect(status(nil).hasSuffix(#""forming":{"name":"a","awaited":["b","c"]}}"#))

@@ -81,8 +81,17 @@ import Testing
   }
 
   @Test func whatIsNotServedIsNotIgnored() throws {
-    #expect(try #require(gateway.answer("/v3/kv/put", #"{"key":"YQ==","ignore_lease":true}"#)).status == 501)
-    #expect(try #require(gateway.answer("/v3/kv/txn", #"{"compare":[{"key":"YQ==","target":"LEASE"}]}"#)).status == 501)
+    #expect(try #require(gateway.answer("/v3/maintenance/alarm", #"{"action":"ACTIVATE","alarm":"NOSPACE"}"#)).status == 501)
+    #expect(try #require(gateway.answer("/v3/auth/enable", "{}")).status == 404)
+  }
+
+  @Test func leasesThatAreNotThereAreRefused() throws {
+    for (path, body, status) in [
+      ("kv/put", #"{"key":"YQ==","lease":5}"#, 404), ("kv/put", #"{"key":"YQ==","ignore_lease":true}"#, 400),
+      ("lease/revoke", #"{"ID":5}"#, 404), ("lease/revoke", "{}", 404), ("lease/grant", #"{"ID":1,"TTL":"9000000001"}"#, 400),
+      ("lease/grant", #"{"ID":1,"TTL":"-5"}"#, 200), ("lease/grant", #"{"ID":1,"TTL":"5"}"#, 400),
+      ("kv/compaction", #"{"revision":"100"}"#, 400), ("kv/compaction", #"{"revision":"-7"}"#, 400),
+    ] { #expect(try #require(gateway.answer("/v3/\(path)", body)).status == status, "\(path) \(body)") }
   }
 
   @Test func methodsAreChecked() throws {

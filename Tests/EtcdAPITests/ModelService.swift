@@ -29,6 +29,10 @@ final class ModelService: KeyValueService {
     var timeouts: [Duration] = []
     var consistencies: [Consistency] = []
     var operations: [OperatorRequest] = []
+    var watchers: Watchers?
+    var wakes: [Watchers.ID: @Sendable () -> Void] = [:]
+    /// On the leader's clock.
+    var now = Instant.zero
   }
 
   private let state = Mutex(State())
@@ -65,7 +69,93 @@ final class ModelService: KeyValueService {
       state.held.append { completion(result) }
       return nil
     }
+    wakeWatchers()
     if let result { completion(result) }
+  }
+
+  func read(
+    _ consistency: Consistency, timeout: Duration, completion: @escaping @Sendable (Result<KeyValueView, StoreError>) -> Void
+  ) {
+    completion(
+      state.withLock { state in
+        state.timeouts.append(timeout)
+        state.consistencies.append(consistency)
+        return state.behaviour.failure.map { .failure($0) } ?? .success(state.machine.view)
+      })
+  }
+
+  func ask(
+    _ question: LeaseQuestion, timeout: Duration,
+    completion: @escaping @Sendable (Result<(answer: LeaseAnswer, revision: Revision), StoreError>) -> Void
+  ) {
+    let result = state.withLock { state -> Result<(answer: LeaseAnswer, revision: Revision), StoreError> in
+      if let failure = state.behaviour.failure { return .failure(failure) }
+      let bytes = state.machine.answer(question.encoded()[...], askedAt: state.now, now: state.now)
+      return .success(((try? LeaseAnswer(decoding: bytes[...])) ?? .malformed, state.machine.view.revision))
+    }
+    completion(result)
+  }
+
+  /// Time goes by: what expires, expires.
+  func pass(_ time: Nanoseconds) {
+    state.withLock { state in
+      state.now = state.now + time
+      Self.lead(&state)
+    }
+    wakeWatchers()
+  }
+
+  private static func lead(_ state: inout State) {
+    for command in state.machine.lead(2, now: state.now) {
+      state.index += 1
+      _ = state.machine.apply([Command(index: state.index, term: 2, payload: command.payload[...])])
+    }
+  }
+
+  func watch(
+    _ request: WatchRequest, in view: KeyValueView, wake: @escaping @Sendable () -> Void
+  ) throws(WatchError) -> any ServedWatch {
+    try state.withLock { state -> Result<Watchers.ID, WatchError> in
+      if state.watchers == nil { state.watchers = Watchers(state.machine.view) }
+      do throws(WatchError) {
+        let added = try state.watchers?.add(request)
+        guard let id = added?.id else { return .failure(.tooMany(limit: 0)) }
+        state.wakes[id] = wake
+        return .success(id)
+      } catch {
+        return .failure(error)
+      }
+    }.map { ModelWatch(service: self, id: $0) }.get()
+  }
+
+  /// How many watches are open.
+  var watchCount: Int { state.withLock { $0.watchers?.count ?? 0 } }
+
+  private func wakeWatchers() {
+    let wakes = state.withLock { state -> [@Sendable () -> Void] in
+      var work = Int.max
+      _ = state.watchers?.advance(to: state.machine.view, work: &work)
+      var wakes: [@Sendable () -> Void] = []
+      while let id = state.watchers?.nextReady() { if let wake = state.wakes[id] { wakes.append(wake) } }
+      return wakes
+    }
+    for wake in wakes { wake() }
+  }
+
+  private struct ModelWatch: ServedWatch {
+    let service: ModelService
+    let id: Watchers.ID
+
+    func next(bytes: Int) -> (answer: WatchAnswer, revision: Revision)? {
+      service.state.withLock { state in
+        var work = Int.max
+        return state.watchers?.read(id, bytes: bytes, work: &work).map { ($0, state.machine.view.revision) }
+      }
+    }
+
+    var progress: Revision? { service.state.withLock { $0.watchers?.progress(of: id) } }
+    var view: KeyValueView? { service.state.withLock { $0.machine.view } }
+    func close() { service.state.withLock { _ = $0.watchers?.remove(id) } }
   }
 
   func perform(
@@ -84,8 +174,12 @@ final class ModelService: KeyValueService {
     } catch {
       return .failure(.keyValue(error))
     }
+    if request.isReadOnly {
+      return state.machine.view.answer(request).map { ServedAnswer($0, staleness: state.behaviour.staleness) }.mapError(StoreError.keyValue)
+    }
     state.index += 1
     let command = Command(index: state.index, term: 2, payload: request.encoded()[...])
+    defer { lead(&state) }
     return switch state.machine.apply([command])[0] {
     case .success(let answer): .success(ServedAnswer(answer, staleness: state.behaviour.staleness))
     case .failure(let error): .failure(.keyValue(error))

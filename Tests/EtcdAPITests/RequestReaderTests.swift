@@ -114,12 +114,13 @@ import Testing
       (#""target":"MOD","mod_revision":"5""#, Comparison.Operand.modRevision(5)), (#""target":"MOD","version":"5""#, .modRevision(0)),
       (#""target":3,"value":"YQ==""#, .value([97])), (#""target":"VALUE","version":"5""#, .value([])), (#""version":5"#, .version(5)),
       (#""create_revision":5,"target":"CREATE""#, .createRevision(5)), (#""value":"YQ==""#, .version(0)), (#""lease":"5""#, .version(0)),
+      (#""lease":"5","target":"LEASE""#, .lease(5)), (#""target":4"#, .lease(0)),
     ] {
       let decoded = try transaction(#"{"compare":[{"key":"YQ==","result":"NOT_EQUAL",\#(fields)}]}"#)
       let expected = Comparison(range: KeyRange([97]), relation: .notEqual, operand: operand)
       #expect(decoded.request == .transaction(TransactionRequest(comparisons: [expected])), "\(fields)")
     }
-    for fields in [#""version":1,"modRevision":1"#, #""value":"","lease":"1""#, #""target":9"#, #""target":"LEASE""#] {
+    for fields in [#""version":1,"modRevision":1"#, #""value":"","lease":"1""#, #""target":9"#] {
       #expect(throws: APIError.self) { try transaction(#"{"compare":[{"key":"YQ==",\#(fields)}]}"#) }
     }
   }

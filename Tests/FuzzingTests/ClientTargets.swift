@@ -16,7 +16,7 @@ extension FuzzTarget {
   private static var requests: [Request] {
     let key = KeyRange(Array("k".utf8))
     let put = Request.put(PutRequest(key: [1], value: [2], previous: true))
-    let operands: [Comparison.Operand] = [.version(1), .createRevision(2), .modRevision(3), .value([4])]
+    let operands: [Comparison.Operand] = [.version(1), .createRevision(2), .modRevision(3), .value([4]), .lease(5)]
     let comparisons = operands.map { Comparison(range: key, relation: .less, operand: $0) }
     return [
       put, .put(PutRequest(key: [1], value: [], ignoreValue: true, lease: 3)), .delete(DeleteRequest(range: key, previous: true)),

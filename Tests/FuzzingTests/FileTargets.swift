@@ -157,13 +157,13 @@ extension FuzzTarget {
     return bytes
   }
 
-  /// In one block, and in two: the second begins with the second pair.
+  /// In one block, and in two: the second begins with the second change.
   private static var blockSeeds: [[UInt8]] {
     var machine = KeyValueMachine()
     for key in ["a", "b", "a"] {
       _ = machine.apply([Command(index: 1, term: 1, payload: Request.put(PutRequest(key: Array(key.utf8), value: [1])).encoded()[...])])
     }
-    return Array(IteratorSequence(machine.view.makeBlocks())).flatMap { [[0] + $0, [51] + $0] }
+    return Array(IteratorSequence(machine.view.makeBlocks())).flatMap { [[0] + $0, [69] + $0] }
   }
 
   /// The first byte says where the others are cut into two blocks, if there are so many.

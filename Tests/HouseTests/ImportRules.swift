@@ -6,7 +6,7 @@ enum ImportTable {
     "Sources/Raft": ["ByteCoding"],
     "Sources/WriteAheadLog": ["ByteCoding", "Raft"],
     "Sources/Replica": ["ByteCoding", "Raft", "WriteAheadLog"],
-    "Sources/KeyValue": ["ByteCoding", "Replica"],
+    "Sources/KeyValue": ["ByteCoding", "Raft", "Replica"],
     "Sources/Links": ["ByteCoding", "KeyValue"],
     "Simulator/Simulation": ["ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Links"],
   ]
@@ -18,7 +18,7 @@ enum ImportTable {
     "Sources/Budget": ["Synchronization"],
     "Sources/Coracle": pureModules.union([
       "Budget", "Darwin", "Glibc", "Logging", "Metrics", "Musl", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix", "ServiceLifecycle",
-      "Sockets",
+      "Sockets", "Synchronization",
     ]),
     "Simulator/simulate": ["ArgumentParser", "Foundation", "Raft", "Simulation", "Synchronization"],
     "Sources/RequestChecks": [],
@@ -36,7 +36,7 @@ enum ImportTable {
       "Budget", "Foundation", "FoundationEssentials", "Hummingbird", "HummingbirdCore", "KeyValue", "Links", "Logging", "NIOCore",
       "NIOHTTP1", "NIOHTTPTypes", "RequestChecks", "ServiceLifecycle", "Synchronization", "Sockets",
     ],
-    "Tests/Benchmarks": ["ArgumentParser", "ByteCoding", "KeyValue", "Raft", "Replica", "WriteAheadLog"],
+    "Tests/Benchmarks": ["ArgumentParser", "ByteCoding", "Darwin", "Glibc", "KeyValue", "Raft", "Replica", "WriteAheadLog"],
     "Tests/BudgetTests": ["Testing", "Budget"],
     "Tests/ByteCodingTests": ["Testing", "ByteCoding"],
     "Tests/CoracleTests": pureModules.union([

@@ -130,14 +130,22 @@ import Testing
   func countedIsWhatIsLookedAt(seed: UInt64) throws {
     var generator = Generator(seed: seed)
     var machine = KeyValueMachine()
+    var model = NaiveStore()
     var counted = 0
     for _ in 0..<1500 {
-      let request = generator.request()
-      let model = NaiveStore(revision: machine.view.revision, pairs: machine.view.pairs())
+      var request = generator.request()
+      if case .transaction(var transaction) = request, generator.chance(30) {
+        // One that looks back.
+        var range = generator.rangeRequest()
+        range.revision = max(1, machine.view.revision - Int64(generator.below(40)))
+        transaction.success.append(.range(range))
+        request = .transaction(transaction)
+      }
       var cost = Cost()
       guard case .success = machine.state.perform(request, &cost) else { continue }
       var expected = NaiveCost()
       try model.allow(request, &expected)
+      _ = model.perform(request, size: request.encodedCount)
       #expect(cost.items == expected.pairs, "\(request)")
       #expect(cost.bytes == expected.bytes, "\(request)")
       if cost != Cost() { counted += 1 }

@@ -62,6 +62,55 @@ import Testing
         03 00 010000006b 00000000
         """)
     ),
+    (
+      .compaction(CompactionRequest(revision: 3)),
+      Golden(
+        """
+        01 05 0300000000000000
+        """)
+    ),
+    (
+      .settings(StoreSettings(quota: 1, historyAge: 2, historyBytes: 3)),
+      Golden(
+        """
+        01 06 0100000000000000 0200000000000000 0300000000000000
+        """)
+    ),
+    (
+      .leaseGrant(LeaseGrantRequest(id: 7, timeToLive: 60)),
+      Golden(
+        """
+        01 07 0700000000000000 3c00000000000000
+        """)
+    ),
+    (
+      .leaseRevoke(-1),
+      Golden(
+        """
+        01 08 ffffffffffffffff
+        """)
+    ),
+    (
+      .leaseExpiry(7),
+      Golden(
+        """
+        01 09 0700000000000000
+        """)
+    ),
+    (
+      .leases,
+      Golden(
+        """
+        01 0a
+        """)
+    ),
+    (
+      .lease(7),
+      Golden(
+        """
+        01 0b 0700000000000000
+        """)
+    ),
   ]
 
   private static let rangeRequest = RangeRequest(
@@ -84,14 +133,27 @@ import Testing
   @Test func snapshot() throws {
     let golden = Golden(
       """
-      01 0400000000000000 0200000000000000  # version, revision, pairs
-      0200000000000000 0400000000000000 0200000000000000 0100000061 0100000032  # revisions, version, key, value
-      0300000000000000 0300000000000000 0100000000000000 0100000062 00000000
+      02 1400000000000000 1300000000000000  # version, revision, compact revision
+      0000010000000000 0200000000000000 0300000000000000 00  # quota, age and bytes of the history, out of space
+      1000000000000000  # number of the first change
+      06 0700000000000000 0a00000000000000  # a lease, its number, its time
+      01 0300000000000000 0300000000000000 0100000000000000 0100000062 00000000  # a pair: revisions, version, key, value
+      02 0200000000000000 1100000000000000 0f00000000000000 0700000000000000 0100000063 0100000032  # one with a lease
+      03 1200000000000000 0100000061 0100000031  # a put: revision, key, value
+      04 1300000000000000 0700000000000000 0100000062 0100000032  # one with a lease
+      05 1400000000000000 0100000063  # a deletion
+      00
       """)
-    let machine = KeyValueMachine(.put("a", "1"), .put("b"), .put("a", "2"))
+    var machine = KeyValueMachine(
+      .settings(StoreSettings(quota: 65536, historyAge: 2, historyBytes: 3)), .grant(7), .put("c"), .put("b"))
+    for _ in 0..<14 { machine.perform(.put("c", "2", lease: 7)) }
+    for request in [.put("a", "1"), .put("b", "2", lease: 7), .delete("c")] as [Request] { machine.perform(request) }
+    _ = machine.compact(at: 19)
+    machine.perform(.leases)
     #expect(machine.view.blocks.map { Golden($0) } == [golden], "\(Golden.advice)")
     let restored = try KeyValueMachine(restoring: [golden.bytes])
     #expect(restored.view.digest == machine.view.digest)
-    #expect(restored.view.revision == 4)
+    #expect(restored.view.revision == 20)
+    #expect(restored.view.answer(Request.lease(7)) == machine.view.answer(Request.lease(7)))
   }
 }

@@ -89,12 +89,11 @@ import Testing
     (.transaction([Comparison(range: KeyRange(""), relation: .equal, operand: .version(0))]), .emptyKey),
     (.put("a", "value", ignoreValue: true), .valueProvided),
     (.transaction(else: [.put("a", "value", ignoreValue: true)]), .valueProvided),
-    // A lease that there is not comes after what is wrong with the request itself, and before what is not in the store.
-    (.put("a", lease: 5), .leaseNotFound),
     (.put("", lease: 5), .emptyKey),
     (.put("a", "value", ignoreValue: true, lease: 5), .valueProvided),
-    (.put("none", ignoreValue: true, lease: 5), .leaseNotFound),
     (.transaction(then: [.put("a", lease: 5), .put("a")]), .duplicateKey),
+    (.leaseGrant(LeaseGrantRequest(id: 0, timeToLive: 5)), .leaseNotFound),
+    (.leaseGrant(LeaseGrantRequest(id: 1, timeToLive: 9_000_000_001)), .leaseTTLTooLarge),
     // A key changed twice.
     (.transaction(then: [.put("a"), .put("a")]), .duplicateKey),
     (.transaction(else: [.put("a"), .put("b"), .put("a")]), .duplicateKey),
@@ -122,6 +121,20 @@ import Testing
     let digest = machine.view.digest
     #expect(machine.perform(request) == .failure(error))
     #expect(machine.view.digest == digest)
+  }
+
+  /// The encoding does not even have it.
+  @Test func onlyRangesAndChangesOfKeysStandInATransaction() {
+    let alone: [Request] = [
+      .compaction(CompactionRequest(revision: 1)), .settings(StoreSettings()), .grant(1), .leaseRevoke(1), .leaseExpiry(1), .leases,
+      .lease(1),
+    ]
+    for request in alone {
+      for outer in [.transaction(then: [request]), .transaction(then: [.get("a"), .transaction(else: [request])])] as [Request] {
+        #expect(throws: KeyValueError.notInTransaction) { try outer.validate() }
+        #expect(throws: MalformedBytes.self) { try Request(decoding: outer.encoded()[...]) }
+      }
+    }
   }
 
   @Test func refusesWhatIsTooLarge() throws {

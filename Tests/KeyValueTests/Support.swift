@@ -39,11 +39,38 @@ struct Generator {
 
   mutating func request(depth: Int = 0) -> Request {
     switch below(depth < 3 ? 10 : 8) {
-    case 0...3: .put(PutRequest(key: key(), value: bytes(upTo: 12), previous: chance(30)))
-    case 4: .put(PutRequest(key: key(), value: [], previous: chance(30), ignoreValue: true))
+    case 0...3:
+      .put(
+        PutRequest(
+          key: key(), value: bytes(upTo: 12), previous: chance(30), lease: chance(20) ? Int64(below(9)) - 1 : 0))
+    case 4:
+      .put(
+        PutRequest(
+          key: key(), value: chance(30) ? [] : bytes(upTo: 2), previous: chance(30), ignoreValue: chance(60), lease: chance(15) ? 1 : 0,
+          ignoreLease: chance(30)))
     case 5: .delete(DeleteRequest(range: range(), previous: chance(50)))
     case 6, 7: .range(rangeRequest())
     default: .transaction(transaction(depth: depth + 1))
+    }
+  }
+
+  /// Now and then one that touches what the store remembers.
+  mutating func command(_ view: KeyValueView) -> Request {
+    switch below(46) {
+    case 0: return .compaction(CompactionRequest(revision: view.revision + 2 - Int64(below(60))))
+    case 1: return .settings(StoreSettings(quota: chance(10) ? 0 : Int64(view.size + below(4000))))
+    // So that most requests are done.
+    case 2, 3: return .settings(StoreSettings(quota: 1 << 30, historyAge: Int64(below(20)) - 1, historyBytes: Int64(below(20)) - 1))
+    case 4: return .transaction(then: [request(), chance(30) ? .leaseRevoke(1) : .range(rangeRequest())])
+    case 40...43:
+      return .leaseGrant(LeaseGrantRequest(id: Int64(below(9)) - 1, timeToLive: chance(12) ? .max : Int64(below(30)) - 2))
+    case 44: return chance(70) ? .leaseRevoke(Int64(below(9)) - 1) : .leaseExpiry(Int64(below(9)) - 1)
+    case 45: return chance(50) ? .leases : .lease(Int64(below(9)) - 1)
+    default:
+      let request = request()
+      guard case .range(var range) = request else { return request }
+      range.revision = view.revision + 1 - Int64(below(50))
+      return .transaction(then: [.range(range)])
     }
   }
 
@@ -70,8 +97,9 @@ struct Generator {
 
   mutating func comparison() -> Comparison {
     let operand: Comparison.Operand =
-      switch below(4) {
+      switch below(5) {
       case 0: .version(number())
+      case 3: .lease(number())
       case 1: .createRevision(number())
       case 2: .modRevision(number())
       default: .value(bytes(upTo: 2))
@@ -94,6 +122,8 @@ extension Request {
     .put(PutRequest(key: k(key), value: k(value), previous: previous, ignoreValue: ignoreValue, lease: lease))
   }
 
+  static func grant(_ id: LeaseID, seconds: Int64 = 10) -> Request { .leaseGrant(LeaseGrantRequest(id: id, timeToLive: seconds)) }
+
   static func delete(_ start: String, _ end: String? = nil, previous: Bool = false) -> Request {
     .delete(DeleteRequest(range: KeyRange(start, end), previous: previous))
   }
@@ -107,6 +137,10 @@ extension Request {
   ) -> Request {
     .transaction(TransactionRequest(comparisons: comparisons, success: success, failure: failure))
   }
+}
+
+extension KeyValueMachine {
+  mutating func compact(at revision: Revision) -> Output { perform(.compaction(CompactionRequest(revision: revision))) }
 }
 
 extension KeyValuePair {
@@ -151,6 +185,18 @@ extension OrderedTree {
 }
 
 extension KeyValueView {
+  /// As restored from a snapshot of the first format.
+  var withoutPast: KeyValueView {
+    var builder = OrderedTree.Builder()
+    for pair in pairs() {
+      _ = builder.append(
+        Item(
+          key: pair.key[...], value: pair.value[...], createRevision: pair.createRevision, modRevision: pair.modRevision,
+          version: pair.version))
+    }
+    return KeyValueView(revision: revision, tree: builder.finish())
+  }
+
   var blocks: [[UInt8]] { Array(IteratorSequence(makeBlocks())) }
 
   func response(_ request: RangeRequest) throws -> RangeResponse {

@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test func aFailingOneChangesNothing() {
-    var machine = KeyValueMachine(.put("a", "1"))
+    var machine = KeyValueMachine(.put("a", "1"), .compaction(CompactionRequest(revision: 2)))
     let digest = machine.view.digest
     let failing: [(Request, KeyValueError)] = [
       (.transaction(then: [.put("b", "2"), .delete("a"), .put("c", ignoreValue: true)]), .keyNotFound),

@@ -47,7 +47,9 @@ import WriteAheadLog
     }
     let address = Introduction.Address(node: b, peerAddress: "b:1", clientAddress: "b:2")
     let introduction = Introduction(own: address, priority: 7, wantsAnswer: true, configurationIndex: 5, others: [address])
-    let others = [Frame.Body.wrongCluster, .greeting, .introduction(introduction)].map {
+    let questions = QuestionFrame(
+      number: number, items: [Questions.Item(id: 1, payload: []), Questions.Item(id: number, payload: [1, 2])])
+    let others = [Frame.Body.wrongCluster, .greeting, .introduction(introduction), .questions(questions), .answers(questions)].map {
       Frame(cluster: ClusterID(3), from: b, to: a, body: $0)
     }
     return messages + bootstraps + others

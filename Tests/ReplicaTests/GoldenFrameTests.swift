@@ -87,6 +87,26 @@ extension GoldenFrameTests {
         b100000000000000 03000000 623a31 00000000
         """)
     ),
+    (
+      .questions(QuestionFrame(number: 9, items: [Questions.Item(id: 5, payload: []), Questions.Item(id: 6, payload: [1, 2])])),
+      Golden(
+        """
+        6f2e2d79 01 05 c100000000000000 a100000000000000 b100000000000000
+        0900000000000000 02000000
+        0500000000000000 00000000
+        0600000000000000 02000000 0102
+        """)
+    ),
+    (
+      .answers(QuestionFrame(number: 9, items: [Questions.Item(id: 5, payload: []), Questions.Item(id: 6, payload: [1, 2])])),
+      Golden(
+        """
+        51beeaf1 01 06 c100000000000000 a100000000000000 b100000000000000
+        0900000000000000 02000000
+        0500000000000000 00000000
+        0600000000000000 02000000 0102
+        """)
+    ),
   ]
 
   /// Name and addresses, names, phase with its configuration.

@@ -19,7 +19,8 @@ import Testing
       if !range.countOnly, answer.count > answer.pairs.count, !answer.more { kinds.append("filtered") }
       return kinds
     case (.put(let put), .put(let previous)):
-      return (put.ignoreValue ? ["touch"] : []) + (previous != nil ? ["put with previous"] : [])
+      return (put.ignoreValue ? ["touch"] : []) + (put.lease == 0 ? [] : ["put with a lease"])
+        + (previous != nil ? ["put with previous"] : [])
     case (.delete(let delete), .delete(let count, let previous)):
       return (delete.range.end != nil && count > 1 ? ["delete of many"] : []) + (previous.count > 1 ? ["many previous"] : [])
         + (count == 0 ? ["empty delete"] : [])
@@ -29,19 +30,30 @@ import Testing
       return inner + (depth == 2 ? ["three deep"] : []) + (depth == 0 && response.isChange && !changesItself ? ["only inner changes"] : [])
         + (transaction.comparisons.contains { $0.range.end != nil } ? ["comparison of a range \(succeeded)"] : [])
         + (responses.count > 99 ? ["long"] : []) + (response.isChange ? [] : ["no change"])
+    case (.leaseGrant, .leaseGranted): return ["lease granted"]
+    case (.leaseRevoke, .leaseRevoked(let keys)): return [keys == 0 ? "lease without keys revoked" : "lease with keys revoked"]
+    case (.leases, .leases(let ids)): return ids.count > 1 ? ["leases"] : []
+    case (.lease, .lease(let lease)): return lease.map { $0.keys.isEmpty ? [] : ["lease with keys"] } ?? ["no lease"]
+    case (.compaction, .done): return ["compaction"]
+    case (.settings, .done): return ["settings"]
     default: return ["an answer of another kind"]
     }
   }
 
-  private static let expected =
-    ["keys only", "count only", "at a revision", "cut", "just not cut", "not cut", "filtered", "touch", "put with previous"]
-    + ["delete of many", "many previous", "empty delete", "three deep", "only inner changes", "comparison of a range true"]
-    + ["comparison of a range false", "long", "no change"]
-    + ["key", "version", "createRevision", "modRevision", "value"].flatMap { target in
-      ["none", "ascending", "descending"].map { "\($0) by \(target)" }
+  private static let expected: [String] = {
+    var kinds = ["keys only", "count only", "at a revision", "cut", "just not cut", "not cut", "filtered", "touch", "put with previous"]
+    kinds += ["delete of many", "many previous", "empty delete", "three deep", "only inner changes", "comparison of a range true"]
+    kinds += ["comparison of a range false", "long", "no change", "compaction", "settings", "lease granted"]
+    kinds += ["lease without keys revoked", "lease with keys revoked", "leases", "lease with keys", "no lease", "put with a lease"]
+    for target in ["key", "version", "createRevision", "modRevision", "value"] {
+      for order in ["none", "ascending", "descending"] { kinds.append("\(order) by \(target)") }
     }
-    + ["keyNotFound", "valueProvided", "leaseNotFound", "duplicateKey", "tooManyOperations", "compacted", "futureRevision"]
-    .map { "refused: \($0)" }
+    let errors = [
+      "keyNotFound", "valueProvided", "leaseNotFound", "duplicateKey", "tooManyOperations", "compacted", "futureRevision", "noSpace",
+      "leaseProvided", "leaseExists", "leaseTTLTooLarge",
+    ]
+    return kinds + errors.map { "refused: \($0)" }
+  }()
 
   @Test func theClientsAskForEverything() throws {
     var scale = Story.Scale()
@@ -62,6 +74,7 @@ import Testing
       case .read(_, let query):
         request = try Request(decoding: query[...])
         output = machine.view.answer(request)
+      case .question: continue
       }
       switch output {
       case .success(let answer): for kind in Self.kinds(of: request, answer.result) { seen[kind, default: 0] += 1 }
@@ -100,6 +113,14 @@ import Testing
     ),
     (.put(PutRequest(key: [0x61], value: [], ignoreValue: true, lease: 5)), "touch a with lease 5"),
     (.delete(DeleteRequest(range: KeyRange(start: [0x61], end: [0x63]))), "delete a..<c"),
+    (.leaseGrant(LeaseGrantRequest(id: 5, timeToLive: 9)), "grant lease 5 for 9 s"),
+    (.leaseRevoke(5), "revoke lease 5"),
+    (.leaseExpiry(5), "let lease 5 expire"),
+    (.leases, "all leases"),
+    (.lease(5), "lease 5"),
+    (
+      .settings(StoreSettings(quota: 9, historyAge: 8, historyBytes: 7)), "at most 9 bytes, the past for 8 s and 7 bytes"
+    ),
     (
       .transaction(
         TransactionRequest(

@@ -183,7 +183,7 @@ enum Forgetful: StoreFault {
 
 enum Illegible: StoreFault {
   static func restore(_ blocks: inout SnapshotBlocks) throws(MalformedBytes) -> KeyValueMachine {
-    try KeyValueMachine(restoring: [[UInt8](try blocks.next().dropLast())])
+    try KeyValueMachine(restoring: [[UInt8](try blocks.next().dropLast(2))])
   }
 }
 

@@ -76,7 +76,7 @@ struct BoundsChecker {
     hold("commands that wait for a leader", node, sizes.queued, atMost: sizes.pendingRequests, now)
     // Those that expired in a round which goes on are dropped with the next that expires.
     hold("reads that wait for a round", node, sizes.waitingReads, atMost: settings.maximumPendingRequests, now)
-    hold("batches of reads", node, sizes.readBatches, atMost: sizes.pendingRequests, now)
+    hold("batches of reads", node, sizes.readBatches, atMost: sizes.pendingRequests + sizes.questionsAsked, now)
     let most = max(last.pendingRequests + turn.events, sizes.pendingRequests)
     let hasApplied = state.appliedIndex > nodes[node].applied && !turn.installedSnapshot
     nodes[node].pendingSinceApplied = hasApplied ? most : max(nodes[node].pendingSinceApplied, most)
@@ -99,7 +99,7 @@ struct BoundsChecker {
     // Each event may be worth a message to everybody; what waited may leave; each peer may get a window, and what goes with it.
     let most =
       last.withheldMessages + (turn.events + 3) * (peers + 2) + peers * (settings.raft.maximumInflightMessages + 3) + last.queued
-      + last.raft.reads + last.raft.awaitedReads
+      + last.raft.reads + last.raft.awaitedReads + last.questionsAsked + ReplicaSizes.maximumQuestionFrames
     hold("frames in one turn", node, turn.frames, atMost: most, now)
   }
 
@@ -111,11 +111,14 @@ struct BoundsChecker {
     let raft = sizes.raft
     hold("streams of forwarded commands", node, raft.streams, atMost: 1024 * max(1, state.voters - 1), now)
     guard state.role == .leader else {
+      hold("questions of others, without leading", node, sizes.questionsAsked, atMost: 0, now)
       hold("reads of others, without leading", node, raft.reads, atMost: 0, now)
       hold("followers, without leading", node, raft.peers, atMost: 0, now)
       return hold("uncommitted bytes, without leading", node, raft.uncommittedBytes, atMost: 0, now)
     }
     let core = settings.raft
+    let questions = ReplicaSizes.maximumQuestionFrames * (names.count - 1) + sizes.pendingRequests
+    hold("batches of questions that wait for a majority", node, sizes.questionsAsked, atMost: questions, now)
     hold("batches of reads that wait for a majority", node, raft.reads, atMost: core.maximumReads, now)
     hold("appends under way to one peer", node, raft.inflightMessages, atMost: core.maximumInflightMessages, now)
     let largest = max(core.maximumAppendBytes, settings.maximumCommandSize + Self.longestHeader)

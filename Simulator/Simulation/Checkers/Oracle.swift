@@ -49,6 +49,9 @@ struct Oracle<Load: Workload> {
 
   /// The newest committed state.
   var view: Machine.View { reference.view }
+  var newestModel: Load.Model { model }
+  /// That of the newest entry; `nil` if it is none.
+  var newestCommand: Command? { states.last?.done?.command }
   var lastIndex: LogIndex { UInt64(states.count - 1) }
   var openRequests: Int { asked.count }
 
@@ -80,6 +83,8 @@ struct Oracle<Load: Workload> {
   }
 
   private mutating func noteDone(_ proposal: Proposal, _ entry: Entry, _ output: Machine.Output, at now: Instant) {
+    // A leader's own.
+    if proposal.request == Proposal.unasked { return }
     guard let id = request(proposal) else {
       return report(.exactlyOnce, "entry \(entry.index) is a command that nobody asked for", at: now)
     }
@@ -119,7 +124,7 @@ struct Oracle<Load: Workload> {
       if let first = done[id] {
         report(.exactlyOnce, "request \(id) was committed at index \(first.index), and its client told: \(error)", at: now)
       }
-    case .failed: break
+    case .answered, .failed: break
     }
   }
 

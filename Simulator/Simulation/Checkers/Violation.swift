@@ -31,6 +31,10 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case snapshot
     /// A read sees what had been answered before it began.
     case freshness
+    /// Watchers are told what the log did: in order, all of it that concerns them, once.
+    case watching
+    /// Leases last for their time, and end with their keys at once; who holds no lock any more writes nothing under it.
+    case leases
     /// There is an order of all operations, one after the other, that explains every answer.
     case linearizability
     /// What an application on top of the state machine promises its users.

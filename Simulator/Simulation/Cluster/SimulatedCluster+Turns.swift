@@ -41,6 +41,7 @@ extension SimulatedCluster {
       process.shownApplied = state.appliedIndex
       onApply(names[number], process.replica.view, state.appliedIndex)
     }
+    onTurn?(number, process.replica.view)
   }
 
   private func traceProgress(of number: Int, _ process: SimulatedProcess<Machine>, _ state: ConsensusState) {
@@ -136,6 +137,7 @@ extension SimulatedCluster {
       if how != .powerLoss { hangUp(number) }
     }
     node.end()
+    onTurn?(number, nil)
     if how == .powerLoss { node.disk.losePower(using: &node.random) } else { node.disk.crash() }
   }
 

@@ -11,6 +11,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case applied(Machine.Output)
     /// The state after the log entry at `index`.
     case view(Machine.View, index: LogIndex, staleness: Nanoseconds?)
+    /// What the leader knew.
+    case answered([UInt8])
     case failed(RequestError)
   }
 
@@ -58,6 +60,8 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) public var onApply: ((_ name: String, Machine.View, LogIndex) -> Void)?
   /// Called when a node has saved a snapshot, and when it goes on from one: with the state, and the index that it has applied.
   public var onSnapshot: ((_ name: String, SnapshotUse, Machine.View, LogIndex) -> Void)?
+  /// Called with a node's state after each of its turns, and with none when its process has ended.
+  @exclusivity(unchecked) public var onTurn: ((_ node: Int, Machine.View?) -> Void)?
   /// Called when a process ended although nobody ended it just then: its disk failed, or it was in the middle of its work.
   public var onEnd: ((_ name: String, End) -> Void)?
   /// What came of requests of operators, in order: `nil` for what was done.
@@ -280,6 +284,11 @@ public final class SimulatedCluster<Machine: StateMachine> {
     submit(.read(consistency, timeout: timeout), on: name)
   }
 
+  /// Asks the state machine of the leader, by way of any node; see `StateMachine.answer`.
+  public func ask(_ question: [UInt8], on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
+    submit(.ask(question, timeout: timeout), on: name)
+  }
+
   /// An operator asks a node, as if it were the leader, to do something. What comes of it is told to `onOperated`.
   public func operate(_ request: OperatorRequest, on name: String, timeout: Nanoseconds = .milliseconds(5000)) -> RequestID {
     submit(.operate(request, timeout: timeout), on: name)
@@ -319,12 +328,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case .propose(let command, let timeout): step(node, .propose(place, command: command[...], deadline: now + timeout))
     case .operate(let request, let timeout): step(node, .operate(place, request, deadline: now + timeout))
     case .read(let consistency, let timeout): step(node, .read(place, consistency, deadline: now + timeout))
+    case .ask(let question, let timeout): step(node, .ask(place, question: question[...], deadline: now + timeout))
     }
   }
 
   /// The request that a proposal belongs to; `nil` if nobody asked for it.
   func request(of proposal: Proposal) -> RequestID? {
-    guard let node = origins[proposal.origin], proposal.request < nodes[node].requests.count else { return nil }
+    guard proposal.request != Proposal.unasked, let node = origins[proposal.origin], proposal.request < nodes[node].requests.count else {
+      return nil
+    }
     return nodes[node].requests[Int(proposal.request)]
   }
 
@@ -333,6 +345,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
     case .applied(let place, let output): settle(place, .applied(output), of: node)
     case .view(let place, let view, let index, let staleness): settle(place, .view(view, index: index, staleness: staleness), of: node)
     case .failed(let place, let error): settle(place, .failed(error), of: node)
+    case .answered(let place, let answer): settle(place, .answered(Array(answer)), of: node)
     case .done(let place): operated(nodes[node].requests[Int(place)], nil)
     }
   }

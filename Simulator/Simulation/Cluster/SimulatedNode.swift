@@ -43,8 +43,8 @@ final class SimulatedNode<Machine: StateMachine> {
   /// Who its disk says that it is; `nil` before its first start.
   @exclusivity(unchecked) private(set) var identity: NodeID?
   /// What it was asked, in order. It knows each request by its place here: all nodes count alike, so that a number which means one request
-  /// here means another one there, as it may where they begin anywhere.
-  @exclusivity(unchecked) var requests: [RequestID] = []
+  /// here means another one there, as it may where they begin anywhere. The first place is nobody's: no request may have it.
+  @exclusivity(unchecked) var requests: [RequestID] = [Proposal.unasked]
 
   init(peerInfo: PeerInfo, seed: UInt64) {
     self.peerInfo = peerInfo
@@ -167,4 +167,5 @@ enum ClientRequest {
   case propose([UInt8], timeout: Nanoseconds)
   case read(Consistency, timeout: Nanoseconds)
   case operate(OperatorRequest, timeout: Nanoseconds)
+  case ask([UInt8], timeout: Nanoseconds)
 }

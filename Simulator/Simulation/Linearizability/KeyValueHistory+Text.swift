@@ -38,6 +38,8 @@ private func text(_ request: Request) -> String {
     let success = request.success.map { text($0) }.joined(separator: ", ")
     let failure = request.failure.map { text($0) }.joined(separator: ", ")
     return "if {\(comparisons)} then {\(success)} else {\(failure)}"
+  case .compaction(let request): return "compact at \(request.revision)"
+  case .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: return KeyValueWords.text(of: request)
   }
 }
 
@@ -54,6 +56,7 @@ private func text(_ comparison: Comparison) -> String {
     case .version(let number): "version \(relation) \(number)"
     case .createRevision(let number): "createRevision \(relation) \(number)"
     case .modRevision(let number): "modRevision \(relation) \(number)"
+    case .lease(let number): "lease \(relation) \(number)"
     case .value(let value): "value \(relation) \(text(value))"
     }
   return "\(text(comparison.range)): \(operand)"
@@ -66,6 +69,7 @@ private func text(_ response: OperationResult) -> String {
   case .delete(let count, let previous): return "\(count) deleted" + (previous.isEmpty ? "" : ", before \(text(previous, of: count))")
   case .transaction(let succeeded, let responses):
     return "\(succeeded ? "then" : "else") {\(responses.map { text($0) }.joined(separator: ", "))}"
+  case .done, .leaseGranted, .leaseRevoked, .leases, .lease: return KeyValueWords.text(of: response)
   }
 }
 

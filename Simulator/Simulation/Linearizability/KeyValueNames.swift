@@ -80,7 +80,7 @@ struct KeyValueNames {
 
   private mutating func countWriters(_ request: Request) {
     switch request {
-    case .range, .delete: break
+    case .range, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
     case .put(let put):
       guard let key = keyNumbers[put.key] else { return }
       if put.ignoreValue {
@@ -128,6 +128,7 @@ extension Request {
     case .transaction(let request):
       for comparison in request.comparisons where comparison.range.end == nil { body(comparison.range.start) }
       for inner in request.success + request.failure { inner.forEachKey(body) }
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
     }
   }
 }
@@ -139,6 +140,7 @@ extension OperationResult {
     case .put(let previous): if let previous { body(previous) }
     case .delete(_, let previous): previous.forEach(body)
     case .transaction(_, let responses): for response in responses { response.forEachPair(body) }
+    case .done, .leaseGranted, .leaseRevoked, .leases, .lease: break
     }
   }
 }

@@ -13,6 +13,11 @@ struct KeyValueTranslation {
   /// What the request did; `nil` if the answer is not one to this request.
   mutating func actions(of request: Request, answered response: OperationResult) -> [KeyValueAction]? {
     switch (request, response) {
+    // What was once says nothing of what is.
+    case (.range(let request), .range) where request.revision > 0: return []
+    case (.compaction, .done), (.settings, .done): return []
+    // Clients whose history is searched put no key with a lease that there may be: so what becomes of leases changes no key.
+    case (.leaseGrant, .leaseGranted), (.leaseRevoke, .leaseRevoked(keys: 0)), (.leases, .leases), (.lease, .lease): return []
     case (.range(let request), .range(let response)):
       return shown(response.pairs, of: names.numbers(in: request.range), count: response.count, keysOnly: request.keysOnly)
     case (.put(let request), .put(let previous)):
@@ -117,7 +122,7 @@ struct KeyValueTranslation {
 
   private mutating func unanswered(_ request: Request, opaqueHold: Bool) -> [KeyValueAction] {
     switch request {
-    case .range: return []
+    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: return []
     case .put(let put):
       guard !put.ignoreValue, let key = names.number(ofKey: put.key) else { return [] }
       return [.write(key, names.number(ofValue: put.value))]

@@ -14,7 +14,12 @@ enum NaiveRules {
     if case .transaction(let transaction) = request, isContradictory(transaction.success) || isContradictory(transaction.failure) {
       throw .duplicateKey
     }
-    if case .put(let put) = request, put.lease != 0 { throw .leaseNotFound }
+    if case .settings(let settings) = request, settings.quota <= 0 || settings.historyAge < 0 || settings.historyBytes < 0 {
+      throw .invalidSettings
+    }
+    guard case .leaseGrant(let grant) = request else { return }
+    if grant.id == 0 { throw .leaseNotFound }
+    if grant.timeToLive > NaiveStore.mostSeconds { throw .leaseTTLTooLarge }
   }
 
   /// The longest of a transaction's lists, and the most of what is in those inside it.
@@ -43,10 +48,16 @@ enum NaiveRules {
     case .put(let put):
       if put.key.isEmpty { throw .emptyKey }
       if put.ignoreValue, !put.value.isEmpty { throw .valueProvided }
+      if put.ignoreLease, put.lease != 0 { throw .leaseProvided }
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
     case .transaction(let transaction):
       for comparison in transaction.comparisons where comparison.range.start.isEmpty { throw .emptyKey }
-      for operation in transaction.success { try checkFields(operation) }
-      for operation in transaction.failure { try checkFields(operation) }
+      for operation in transaction.success + transaction.failure {
+        switch operation {
+        case .range, .put, .delete, .transaction: try checkFields(operation)
+        case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
+        }
+      }
     }
   }
 
@@ -89,7 +100,7 @@ enum NaiveRules {
 
   private static func changes(of request: Request) -> [Change] {
     switch request {
-    case .range: []
+    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: []
     case .put(let put): [.put(put.key)]
     case .delete(let delete): [.delete(delete.range)]
     case .transaction(let transaction): (transaction.success + transaction.failure).flatMap(changes)
@@ -108,6 +119,8 @@ struct NaiveCost: Equatable {
   /// What was put so far, and may be seen by the ranges that follow.
   private var put: (pairs: Int, keyBytes: Int, valueBytes: Int) = (0, 0, 0)
   private var isChanged = false
+  /// Of the first range of a transaction that cannot be read.
+  var rangeError: KeyValueError?
 
   static func == (a: NaiveCost, b: NaiveCost) -> Bool { a.pairs == b.pairs && a.bytes == b.bytes }
 
@@ -120,6 +133,7 @@ struct NaiveCost: Equatable {
 
   /// In the order of the keys, what it returns; else all that is in it. After changes, that and all that was put, as it may return some.
   mutating func look(at range: RangeRequest, in store: NaiveStore) throws(KeyValueError) {
+    if range.revision > 0, range.revision < store.revision { return try lookBack(at: range, in: store) }
     if range.countOnly { return }
     let isSorted = range.target != .key
     let isFiltered =
@@ -138,9 +152,18 @@ struct NaiveCost: Equatable {
     try add(pairs, keyBytes + (range.keysOnly ? 0 : valueBytes))
   }
 
+  /// Each key that is there now or whose deletion is remembered may have been there then.
+  private mutating func lookBack(at range: RangeRequest, in store: NaiveStore) throws(KeyValueError) {
+    try add(store.pairs(in: range.range).count + store.rememberedDeletions(in: range.range), 0)
+    if range.countOnly { return }
+    var then = store
+    then.pairs = store.past.state(at: range.revision).pairs
+    try add(0, then.pairs(in: range.range).reduce(0) { $0 + $1.pair.key.count + (range.keysOnly ? 0 : $1.pair.value.count) })
+  }
+
   mutating func look(at put: PutRequest, in store: NaiveStore) throws(KeyValueError) {
     let old = store.pair(put.key)
-    if put.previous || put.ignoreValue, let old { try add(1, old.key.count + old.value.count) }
+    if put.previous || put.ignoreValue || put.ignoreLease, let old { try add(1, old.key.count + old.value.count) }
     isChanged = true
     self.put.pairs += 1
     self.put.keyBytes += put.key.count

@@ -25,8 +25,48 @@ extension NaiveStore: StateModel {
   public func difference(in view: KeyValueView) -> String? {
     guard view.revision == revision else { return "the store is at revision \(view.revision), the model at \(revision)" }
     guard view.count == pairs.count else { return "the store has \(view.count) keys, the model \(pairs.count)" }
-    for (pair, kept) in zip(view.pairs(), pairs) where pair != kept.pair {
-      return "the store has \(KeyValueWords.wholeText(of: pair)), the model \(KeyValueWords.wholeText(of: kept.pair))"
+    return Self.contrast(Array(view.pairs()), pairs, "") ?? pastDifference(in: view)
+  }
+
+  private static func contrast(_ found: [KeyValuePair], _ pairs: [Kept], _ when: String) -> String? {
+    for (pair, kept) in zip(found, pairs) where pair != kept.pair {
+      return "the store has \(KeyValueWords.wholeText(of: pair))\(when), the model \(KeyValueWords.wholeText(of: kept.pair))"
+    }
+    return found.count == pairs.count ? nil : "the store has \(found.count) keys\(when), the model \(pairs.count)"
+  }
+
+  /// So many of the newest states' changes are compared each time, as old ones were compared when they were new.
+  private static let comparedStates = 64
+
+  /// The changes that are kept, and the two oldest states that can be read.
+  private func pastDifference(in view: KeyValueView) -> String? {
+    guard view.compactRevision == compactRevision else {
+      return "the store is compacted at \(view.compactRevision), the model at \(compactRevision)"
+    }
+    guard view.size == size else { return "the store has \(view.size) bytes, the model \(size)" }
+    guard view.settings == settings, view.isOutOfSpace == isOutOfSpace else {
+      return "the store has \(view.settings), out of space: \(view.isOutOfSpace); the model \(settings), \(isOutOfSpace)"
+    }
+    if let text = leaseDifference(in: view) { return text }
+    let changes = past.newestChanges(ofStates: Self.comparedStates)
+    var events = view.events(from: changes.first?.revision ?? revision + 1)
+    for (revision, change) in changes {
+      guard let event = events.next(), event.modRevision == revision, change.new == event.pair, change.key == event.key else {
+        return "the store does not tell of the change of \(KeyValueWords.text(of: KeyRange(change.key))) at \(revision) in its place"
+      }
+      // What was before the oldest revision is not read any more.
+      let old = revision > compactRevision ? change.old : nil
+      guard event.previous == old else {
+        return "the store has another pair before the change of \(KeyValueWords.text(of: KeyRange(change.key))) at \(revision)"
+      }
+    }
+    if let event = events.next() { return "the store tells of a change at \(event.modRevision) that the model knows nothing of" }
+    for state in past.oldest {
+      guard case .success(let answer) = view.answer(RangeRequest(range: .all, revision: state.revision)),
+        case .range(let range) = answer.result
+      else { return "the store does not know revision \(state.revision), the model does" }
+      if let text = Self.contrast(range.pairs, state.pairs, " at \(state.revision)") { return text }
+      guard range.count == state.pairs.count else { return "the store counts \(range.count) keys at \(state.revision)" }
     }
     return nil
   }
@@ -123,8 +163,39 @@ private struct WholeAnswer {
     case .transaction(let succeeded, let operations):
       _ = take()
       return transaction(succeeded, operations)
+    case nil: return .done
+    default: return lease()
+    }
+  }
+
+  private mutating func lease() -> OperationResult? {
+    switch take() {
+    case .leaseGranted(let id, let timeToLive): return .leaseGranted(id, timeToLive: timeToLive)
+    case .leaseRevoked(let keys): return .leaseRevoked(keys: keys)
+    case .leases(let count):
+      var ids: [LeaseID] = []
+      while case .leaseID(let id)? = next {
+        ids.append(id)
+        _ = take()
+      }
+      guard ids.count == count, isEnd(after: count) else { return nil }
+      return .leases(ids)
+    case .lease(let timeToLive, let count):
+      var keys: [Key] = []
+      while case .leaseKey(let key)? = next {
+        keys.append(key)
+        _ = take()
+      }
+      guard keys.count == count, isEnd(after: count) else { return nil }
+      return .lease(timeToLive.map { LeaseResponse(timeToLive: $0, keys: keys) })
     default: return nil
     }
+  }
+
+  private mutating func isEnd(after count: Int) -> Bool {
+    guard count > 0 else { return true }
+    if case .leasesEnd? = take() { return true }
+    return false
   }
 
   private mutating func range(_ pairs: [KeyValuePair]) -> OperationResult? {
@@ -156,14 +227,15 @@ private struct WholeAnswer {
   private static func pair(_ stored: StoredPair) -> KeyValuePair {
     KeyValuePair(
       key: stored.withKey { Key($0) }, value: stored.keysOnly ? [] : stored.withValue { Value($0) }, createRevision: stored.createRevision,
-      modRevision: stored.modRevision, version: stored.version)
+      modRevision: stored.modRevision, version: stored.version,
+      lease: stored.lease)
   }
 }
 
 extension OperationResult {
   fileprivate var operation: ResponseReader.Operation {
     switch self {
-    case .range: .range
+    case .range, .done, .leaseGranted, .leaseRevoked, .leases, .lease: .range
     case .put: .put
     case .delete: .delete
     case .transaction: .transaction

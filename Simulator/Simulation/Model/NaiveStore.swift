@@ -18,16 +18,32 @@ public struct NaiveStore: Sendable {
     var headers: [Revision]
   }
 
-  private(set) var revision: Revision = 1
+  var revision: Revision = 1
   /// In the order of their keys.
-  private(set) var pairs: [Kept] = []
+  var pairs: [Kept] = []
+  /// -1 before the first compaction.
+  var compactRevision: Revision = -1
+  /// Whole states, the last the present one.
+  var past = NaivePast()
+  var settings = StoreSettings(quota: 2 << 30, historyAge: 3600, historyBytes: 128 << 20)
+  /// For how many seconds each was granted, in the order of their numbers. Their keys are the pairs that name them.
+  var leases: [(id: LeaseID, timeToLive: Int64)] = []
+  var isOutOfSpace = false
+  /// Of the pairs, with what is counted beside.
+  private(set) var presentBytes = 0
+  /// What the request under way changed so far.
+  private var changes: [NaivePast.Change] = []
 
-  public init() {}
+  public init() { past.append(NaivePast.State(revision: 1, pairs: [], changes: [])) }
 
+  /// Of which nothing is known but the present.
   /// - Parameter pairs: in the order of their keys.
   init(revision: Revision, pairs: some Sequence<KeyValuePair>) {
     self.revision = revision
     self.pairs = pairs.map(Kept.init)
+    presentBytes = self.pairs.reduce(0) { $0 + Self.bytes(of: $1.pair) }
+    compactRevision = revision
+    past.append(NaivePast.State(revision: revision, pairs: self.pairs, changes: []))
   }
 
   /// Does a request, or changes nothing and says why not.
@@ -37,12 +53,15 @@ public struct NaiveStore: Sendable {
       try NaiveRules.check(request, size: size)
       var cost = NaiveCost()
       try allow(request, &cost)
+      try makeRoom(for: request)
     } catch {
       return .failure(error)
     }
     let before = self
     var headers: [Revision] = []
+    changes = []
     let response = carryOut(request, before, &headers)
+    if revision > before.revision { past.append(NaivePast.State(revision: revision, pairs: pairs, changes: changes)) }
     return .success(Response(revision: revision, result: response, headers: headers))
   }
 
@@ -52,24 +71,32 @@ public struct NaiveStore: Sendable {
   /// its own may look at everything.
   func allow(_ request: Request, _ cost: inout NaiveCost) throws(KeyValueError) {
     if case .range(let range) = request { return try allow(range) }
+    // Of a put that is not in a transaction this comes first.
+    if case .put(let put) = request, put.lease != 0, !hasLease(put.lease) { throw .leaseNotFound }
     try allowPart(request, &cost)
+    if let error = cost.rangeError { throw error }
   }
 
   private func allow(_ range: RangeRequest) throws(KeyValueError) {
     if range.revision > revision { throw .futureRevision }
-    // History is not kept.
-    if range.revision > 0, range.revision < revision { throw .compacted }
+    if range.revision > 0, range.revision < compactRevision { throw .compacted }
   }
 
   private func allowPart(_ request: Request, _ cost: inout NaiveCost) throws(KeyValueError) {
     switch request {
     case .range(let range):
-      try allow(range)
+      // What is wrong with a put is told first.
+      do throws(KeyValueError) {
+        try allow(range)
+      } catch {
+        cost.rangeError = cost.rangeError ?? error
+        return
+      }
       try cost.look(at: range, in: self)
     case .put(let put):
-      if put.ignoreValue, pair(put.key) == nil { throw .keyNotFound }
+      if put.ignoreValue || put.ignoreLease, pair(put.key) == nil { throw .keyNotFound }
       try cost.look(at: put, in: self)
-      if put.lease != 0 { throw .leaseNotFound }
+      if put.lease != 0, !hasLease(put.lease) { throw .leaseNotFound }
     case .delete(let delete):
       try cost.look(at: delete, in: self)
     case .transaction(let transaction):
@@ -79,11 +106,19 @@ public struct NaiveStore: Sendable {
         succeeded = holds(comparison)
       }
       for operation in succeeded ? transaction.success : transaction.failure { try allowPart(operation, &cost) }
+    case .compaction(let compaction):
+      if compaction.revision <= compactRevision { throw .compacted }
+      if compaction.revision > revision { throw .futureRevision }
+    case .leaseGrant(let grant):
+      if hasLease(grant.id) { throw .leaseExists }
+      if leases.count >= 1_000_000 { throw .tooManyLeases }
+    case .leaseRevoke(let id): if !hasLease(id) { throw .leaseNotFound }
+    case .settings, .leaseExpiry, .leases, .lease: break
     }
   }
 
   /// It must hold for each key of its range. Where there is none the numbers are 0, and nothing can be said of a value.
-  private func holds(_ comparison: Comparison) -> Bool {
+  func holds(_ comparison: Comparison) -> Bool {
     let found = pairs(in: comparison.range)
     if found.isEmpty {
       if case .value = comparison.operand { return false }
@@ -106,6 +141,13 @@ public struct NaiveStore: Sendable {
       var responses: [OperationResult] = []
       for operation in succeeded ? transaction.success : transaction.failure { responses.append(carryOut(operation, before, &headers)) }
       return .transaction(succeeded: succeeded, responses: responses)
+    case .compaction(let compaction):
+      compact(at: compaction.revision)
+      response = .done
+    case .settings(let settings):
+      self.set(settings)
+      response = .done
+    case .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: response = carryOut(ofLeases: request)
     }
     headers.append(revision)
     return response
@@ -117,17 +159,23 @@ public struct NaiveStore: Sendable {
     let old = pair(put.key)
     let new = KeyValuePair(
       key: put.key, value: put.ignoreValue ? old?.value ?? [] : put.value, createRevision: old?.createRevision ?? revision,
-      modRevision: revision, version: (old?.version ?? 0) + 1)
+      modRevision: revision, version: (old?.version ?? 0) + 1, lease: put.ignoreLease ? old?.lease ?? 0 : put.lease)
+    changes.append(NaivePast.Change(key: put.key, new: new, old: old))
+    presentBytes += Self.bytes(of: new) - (old.map(Self.bytes) ?? 0)
     let place = place(of: put.key)
     if old == nil { pairs.insert(Kept(new), at: place) } else { pairs[place] = Kept(new) }
     return put.previous ? old : nil
   }
 
-  private mutating func delete(_ delete: DeleteRequest, _ before: NaiveStore) -> OperationResult {
+  mutating func delete(_ delete: DeleteRequest, _ before: NaiveStore) -> OperationResult {
     let found = pairs(in: delete.range)
     guard !found.isEmpty else { return .delete(count: 0, previous: []) }
     revision = before.revision + 1
     let previous = delete.previous ? found.map(\.pair) : []
+    for kept in found {
+      changes.append(NaivePast.Change(key: kept.pair.key, new: nil, old: kept.pair))
+      presentBytes -= Self.bytes(of: kept.pair)
+    }
     let places = found.indices
     pairs.removeSubrange(places)
     return .delete(count: Int64(places.count), previous: previous)
@@ -137,7 +185,9 @@ public struct NaiveStore: Sendable {
 
   /// The count is of all keys in the range; the others are filtered, then sorted, then cut.
   private func answer(_ range: RangeRequest) -> RangeResponse {
-    let found = pairs(in: range.range)
+    var store = self
+    if range.revision > 0 { store.pairs = past.state(at: range.revision).pairs }
+    let found = store.pairs(in: range.range)
     let count = Int64(found.count)
     if range.countOnly { return RangeResponse(count: count) }
     var wanted = sorted(found.filter { range.isWanted($0.pair) }, range)
@@ -197,6 +247,7 @@ extension Comparison {
     case .version(let number): relation.holds(pair.version == number, pair.version < number)
     case .createRevision(let number): relation.holds(pair.createRevision == number, pair.createRevision < number)
     case .modRevision(let number): relation.holds(pair.modRevision == number, pair.modRevision < number)
+    case .lease(let number): relation.holds(pair.lease == number, pair.lease < number)
     case .value(let value): relation.holds(pair.value == value, pair.value.lexicographicallyPrecedes(value))
     }
   }

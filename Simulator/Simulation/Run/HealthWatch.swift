@@ -165,11 +165,12 @@ extension Run {
   // MARK: Requests
 
   /// A command that another node forwards may be overtaken by the next, where frames do not keep their order: it is dropped then.
-  /// On a narrow link it may wait behind megabytes for a follower that catches up.
+  /// On a narrow link it may wait behind megabytes for a follower that catches up. A node that needs a snapshot answers once it has it.
   func watchRequest(_ id: RequestID, _ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
     guard cluster.now < story.end, timeout >= requestBound, cluster.network.lossPerMille == 0, story.scale.linkKilobytes == 0,
       let leader = healthyLeader(for: settlingTime), operation.isRead || leader.name == name || story.scale.linksKeepOrder,
-      let place = story.names.firstIndex(of: name), isMember(place), let since = healthySince(place), cluster.now - since >= settlingTime
+      let place = story.names.firstIndex(of: name), isMember(place), let since = healthySince(place), cluster.now - since >= settlingTime,
+      cluster.status(of: name)?.appliedIndex ?? 0 >= cluster.status(of: leader.name)?.snapshotIndex ?? 0
     else { return }
     health.asked[id] = HealthWatch.Asked(at: cluster.now, name: name, leader: leader.name, term: leader.term)
   }

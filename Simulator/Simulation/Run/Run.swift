@@ -7,6 +7,7 @@ public final class Run<Load: Workload> {
 
   /// Within this much virtual time after the last fault the core must serve, and agree.
   public static var livenessBound: Nanoseconds { .milliseconds(60_000) }
+  private static var wishInterval: Nanoseconds { .milliseconds(50) }
 
   let story: Story
   let cluster: Cluster
@@ -43,6 +44,8 @@ public final class Run<Load: Workload> {
     case goOn(Int)
     /// Whoever looks whether those who were left alone serve.
     case watch
+    /// Clients of the workload ask for what they want.
+    case wishes
   }
 
   /// `tracing` says whether the report has a trace: the run takes longer, and is the same run.
@@ -68,7 +71,9 @@ public final class Run<Load: Workload> {
     cluster.onCommit = { [unowned self] in
       oracle.commit($0, at: cluster.now)
       if $0.kind == .configuration { committed($0) }
+      if Load.followsStates { heed(self.load.committed(oracle.newestModel, oracle.newestCommand, at: cluster.now)) }
     }
+    follow()
     cluster.onOperated = { [unowned self] in operated($0, $1) }
     for name in story.joining { downs[name] = 1 }
     cluster.onOutcome = { [unowned self] in answered($0, $1) }
@@ -80,6 +85,20 @@ public final class Run<Load: Workload> {
       }
     }
     cluster.onEnd = { [unowned self] in ended($0, $1) }
+  }
+
+  /// Clients of the workload look on at the nodes' states.
+  private func follow() {
+    guard Load.followsStates else { return }
+    load.prepare(story)
+    cluster.onTurn = { [unowned self] node, view in
+      heed(load.follow(node, view, at: cluster.now))
+    }
+    dues.plan(.wishes, at: cluster.now)
+  }
+
+  private func heed(_ found: (checker: Violation.Checker, text: String)?) {
+    if let (checker, text) = found { oracle.report(checker, text, at: cluster.now) }
   }
 
   public func run() -> RunReport {
@@ -108,6 +127,7 @@ public final class Run<Load: Workload> {
       case .goOn(let fault): goOn(fault)
       case .restart(let name): start(name)
       case .watch: watch()
+      case .wishes: grantWishes()
       }
     }
     if isClean { cluster.run(until: end) }
@@ -123,6 +143,13 @@ public final class Run<Load: Workload> {
     ask(load.operation(number, seeing: oracle.view, using: &random), on: name, timeout: timeout)
   }
 
+  private func grantWishes() {
+    while let (operation, node, timeout) = load.wish(cluster.nextRequest, at: cluster.now) {
+      ask(operation, on: story.names[node], timeout: timeout)
+    }
+    dues.plan(.wishes, at: cluster.now + Self.wishInterval)
+  }
+
   private func ask(_ operation: ClientOperation, on name: String, timeout: Nanoseconds) {
     let id = cluster.nextRequest
     report.asked += 1
@@ -135,6 +162,7 @@ public final class Run<Load: Workload> {
     case .read(let consistency, let query):
       if cluster.trace != nil { tracedQueries[id] = query }
       _ = cluster.read(consistency, on: name, timeout: timeout)
+    case .question(let question): _ = cluster.ask(question, on: name, timeout: timeout)
     }
   }
 
@@ -143,10 +171,11 @@ public final class Run<Load: Workload> {
       switch outcome {
       case .applied(let output): .output(output)
       case .view(let view, _, let staleness): .view(view, isFresh: staleness == nil)
+      case .answered(let bytes): .answer(bytes)
       case .failed(let error): error.outcome == .unknown ? .unknown : .notDone
       }
     switch answer {
-    case .output, .view:
+    case .output, .view, .answer:
       report.completed += 1
       if let need = probes[id] { unmet.removeAll { $0 == need } }
     case .unknown: report.unknown += 1
@@ -155,7 +184,7 @@ public final class Run<Load: Workload> {
     traceAnswer(id, outcome)
     checkRequest(id, outcome)
     oracle.answer(id, outcome, at: cluster.now)
-    load.answered(id, answer, at: cluster.now)
+    heed(load.answered(id, answer, at: cluster.now))
   }
 
   private func traceAnswer(_ id: RequestID, _ outcome: Cluster.Outcome) {
@@ -228,8 +257,9 @@ public final class Run<Load: Workload> {
     let core = story.changesMembers ? votingMachines() : healed
     cluster.trace?.add(.phase("\(core.joined(separator: ", ")) healed for good"), at: cluster.now)
     unmet = core.flatMap { [Need(name: $0, isRead: false), Need(name: $0, isRead: true)] }
+    load.healed(core.map(cluster.index))
     let bound = cluster.now + Self.livenessBound
-    while isClean, !unmet.isEmpty || !agree(core) {
+    while isClean, !unmet.isEmpty || !agree(core) || load.awaited != nil {
       guard cluster.now < bound else { return reportLiveness(core) }
       for need in unmet { ask(for: need) }
       _ = live(until: cluster.now + .milliseconds(500))
@@ -272,7 +302,7 @@ public final class Run<Load: Workload> {
       return "\(name) \(status.role.rawValue) in term \(status.term), applied \(status.appliedIndex) of \(status.lastIndex), "
         + "\(status.pendingRequests) requests wait"
     }
-    let needs = unmet.map { "\($0.isRead ? "no read" : "no write") through \($0.name)" }
+    let needs = unmet.map { "\($0.isRead ? "no read" : "no write") through \($0.name)" } + (load.awaited.map { [$0] } ?? [])
     oracle.report(
       .liveness, "the core does not come to serve and agree: \((needs + states).joined(separator: "; ")); \(oracle.lastIndex) committed",
       at: cluster.now)
@@ -295,14 +325,17 @@ public final class Run<Load: Workload> {
     report.committed = Int(oracle.lastIndex)
     report.frames = cluster.framesSent
     report.coverage = cluster.coverage
+    var byLeaders = 0
     for (_, diagnostic) in cluster.diagnostics {
       switch diagnostic {
+      case .leaderActs: byLeaders += 1
       case .snapshotInstalled: report.snapshotsInstalled += 1
       case .snapshotTaken: report.snapshotsTaken += 1
       case .becameLeader: report.elections += 1
       default: break
       }
     }
+    if Load.followsStates { report.counted.append(("compactions proposed by leaders", byLeaders)) }
     return report
   }
 }

@@ -125,6 +125,7 @@ extension Stage {
     case .applied(.success(let answer)): "done, revision \(answer.revision)"
     case .applied(.failure(let error)): "the store's error \(error)"
     case .view(let view, _, _): "answered with revision \(view.revision)"
+    case .answered: "answered by the leader"
     case .failed(let error): "\(error)"
     }
   }

@@ -152,7 +152,7 @@ extension Testimony {
     case .applied(.success(let answer)): acknowledge(request, revision: answer.revision, floor: floor)
     case .applied(.failure): deny(request)
     case .view(let view, _, staleness: nil): show(view, floor: floor)
-    case .view: break
+    case .view, .answered: break
     case .failed(let error): if error.outcome == .notDone { deny(request) }
     }
   }

@@ -28,6 +28,7 @@ extension SimulatedCluster.Outcome {
     switch self {
     case .applied(let answer): (output(answer), true)
     case .view(let seen, _, let staleness): (view(seen) + (staleness == nil ? "" : ", perhaps stale"), true)
+    case .answered: ("answered by the leader", true)
     case .failed(let error): (error.shortText, false)
     }
   }
@@ -47,6 +48,7 @@ extension Diagnostic {
     case .snapshotFailed(let index, let why): "snapshot at \(index) failed: \(why)"
     case .logUnreadable(let index, let why): "cannot read entry \(index) for a peer: \(why)"
     case .slowsDown(let follower, let rate): "slows down to \(rate) bytes a second for \(name(follower) ?? "\(follower)")"
+    case .leaderActs(let what): what
     case .fullSpeed: "goes on at full speed"
     case .removed: "is no member any more"
     case .refusedFrame(let why): "refused a frame: \(why)"

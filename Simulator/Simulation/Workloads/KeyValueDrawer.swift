@@ -16,6 +16,14 @@ struct KeyValueDrawer {
   /// So deep transactions stand inside each other.
   private static let deepest = 3
 
+  /// Leases that are granted have the numbers from 1 to this.
+  private static let leases: UInt64 = 6
+  /// Never granted.
+  private static let noLease: LeaseID = 77
+
+  /// A quota that no run reaches.
+  private static let roomy: Int64 = 1 << 40
+
   private let reach: Reach
   private let view: KeyValueView
   /// The first value that is put; those that follow are short, and no two of all that are ever put are the same.
@@ -86,10 +94,40 @@ struct KeyValueDrawer {
     random.chance(1, in: 3) ? .delete(DeleteRequest(range: range(&random), previous: random.chance(2, in: 3))) : put(key(&random), &random)
   }
 
+  /// One that has to do with what the store remembers: forgets some of it, or leaves little room for more, mostly not for long.
+  mutating func upkeep(_ random: inout PseudoRandom) -> Request {
+    if view.isOutOfSpace || view.settings.quota < Self.roomy, random.chance(2, in: 3) {
+      return .settings(
+        StoreSettings(
+          quota: Self.roomy, historyAge: random.pick([3600, 3600, 4, 0]), historyBytes: random.pick([128 << 20, 128 << 20, 4000])))
+    }
+    if random.chance(1, in: 4) { return .settings(StoreSettings(quota: Int64(view.size) + Int64(random.below(4000)))) }
+    return .compaction(CompactionRequest(revision: view.revision + 1 - Revision(random.below(200))))
+  }
+
+  /// Of leases few, so that requests meet: the one that is named is there as often as not.
+  func lease(_ random: inout PseudoRandom) -> LeaseID { LeaseID(random.below(Self.leases)) + 1 }
+
+  /// One that grants a lease, or ends it.
+  func leaseChange(_ random: inout PseudoRandom) -> Request {
+    guard random.chance(3, in: 4) else { return .leaseRevoke(lease(&random)) }
+    let seconds = random.chance(1, in: 40) ? Limits.maximumLeaseSeconds + 1 : Int64(random.below(20))
+    return .leaseGrant(LeaseGrantRequest(id: random.chance(1, in: 40) ? 0 : lease(&random), timeToLive: seconds))
+  }
+
+  /// One that reads them: mostly one that has a key, if chance finds any.
+  func leaseRead(_ random: inout PseudoRandom) -> Request {
+    guard !random.chance(1, in: 3) else { return .leases }
+    let found = view.get(key(&random))?.lease ?? 0
+    return .lease(found == 0 ? lease(&random) : found)
+  }
+
   private mutating func put(_ key: Key, _ random: inout PseudoRandom) -> Request {
     var request = PutRequest(key: key, value: [], previous: random.chance(1, in: 3), ignoreValue: random.chance(1, in: 4))
     if !request.ignoreValue || random.chance(1, in: 40) { request.value = newValue() }
-    if random.chance(1, in: 60) { request.lease = 5 }
+    // A search for an order knows nothing of leases: where there is one, no key goes with any.
+    if random.chance(1, in: isSearched ? 60 : 8) { request.lease = isSearched ? Self.noLease : lease(&random) }
+    if random.chance(1, in: request.lease == 0 ? 8 : 3) { request.ignoreLease = true }
     return .put(request)
   }
 
@@ -104,8 +142,8 @@ struct KeyValueDrawer {
     if random.chance(1, in: 8) { request.maximumCreateRevision = recentRevision(&random) }
     request.keysOnly = random.chance(1, in: 5)
     request.countOnly = random.chance(1, in: 10)
-    // The search does not know what was before the first change of a transaction.
-    if !isSearched, random.chance(1, in: 12) { request.revision = view.revision - 1 + Revision(random.below(3)) }
+    // The present, the next one, and what was long ago.
+    if random.chance(1, in: 6) { request.revision = view.revision + 1 - Revision(random.below(random.chance(1, in: 2) ? 3 : 200)) }
     return request
   }
 
@@ -175,8 +213,9 @@ struct KeyValueDrawer {
   private func comparison(_ random: inout PseudoRandom) -> Comparison {
     let found = view.get(key(&random))
     let operand: Comparison.Operand =
-      switch random.below(4) {
+      switch random.below(5) {
       case 0: .version(Int64(random.below(4)))
+      case 3: .lease(random.chance(1, in: 2) ? found?.lease ?? 0 : Int64(random.below(4)))
       case 1: .createRevision(random.chance(1, in: 2) ? found?.createRevision ?? 0 : recentRevision(&random))
       case 2: .modRevision(random.chance(1, in: 2) ? found?.modRevision ?? 0 : recentRevision(&random))
       default: .value(found?.value ?? [0x76])

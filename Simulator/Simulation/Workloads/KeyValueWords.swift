@@ -24,6 +24,14 @@ enum KeyValueWords {
     case .put(let put): text(of: put)
     case .delete(let delete): "delete \(text(of: delete.range))"
     case .transaction(let transaction): text(of: transaction)
+    case .compaction(let compaction): "compact at \(compaction.revision)"
+    case .settings(let settings):
+      "at most \(settings.quota) bytes, the past for \(settings.historyAge) s and \(settings.historyBytes) bytes"
+    case .leaseGrant(let grant): "grant lease \(grant.id) for \(grant.timeToLive) s"
+    case .leaseRevoke(let id): "revoke lease \(id)"
+    case .leaseExpiry(let id): "let lease \(id) expire"
+    case .leases: "all leases"
+    case .lease(let id): "lease \(id)"
     }
   }
 
@@ -32,7 +40,7 @@ enum KeyValueWords {
   }
 
   private static func text(of put: PutRequest) -> String {
-    let lease = put.lease == 0 ? "" : " with lease \(put.lease)"
+    let lease = put.ignoreLease ? " with its lease" : put.lease == 0 ? "" : " with lease \(put.lease)"
     return put.ignoreValue ? "touch \(text(of: put.key))\(lease)" : "put \(text(of: put.key)) = \(text(of: put.value))\(lease)"
   }
 
@@ -82,6 +90,7 @@ enum KeyValueWords {
     case .version(let number): "version of \(keys) \(relation) \(number)"
     case .createRevision(let number): "create of \(keys) \(relation) \(number)"
     case .modRevision(let number): "mod of \(keys) \(relation) \(number)"
+    case .lease(let number): "lease of \(keys) \(relation) \(number)"
     case .value(let value): "\(keys) \(relation) \(text(of: value))"
     }
   }
@@ -97,7 +106,7 @@ enum KeyValueWords {
     return (words.isEmpty ? "" : "\(words), ") + "revision \(revision)"
   }
 
-  private static func text(of response: OperationResult) -> String {
+  static func text(of response: OperationResult) -> String {
     switch response {
     case .range(let range): range.pairs.count == 1 ? range.pairs.map(text)[0] : range.count == 0 ? "nothing" : "\(range.count) pairs"
     case .put(let previous): previous.map { "was \(text(of: $0.value))" } ?? ""
@@ -106,6 +115,11 @@ enum KeyValueWords {
     case .transaction(let succeeded, let responses):
       (responses.count > 2 ? ["\(responses.count) answers"] : responses.map(text).filter { !$0.isEmpty })
         .reduce(succeeded ? "yes" : "no") { "\($0), \($1)" }
+    case .done: "done"
+    case .leaseGranted(let id, let timeToLive): "lease \(id) for \(timeToLive) s"
+    case .leaseRevoked(let keys): "revoked with \(keys) keys"
+    case .leases(let ids): "\(ids.count) leases"
+    case .lease(let lease): lease.map { "\($0.timeToLive) s, \($0.keys.count) keys" } ?? "no such lease"
     }
   }
 

@@ -16,6 +16,12 @@ public struct KeyValueWorkload: Workload {
   private var reads: [RequestID: Request] = [:]
   /// The first request that its own bytes do not give back: whoever is asked afterwards, the model too, knows the bytes only.
   private var misread: String?
+  /// Those who watch.
+  private var watching = WatchClients(nodes: 0, keys: 1, seed: 0)
+  /// Those who have leases and locks.
+  private var locking = LockClients(nodes: 0, seed: 0)
+  /// The newest request of one of those. The search for an order leaves theirs out: no other request is for their keys.
+  private var lastWish: RequestID?
 
   public init() { self.init(Story.Scale(), searchingForOrder: true) }
 
@@ -32,7 +38,21 @@ public struct KeyValueWorkload: Workload {
     // Not for those who only read: large ones take their time.
     let valueBytes = valueBytes
     var value: [UInt8] { Array("v\(number)".utf8) + [UInt8](repeating: 0x78, count: valueBytes) }
+    // Not for long, so that something is done.
+    if view.isOutOfSpace, random.chance(1, in: 8) {
+      var drawer = KeyValueDrawer(reach(place), number: number, value: [], seeing: view)
+      return command(drawer.upkeep(&random))
+    }
+    // As whoever runs a store does; else all that judges look at grows with the run.
+    if random.chance(1, in: 64) {
+      return command(.compaction(CompactionRequest(revision: view.revision - Revision(random.below(128)))))
+    }
+    if random.chance(1, in: 48) {
+      let drawer = KeyValueDrawer(reach(place), number: number, value: [], seeing: view)
+      return command(drawer.leaseChange(&random))
+    }
     switch random.below(21) {
+    case 0...1 where history == nil: return command(.put(leased(key, value, view, &random)))
     case 0...5: return command(.put(PutRequest(key: key, value: value, previous: random.chance(1, in: 4))))
     case 6...7: return command(.delete(DeleteRequest(range: KeyRange(key), previous: true)))
     case 8 where history == nil: return command(.delete(DeleteRequest(range: KeyRange(start: Self.key(1), end: Self.key(3)))))
@@ -52,10 +72,10 @@ public struct KeyValueWorkload: Workload {
     var drawer = KeyValueDrawer(reach(place), number: number, value: kind < 5 ? value() : [], seeing: view)
     let request: Request =
       switch kind {
-      case 0: drawer.change(&random)
+      case 0: random.chance(1, in: 2) ? drawer.change(&random) : drawer.upkeep(&random)
       case 1...4: .transaction(drawer.transaction(&random))
       case 5...6: .range(drawer.range(&random))
-      default: .transaction(drawer.reads(&random))
+      default: random.chance(1, in: 2) ? drawer.leaseRead(&random) : .transaction(drawer.reads(&random))
       }
     if misread == nil, (try? Request(decoding: request.encoded()[...])) != request { misread = KeyValueWords.text(of: request) }
     return kind < 5 ? command(request) : read(random.chance(1, in: 4) ? .serializable : .linearizable, request)
@@ -79,6 +99,13 @@ public struct KeyValueWorkload: Workload {
     ClientOperation(
       .read(consistency, query: request.encoded()),
       label: KeyValueWords.text(of: request) + (consistency == .serializable ? ", perhaps stale" : ""))
+  }
+
+  /// With a lease that is there, if there is any.
+  private func leased(_ key: Key, _ value: Value, _ view: KeyValueView, _ random: inout PseudoRandom) -> PutRequest {
+    let drawer = KeyValueDrawer(.one(0), number: 0, value: [], seeing: view)
+    let lease = drawer.lease(&random)
+    return PutRequest(key: key, value: value, lease: view.timeToLive(of: lease) == nil ? 0 : lease)
   }
 
   /// Against the newest revision, so that it often succeeds.
@@ -105,12 +132,12 @@ public struct KeyValueWorkload: Workload {
   // MARK: History
 
   public mutating func asked(_ id: RequestID, _ operation: ClientOperation, at now: Instant) {
-    guard history != nil else { return }
+    guard history != nil, id != lastWish else { return }
     let bytes: [UInt8]
     switch operation.kind {
     case .command(let command): bytes = command
     // A stale read may come from any moment.
-    case .read(.serializable, _): return
+    case .read(.serializable, _), .question: return
     case .read(.linearizable, let query): bytes = query
     }
     guard let request = try? Request(decoding: bytes[...]) else { return }
@@ -118,20 +145,66 @@ public struct KeyValueWorkload: Workload {
     history?.asked(id, request, at: now)
   }
 
-  public mutating func answered(_ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant) {
+  public mutating func answered(
+    _ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? {
+    let (isTheirs, text) = locking.answered(id, answer, at: now)
+    if !isTheirs { note(id, answer, at: now) }
+    return text.map { (Violation.Checker.leases, $0) }
+  }
+
+  private mutating func note(_ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant) {
     guard history != nil else { return }
     let read = reads.removeValue(forKey: id)
     switch answer {
     case .output(.success(let answer)): history?.answered(id, .done(answer), at: now)
     case .output(.failure), .notDone: history?.answered(id, .refused, at: now)
     case .unknown: history?.answered(id, .unknown, at: now)
+    case .answer: break
     case .view(let view, _):
       guard let read, let answer = try? view.answer(read).get() else { return }
       history?.answered(id, .done(answer), at: now)
     }
   }
 
+  // MARK: Watching and locking
+
+  public static var followsStates: Bool { true }
+
+  public mutating func prepare(_ story: Story) {
+    watching = WatchClients(nodes: story.names.count, keys: keys, seed: story.seed)
+    locking = LockClients(nodes: story.names.count, seed: story.seed, fastest: story.fastestClock)
+  }
+
+  public mutating func follow(
+    _ node: Int, _ view: KeyValueView?, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? {
+    watching.follow(node, view, at: now).map { (.watching, $0) }
+  }
+
+  public mutating func committed(
+    _ model: NaiveStore, _ command: Command?, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? {
+    watching.committed(model)
+    return locking.committed(model, command, at: now).map { (Violation.Checker.leases, $0) }
+  }
+
+  public mutating func wish(_ id: RequestID, at now: Instant) -> (operation: ClientOperation, node: Int, timeout: Nanoseconds)? {
+    let watching = watching
+    guard let wish = locking.wish(id, at: now, view: { watching.view(of: $0) }) else { return nil }
+    lastWish = id
+    return (wish.operation, wish.node, wish.timeout)
+  }
+
+  public mutating func healed(_ nodes: [Int]) {
+    watching.heal(nodes)
+    locking.heal()
+  }
+
+  public var awaited: String? { watching.awaited ?? locking.awaited }
+
   public mutating func finalViolations(_ report: inout RunReport, view: KeyValueView) -> [(checker: Violation.Checker, text: String)] {
+    report.counted += watching.counts.named + locking.named
     if let misread { return [(.model, "\(misread): its bytes are not those of this request")] }
     guard let history else { return [] }
     switch history.check(limit: 5000) {

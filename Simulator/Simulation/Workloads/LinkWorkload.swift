@@ -68,6 +68,11 @@ public struct LinkWorkload: Workload {
     revision = view.revision
     let slug = random.pick(slugs)
     checker.look(at: slug, in: view, isNewest: true)
+    // As whoever runs a store does: nobody waits for it.
+    if random.chance(1, in: 64) {
+      drawn = nil
+      return .command(Request.compaction(CompactionRequest(revision: view.revision)).encoded(), label: "compact at \(view.revision)")
+    }
     let errand = draw(slug, view, &random)
     drawn = errand
     return operation(errand)
@@ -184,16 +189,22 @@ public struct LinkWorkload: Workload {
 extension LinkWorkload {
   // MARK: What is answered
 
-  public mutating func answered(_ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant) {
+  @discardableResult
+  public mutating func answered(
+    _ id: RequestID, _ answer: ClientAnswer<KeyValueMachine>, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? {
     checker.now = now
     // Reads of the run itself are not ours.
-    guard let errand = open.removeValue(forKey: id) else { return }
+    guard let errand = open.removeValue(forKey: id) else { return nil }
     switch answer {
     case .output(.success(let answer)): done(errand, answer, as: id)
     case .output(.failure(let error)): checker.report("the store refuses what links ask, \(operation(errand).label): \(error)")
     case .view(let view, _): saw(errand, view, as: id)
+    case .answer: break
     case .notDone, .unknown: failed(errand, as: id, isUnknown: answer.isUnknown)
     }
+    // Whatever is wrong the checker has for the end.
+    return nil
   }
 
   private mutating func done(_ errand: Errand, _ answer: Response, as id: RequestID) {

@@ -24,7 +24,33 @@ public protocol Workload {
 
   /// Called for each operation when it is asked, and when its outcome is known, for whatever the workload wants to checker itself.
   mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant)
-  mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant)
+  /// Gives what is wrong with the answer.
+  mutating func answered(
+    _ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)?
+
+  /// Whether the workload has clients who follow the nodes' states as they go on. If not, none of the next six is called.
+  static var followsStates: Bool { get }
+
+  /// Before anything happens.
+  mutating func prepare(_ story: Story)
+
+  /// A node's state after each of its turns; `nil` when its process has ended. Gives what is wrong with what its clients are told.
+  mutating func follow(_ node: Int, _ view: Machine.View?, at now: Instant) -> (checker: Violation.Checker, text: String)?
+
+  /// The log goes on by an entry, to this state. Before any node shows it. `command` is `nil` for an entry that is none. Gives what is
+  /// wrong.
+  mutating func committed(_ model: Model, _ command: Command?, at now: Instant) -> (checker: Violation.Checker, text: String)?
+
+  /// What one of its clients wants to ask by now, and through which node, beside what the story asks; it is asked at once, as request `id`.
+  /// Called again and again until nobody wants anything.
+  mutating func wish(_ id: RequestID, at now: Instant) -> (operation: ClientOperation, node: Int, timeout: Nanoseconds)?
+
+  /// The faults are over: these nodes serve and go on to the newest state, the others perhaps not.
+  mutating func healed(_ nodes: [Int])
+
+  /// What its clients still wait for then; `nil` if nothing.
+  var awaited: String? { get }
 
   /// What the workload itself finds wrong, once a run is over. `report` takes what it counted; `view` is the newest committed state.
   mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(checker: Violation.Checker, text: String)]
@@ -36,6 +62,8 @@ public struct ClientOperation: Sendable {
     case command([UInt8])
     /// `query` says what the client looks for in the state that it gets; only the workload knows what its bytes mean.
     case read(Consistency, query: [UInt8])
+    /// What only the leader knows; see `StateMachine.answer`.
+    case question([UInt8])
   }
 
   public let kind: Kind
@@ -50,7 +78,8 @@ public struct ClientOperation: Sendable {
   /// For people who read what happened.
   public var label: String { describe() }
 
-  public var isRead: Bool { if case .read = kind { true } else { false } }
+  /// Whether it changes nothing.
+  public var isRead: Bool { if case .command = kind { false } else { true } }
 
   public static func command(_ bytes: [UInt8], label: @autoclosure @escaping @Sendable () -> String) -> ClientOperation {
     ClientOperation(.command(bytes), label: label())
@@ -64,6 +93,8 @@ public struct ClientOperation: Sendable {
 public enum ClientAnswer<Machine: StateMachine> {
   case output(Machine.Output)
   case view(Machine.View, isFresh: Bool)
+  /// The leader's, to a question.
+  case answer([UInt8])
   /// It was certainly not done, and never will be.
   case notDone
   /// Nobody knows.
@@ -82,6 +113,20 @@ extension Workload {
   public static func label(of view: Machine.View, query: [UInt8]) -> String { "the state" }
 
   public mutating func asked(_ request: RequestID, _ operation: ClientOperation, at now: Instant) {}
-  public mutating func answered(_ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant) {}
+  public mutating func answered(
+    _ request: RequestID, _ answer: ClientAnswer<Machine>, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? { nil }
   public mutating func finalViolations(_ report: inout RunReport, view: Machine.View) -> [(checker: Violation.Checker, text: String)] { [] }
+
+  public static var followsStates: Bool { false }
+  public mutating func prepare(_ story: Story) {}
+  public mutating func follow(
+    _ node: Int, _ view: Machine.View?, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? { nil }
+  public mutating func committed(
+    _ model: Model, _ command: Command?, at now: Instant
+  ) -> (checker: Violation.Checker, text: String)? { nil }
+  public mutating func wish(_ id: RequestID, at now: Instant) -> (operation: ClientOperation, node: Int, timeout: Nanoseconds)? { nil }
+  public mutating func healed(_ nodes: [Int]) {}
+  public var awaited: String? { nil }
 }
