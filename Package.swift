@@ -20,6 +20,7 @@ let package = Package(
     .library(name: "KeyValue", targets: ["KeyValue"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "Budget", targets: ["Budget"]),
+    .library(name: "Credentials", targets: ["Credentials"]),
     .library(name: "ShortLinks", targets: ["ShortLinks"]),
     .library(name: "Coracle", targets: ["Coracle"]),
     .executable(name: "coracle", targets: ["Server"]),
@@ -36,6 +37,10 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.20.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -52,17 +57,25 @@ let package = Package(
     .target(name: "Budget"),
     .target(name: "Sockets", dependencies: [server("NIOCore", "swift-nio")]),
     .target(
+      name: "Credentials",
+      dependencies: [
+        server("Crypto", "swift-crypto"), server("CryptoExtras", "swift-crypto"), server("NIOConcurrencyHelpers", "swift-nio"),
+        server("NIOCore", "swift-nio"), server("NIOSSL", "swift-nio-ssl"), server("NIOTLS", "swift-nio"),
+        server("SwiftASN1", "swift-asn1"), server("X509", "swift-certificates"),
+      ]),
+    .target(
       name: "Coracle",
       dependencies: [
-        "Budget", "ByteCoding", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Sockets", server("NIOCore", "swift-nio"),
-        server("NIOPosix", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"),
+        "Budget", "ByteCoding", "Credentials", "Raft", "WriteAheadLog", "Replica", "KeyValue", "Sockets", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"), server("NIOTLS", "swift-nio"),
+        server("NIOConcurrencyHelpers", "swift-nio"), server("Logging", "swift-log"),
         server("Metrics", "swift-metrics"), server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
     .target(name: "RequestChecks"),
     .target(
       name: "ShortLinks",
       dependencies: [
-        "Budget", "KeyValue", "Links", "RequestChecks", "Sockets", server("Hummingbird", "hummingbird"),
+        "Budget", "Credentials", "KeyValue", "Links", "RequestChecks", "Sockets", server("Hummingbird", "hummingbird"),
         server("HummingbirdCore", "hummingbird"), server("NIOCore", "swift-nio"), server("NIOHTTP1", "swift-nio"),
         server("NIOHTTPTypes", "swift-nio-extras"), server("ServiceLifecycle", "swift-service-lifecycle"),
         server("Logging", "swift-log"),
@@ -70,17 +83,19 @@ let package = Package(
     .target(
       name: "EtcdAPI",
       dependencies: [
-        "Budget", "KeyValue", "Raft", "Replica", "RequestChecks", "Sockets", server("NIOCore", "swift-nio"),
+        "Budget", "Credentials", "KeyValue", "Raft", "Replica", "RequestChecks", "Sockets", server("NIOCore", "swift-nio"),
         server("NIOPosix", "swift-nio"), server("NIOHTTP1", "swift-nio"), server("NIOExtras", "swift-nio-extras"),
+        server("NIOSSL", "swift-nio-ssl"), server("NIOTLS", "swift-nio"),
       ]),
     .executableTarget(
       name: "Server",
       dependencies: [
-        "Budget", "Coracle", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
+        "Budget", "Coracle", "Credentials", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
         server("ArgumentParser", "swift-argument-parser"), server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"),
         server("Metrics", "swift-metrics"), server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"),
-        server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
-        server("ServiceLifecycle", "swift-service-lifecycle"), server("UnixSignals", "swift-service-lifecycle"),
+        server("Crypto", "swift-crypto"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("NIOSSL", "swift-nio-ssl"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        server("UnixSignals", "swift-service-lifecycle"), server("X509", "swift-certificates"),
       ]),
     .executableTarget(
       name: "simulate",
@@ -95,6 +110,9 @@ let package = Package(
     .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"]),
     .testTarget(name: "BudgetTests", dependencies: ["Budget"]),
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Golden", "Raft"], exclude: ["Scripts"]),
+    .testTarget(
+      name: "CredentialsTests",
+      dependencies: ["Credentials", server("Crypto", "swift-crypto"), server("X509", "swift-certificates")]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["Golden", "WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Golden", "Replica", "KeyValue", "Simulation"]),
@@ -119,17 +137,22 @@ let package = Package(
         "Budget", "KeyValue", "Links", "ShortLinks", "LocalStore", "RawClient", server("Hummingbird", "hummingbird"),
         server("HummingbirdTesting", "hummingbird"), server("NIOEmbedded", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"),
       ]),
-    .testTarget(name: "CoracleTests", dependencies: ["Budget", "Coracle", "KeyValue", server("NIOEmbedded", "swift-nio")]),
+    .testTarget(
+      name: "CoracleTests",
+      dependencies: [
+        "Budget", "Coracle", "Credentials", "KeyValue", server("Metrics", "swift-metrics"), server("NIOEmbedded", "swift-nio"),
+        server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
+      ]),
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
-        "Budget", "ByteCoding", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
-        server("NIOPosix", "swift-nio"),
+        "Budget", "ByteCoding", "Credentials", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
+        server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
       ]),
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Coracle", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser"), server("Logging", "swift-log"),
+        "Coracle", "Credentials", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser"), server("Logging", "swift-log"),
         server("NIOConcurrencyHelpers", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
       ]),
   ],

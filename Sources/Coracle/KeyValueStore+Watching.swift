@@ -86,6 +86,7 @@ public struct StoreWatch: AsyncSequence, Sendable {
           if let changes = pending.popLast() { return changes }
           if isIdle { await reader.doorbell.wait() } else { await Task.yield() }
         case .compacted: throw .keyValue(.compacted)
+        case .denied(let error): throw .keyValue(.access(error))
         case nil: throw .request(RequestError(.stopped, outcome: .notDone))
         }
       }

@@ -161,7 +161,7 @@ public final class Node<Machine: StateMachine>: Service {
   }
 
   private func start(_ threads: NodeThreads, _ ended: Latch<NodeError?>) async throws(StartError) -> Running {
-    if !configuration.peerAddress.isLoopback {
+    if !configuration.peerAddress.isLoopback, configuration.credentials == nil {
       logger.warning("peers talk in plain text: anyone who reaches the port can read and change everything")
     }
     let start = NodeStart<Machine>(

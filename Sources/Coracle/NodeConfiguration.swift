@@ -1,3 +1,4 @@
+import Credentials
 import Raft
 import Replica
 
@@ -42,8 +43,11 @@ public struct NodeConfiguration: Sendable {
   public var join: [HostPort] = []
   /// Where members are reached by now, if all of them moved: it is enough to tell one node, since it tells the others.
   public var newPeerAddresses: [HostPort] = []
-  /// Peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine; elsewhere, anyone who reaches
-  /// the port can read and change everything, so it must be asked for.
+  /// With credentials peers talk TLS, and each must show a certificate of the cluster's authority that names it. They may be installed, and
+  /// exchanged, while the node runs; until there are any, no peer is talked to.
+  public var credentials: TLSCredentials?
+  /// Without credentials, peers talk in plain text, without authentication. On loopback addresses that is as safe as the machine;
+  /// elsewhere, anyone who reaches the port can read and change everything, so it must be asked for.
   public var allowsPlainTextBeyondLoopback = false
   public var settings = ReplicaSettings()
   /// What may be spent on what others make the node hold. `settings` are brought down to it where they would allow more.
@@ -59,11 +63,11 @@ public struct NodeConfiguration: Sendable {
   public func validate() throws(ConfigurationError) {
     try Self.validate(name: name, .name)
     guard !dataDirectory.isEmpty else { throw ConfigurationError(.dataDirectory, "the data directory must be given") }
-    guard peerAddress.isLoopback || allowsPlainTextBeyondLoopback else {
+    guard peerAddress.isLoopback || allowsPlainTextBeyondLoopback || credentials != nil else {
       throw ConfigurationError(
         .peerAddress,
         "peers would talk in plain text on \(peerAddress), which others may reach: "
-          + "listen on a loopback address, or allow plain text if the network is trusted")
+          + "give credentials, listen on a loopback address, or allow plain text if the network is trusted")
     }
     guard advertisedPeerAddress != nil || !peerAddress.isUnspecified else {
       throw ConfigurationError(

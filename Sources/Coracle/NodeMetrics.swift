@@ -20,6 +20,13 @@ enum CloseReason: String, CaseIterable {
   /// No frame of a member came over it in time.
   case notAMember = "not_a_member"
   case tooManyConnections = "too_many_connections"
+  /// TLS was not agreed on: no TLS was spoken, or too old a version, or no certificate was shown.
+  case handshake
+  case handshakeTime = "handshake_time"
+  /// The certificate that was shown does not count here.
+  case certificate
+  /// A frame said that it was from another node than the certificate's.
+  case forgedSender = "forged_sender"
   case failed
 }
 

@@ -74,10 +74,12 @@ struct NodeStart<Machine: StateMachine> {
 
   private func listen() async throws(StartError) -> (NIOLoopBound<PeerTransport>, HostPort) {
     let (address, memory, eventLoop, metrics, logger) = (configuration.peerAddress, configuration.memory, eventLoop, metrics, logger)
+    let credentials = configuration.credentials
     do {
       return try await eventLoop.flatSubmit {
         let transport = PeerTransport(
-          eventLoop: eventLoop, incoming: memory.incomingFrames, outgoing: memory.outgoingFrames, metrics: metrics, logger: logger)
+          eventLoop: eventLoop, incoming: memory.incomingFrames, outgoing: memory.outgoingFrames, credentials: credentials,
+          metrics: metrics, logger: logger)
         let bound = NIOLoopBound(transport, eventLoop: eventLoop)
         return transport.bind(to: address).map { (bound, $0) }
       }.get()

@@ -1,5 +1,9 @@
 import ByteCoding
+import Credentials
 import NIOCore
+import NIOSSL
+import NIOTLS
+import Raft
 import Replica
 
 /// One TCP connection between peers, inbound or outbound: the last handler of its channel. Confined to the transport's event loop.
@@ -10,7 +14,13 @@ final class PeerConnection: ChannelInboundHandler {
   let id: UInt64
   /// The other side opened it.
   let isInbound: Bool
+  /// The other side's address, without a port.
+  let host: String?
   let openedAt = NIODeadline.now()
+  /// What TLS says of the other side; `nil` in plain text.
+  private let outcome: HandshakeOutcome?
+  /// The node that has shown its certificate.
+  private var peer: NodeID?
   /// A frame of a member came over it.
   private(set) var isMembers = false
   private let transport: PeerTransport
@@ -26,9 +36,13 @@ final class PeerConnection: ChannelInboundHandler {
   /// Bytes that wait for the other side, as the transport's account has them.
   private var charged = 0
 
-  init(id: UInt64, isInbound: Bool, reader: FrameReader, transport: PeerTransport) {
+  init(
+    id: UInt64, isInbound: Bool, host: String?, reader: FrameReader, outcome: HandshakeOutcome?, transport: PeerTransport
+  ) {
     self.id = id
     self.isInbound = isInbound
+    self.host = host
+    self.outcome = outcome
     self.reader = reader
     self.transport = transport
   }
@@ -43,7 +57,11 @@ final class PeerConnection: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     lastUse = .now()
-    switch transport.received(Self.unwrapInboundIn(data)[...], on: self) {
+    let frame = Self.unwrapInboundIn(data)
+    guard outcome == nil || Frame.sender(of: frame) == peer else {
+      return errorCaught(context: context, error: ForgedFrame(sender: Frame.sender(of: frame), node: peer))
+    }
+    switch transport.received(frame[...], on: self) {
     case .member where !isMembers:
       isMembers = true
       reader.maximumSize = transport.limits.frameSize
@@ -55,8 +73,22 @@ final class PeerConnection: ChannelInboundHandler {
     }
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if let outcome, case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+      outcome.resume((try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self))?.peerCertificate)
+      guard case .node(_, let id)? = outcome.identity else {
+        return errorCaught(context: context, error: outcome.identity.map(CertificateFault.wrongParty) ?? CertificateFault.none)
+      }
+      peer = NodeID(id)
+      transport.authenticated(self, NodeID(id))
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    transport.failed(error, on: self)
+    // A close without the last words of TLS is an end like any other.
+    if case NIOSSLError.uncleanShutdown? = error as? NIOSSLError { return context.close(promise: nil) }
+    transport.failed(outcome?.fault ?? error, on: self)
     context.close(promise: nil)
   }
 
@@ -112,4 +144,14 @@ final class PeerConnection: ChannelInboundHandler {
 /// What came is no frame, or not what was sent; what follows cannot be trusted either.
 struct MalformedFrame: Error, CustomStringConvertible {
   var description: String { "a frame that does not verify" }
+}
+
+/// A frame over a connection whose certificate is another node's.
+struct ForgedFrame: Error, CustomStringConvertible {
+  let sender: NodeID?
+  let node: NodeID?
+
+  var description: String {
+    "a frame says that it is from \(sender.map { "\($0)" } ?? "nobody"), but the certificate is that of \(node.map { "\($0)" } ?? "nobody")"
+  }
 }

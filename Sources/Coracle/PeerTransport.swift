@@ -1,13 +1,18 @@
 import Budget
 import ByteCoding
+import Credentials
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
+import Raft
 import Replica
 import Sockets
 
-/// Carries frames between peers over TCP. It promises nothing: a frame that cannot go now is dropped and counted, since the replica sends
-/// again what matters.
+/// Carries frames between peers over TCP, and within it TLS if it was given credentials: then both sides show a certificate before anything
+/// else is read, and a frame whose sender is not the node of the certificate ends its connection.
+///
+/// It promises nothing: a frame that cannot go now is dropped and counted, since the replica sends again what matters.
 ///
 /// Confined to one event loop.
 final class PeerTransport {
@@ -30,6 +35,8 @@ final class PeerTransport {
     /// Bytes that wait for one connection to be made.
     var heldBytes = 1 << 20
     var connectTime = TimeAmount.seconds(3)
+    /// How long the two sides have to agree on TLS.
+    var handshakeTime = TimeAmount.seconds(3)
     /// A connection that takes no byte for this long is closed.
     var stallTime = TimeAmount.seconds(5)
     /// So is one over which nothing went.
@@ -52,6 +59,12 @@ final class PeerTransport {
   let outgoing: MemoryBudget.Account
   private let metrics: NodeMetrics
   private let logger: Logger
+  /// `nil`: plain text.
+  private let credentials: TLSCredentials?
+  private var refusals: RefusalLog
+  private var memberHosts = MemberHosts()
+  /// Whether frames may be sent to this node.
+  var mayBeSentTo: (NodeID) -> Bool = { _ in true }
   /// Called for each frame that comes in, with the connection to answer on.
   var receive: (Bytes, UInt64) -> FrameVerdict = { _, _ in .unknown }
   /// Called when a connection over which a member's frames came has ended.
@@ -70,8 +83,10 @@ final class PeerTransport {
 
   init(
     eventLoop: any EventLoop, limits: Limits = Limits(), incoming: MemoryBudget.Account, outgoing: MemoryBudget.Account,
-    metrics: NodeMetrics, logger: Logger
+    credentials: TLSCredentials? = nil, metrics: NodeMetrics, logger: Logger
   ) {
+    self.credentials = credentials
+    refusals = RefusalLog(logger: logger)
     self.eventLoop = eventLoop
     self.limits = limits
     self.incoming = incoming
@@ -193,24 +208,40 @@ final class PeerTransport {
           let channel = try result.get()
           let connection = try transport.adopt(channel, isInbound: false)
           transport.outbound[connection.id] = link
-          transport.logger.debug("connected to peer", metadata: ["address": "\(link.address)"])
-          if let greeting = transport.greeting(link.address) { _ = connection.write(greeting) }
-          link.connected(connection, now: .now())
-          transport.flush()
+          if transport.credentials == nil { transport.connected(link, connection) }
         } catch {
           transport.disconnected(link, error)
         }
       }
   }
 
+  /// Frames can go: those that were held go first.
+  private func connected(_ link: PeerDialer, _ connection: PeerConnection) {
+    logger.debug("connected to peer", metadata: ["address": "\(link.address)"])
+    if let greeting = greeting(link.address) { _ = connection.write(greeting) }
+    link.connected(connection, now: .now())
+    flush()
+  }
+
+  /// TLS is agreed on, and the other side has shown who it is.
+  func authenticated(_ connection: PeerConnection, _ node: NodeID) {
+    guard let link = outbound[connection.id] else { return }
+    guard mayBeSentTo(node) else {
+      refused(.notAMember, on: connection, "its certificate is that of a former member, \(node)")
+      return connection.close()
+    }
+    connected(link, connection)
+  }
+
   private func accept(_ channel: any Channel) throws {
     let connection = try adopt(channel, isInbound: true)
     let unknownPeers = connections.values.filter { $0.isInbound && !$0.isMembers && $0 !== connection }
-    if unknownPeers.count >= limits.unknownPeers { evict(unknownPeers.min { $0.id < $1.id }) }
+    if unknownPeers.count >= limits.unknownPeers { evict(memberHosts.mostDispensable(of: unknownPeers)) }
   }
 
   /// A frame of a member came over this connection, the first one.
   func becameMembers(_ connection: PeerConnection) {
+    memberHosts.insert(connection.host)
     let members = connections.values.filter { $0.isInbound && $0.isMembers && $0 !== connection }
     if connection.isInbound, members.count >= limits.inboundConnections {
       evict(members.min { ($0.lastUse, $0.id) < ($1.lastUse, $1.id) })
@@ -233,10 +264,28 @@ final class PeerTransport {
     SocketTimeouts.limitUnacknowledgedTime(of: channel, to: limits.stallTime)
     lastConnection += 1
     let reader = FrameReader(maximumSize: min(limits.firstFrameSize, limits.frameSize), memory: incoming)
-    let connection = PeerConnection(id: lastConnection, isInbound: isInbound, reader: reader, transport: self)
-    try channel.pipeline.syncOperations.addHandlers(reader, connection)
+    let outcome = credentials.map { _ in HandshakeOutcome() }
+    let connection = PeerConnection(
+      id: lastConnection, isInbound: isInbound, host: channel.remoteAddress?.ipAddress, reader: reader, outcome: outcome, transport: self)
+    do {
+      try channel.pipeline.syncOperations.addHandlers(tlsHandlers(for: connection, outcome) + [reader, connection])
+    } catch {
+      channel.close(promise: nil)
+      throw error
+    }
     connections[connection.id] = connection
     return connection
+  }
+
+  /// None for plain text. Throws if there is no certificate to show yet.
+  private func tlsHandlers(for connection: PeerConnection, _ outcome: HandshakeOutcome?) throws -> [any ChannelHandler] {
+    guard let credentials, let outcome else { return [] }
+    let deadline = HandshakeDeadline(limits.handshakeTime) { [unowned self, unowned connection] in
+      refused(.handshakeTime, on: connection, "TLS was not agreed on in time")
+    }
+    let tls: any ChannelHandler =
+      connection.isInbound ? try credentials.serverHandlerForPeers(outcome) : try credentials.clientHandler(outcome)
+    return [tls, deadline]
   }
 
   func received(_ frame: Bytes, on connection: PeerConnection) -> FrameVerdict { receive(frame, connection.id) }
@@ -247,10 +296,22 @@ final class PeerTransport {
       case is OversizeFrame: .oversizeFrame
       case is NoRoomForFrame: .noMemory
       case is MalformedFrame: .malformedFrame
+      case is ForgedFrame: .forgedSender
+      case is CertificateFault: .certificate
+      case is NIOSSLError: .handshake
       default: .failed
       }
+    guard [.forgedSender, .certificate, .handshake].contains(reason) else {
+      metrics.closed(reason)
+      return logger.debug("peer connection failed", metadata: ["error": "\(error)"])
+    }
+    refused(reason, on: connection, HandshakeOutcome.words(for: error))
+  }
+
+  private func refused(_ reason: CloseReason, on connection: PeerConnection, _ text: String) {
     metrics.closed(reason)
-    logger.debug("peer connection failed", metadata: ["error": "\(error)"])
+    let address = outbound[connection.id]?.address ?? connection.host ?? "unknown"
+    refusals.record("a connection between nodes was refused", ["address": "\(address)", "reason": "\(text)"], now: .now())
   }
 
   func closed(_ connection: PeerConnection) {

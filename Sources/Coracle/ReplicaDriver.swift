@@ -81,6 +81,7 @@ final class ReplicaDriver<Machine: StateMachine> {
     }
     transport.disconnected = { [unowned self] connection in step(.disconnected(connection: connection)) }
     transport.greeting = { [unowned self] address in replica.greeting(for: address) }
+    transport.mayBeSentTo = { [unowned self] node in statuses.status.configuration?.removed.contains(node) != true }
     transport.start()
     heartbeat = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: NodePulse.interval) { [pulse, metrics] _ in
       pulse.replicaTurned()

@@ -55,7 +55,7 @@ package final class WatchHub: Sendable {
       var watchers = state.watchers.take() ?? Watchers(view, limit: limit)
       defer { if watchers.count > 0 { state.watchers = watchers } }
       do throws(WatchError) {
-        let (id, _) = try watchers.add(request)
+        let (id, _) = try watchers.add(request, in: view)
         state.wakes[id] = wake
         return .success((id, isFirst))
       } catch {
@@ -134,6 +134,7 @@ package final class WatchHub: Sendable {
       return (.events(piece.events, isFragment: piece.isFragment, isIdle: isIdle), view.revision)
     } catch {
       close(id)
+      if case .access(let error) = error { return (.denied(error), view.revision) }
       return (.compacted(view.firstEventRevision), view.revision)
     }
   }

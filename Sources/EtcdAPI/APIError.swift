@@ -15,12 +15,14 @@ package enum StatusCode: Int32, Sendable {
   case unimplemented = 12
   case internalError = 13
   case unavailable = 14
+  case unauthenticated = 16
 
   package var httpStatus: Int {
     switch self {
     case .invalidArgument, .failedPrecondition, .outOfRange: 400
     case .notFound: 404
     case .permissionDenied: 403
+    case .unauthenticated: 401
     case .resourceExhausted: 429
     case .unknown, .internalError: 500
     case .unimplemented: 501
@@ -61,7 +63,18 @@ extension APIError {
     switch error {
     case .request(let error): self.init(error)
     case .keyValue(let error): self.init(error)
+    case .watch(.access(let error)): self.init(error)
     case .watch(let error): self.init(.resourceExhausted, "coracle: \(error)")
+    }
+  }
+
+  init(_ error: AdministrationError) {
+    switch error {
+    case .malformed(let text): self.init(.invalidArgument, "coracle: \(text)")
+    case .refused(let text): self.init(.permissionDenied, "coracle: \(text)")
+    case .unavailable(let text):
+      self.init(.unavailable, "coracle: \(text)")
+      outcome = .notDone
     }
   }
 
@@ -88,9 +101,36 @@ extension APIError {
       self.init(
         .invalidArgument,
         "coracle: request looks at more than \(Limits.costItems) keys or \(Limits.costBytes) bytes; ask for less at a time")
+    case .recordChanged: self.init(.failedPrecondition, "coracle: the record was changed by another; look at it again")
+    case .invalidRecord: self.init(.invalidArgument, "coracle: a record's name or value is too long, or its name empty")
+    case .tooManyRecords: self.init(.resourceExhausted, "coracle: there are \(Limits.records) records already")
+    case .access(let error): self.init(error)
     case .compacted: self.init(.outOfRange, "etcdserver: mvcc: required revision has been compacted")
     case .futureRevision: self.init(.outOfRange, "etcdserver: mvcc: required revision is a future revision")
     case .malformed(let what): self.init(.internalError, "coracle: a node of another version proposed this: \(what)")
+    }
+  }
+
+  private init(_ error: AccessError) {
+    switch error {
+    case .userNameEmpty: self.init(.invalidArgument, "etcdserver: user name is empty")
+    case .roleNameEmpty: self.init(.invalidArgument, "etcdserver: role name is empty")
+    case .userExists: self.init(.failedPrecondition, "etcdserver: user name already exists")
+    case .userNotFound: self.init(.failedPrecondition, "etcdserver: user name not found")
+    case .roleExists: self.init(.failedPrecondition, "etcdserver: role name already exists")
+    case .roleNotFound: self.init(.failedPrecondition, "etcdserver: role name not found")
+    case .rootUserMissing: self.init(.failedPrecondition, "etcdserver: root user does not exist")
+    case .rootRoleMissing: self.init(.failedPrecondition, "etcdserver: root user does not have root role")
+    case .roleNotGranted: self.init(.failedPrecondition, "etcdserver: role is not granted to the user")
+    case .permissionNotGranted: self.init(.failedPrecondition, "etcdserver: permission is not granted to the role")
+    case .permissionDenied: self.init(.permissionDenied, "etcdserver: permission denied")
+    case .authenticationFailed: self.init(.invalidArgument, "etcdserver: authentication failed, invalid user ID or password")
+    case .notEnabled: self.init(.failedPrecondition, "etcdserver: authentication is not enabled")
+    case .invalidToken: self.init(.unauthenticated, "etcdserver: invalid auth token")
+    case .invalidManagement: self.init(.invalidArgument, "etcdserver: invalid auth management")
+    case .rootPasswordMissing: self.init(.failedPrecondition, "coracle: \(error)")
+    case .tooMany: self.init(.resourceExhausted, "coracle: \(error)")
+    case .nameTooLong, .verifierSize, .permissionTooLong: self.init(.invalidArgument, "coracle: \(error)")
     }
   }
 

@@ -98,8 +98,10 @@ final class CandidacyConversation: Conversation {
       lookWhetherReleased()
     } catch let error as StoreError {
       fail(APIError(error))
+    } catch let error as WatchError {
+      fail(APIError(StoreError.watch(error)))
     } catch {
-      fail(APIError(.resourceExhausted, "coracle: \(error)"))
+      fail(APIError(.internalError, "coracle: \(error)"))
     }
   }
 
@@ -109,7 +111,7 @@ final class CandidacyConversation: Conversation {
     case .events(let events, _, let isIdle) where events.isEmpty:
       guard !isIdle else { return }
       channel.wake(self) { $0.lookWhetherReleased() }()
-    case .events, .compacted:
+    case .events, .compacted, .denied:
       awaited.close()
       self.awaited = nil
       take(candidacy.released())

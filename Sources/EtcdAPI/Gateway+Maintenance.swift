@@ -14,6 +14,7 @@ extension Gateway {
     case .hash:
       try body.readNothing()
       return .look(Look(consistency: .serializable, timeout: timeout, isLong: true) { $0.hash($1) })
+    case .settings: return .converse(SettingsConversation(self, try body.readSettings(), timeout: timeout))
     default:
       let (action, kind) = try body.readAlarm()
       guard action != .activate else {

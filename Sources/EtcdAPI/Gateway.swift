@@ -1,4 +1,5 @@
 import Budget
+import Credentials
 import KeyValue
 import Raft
 import Replica
@@ -12,6 +13,11 @@ struct GatewayRequest {
   /// The header field `Grpc-Timeout`.
   var timeout: String?
   var body: [UInt8] = []
+  var caller = Caller.anyone
+  /// The header field `Authorization`: what a login gave.
+  var token: String?
+  /// The node has just caught up with all that was acknowledged.
+  var isFresh = false
 }
 
 /// What goes back.
@@ -43,6 +49,9 @@ struct Gateway: Sendable {
     case operate(Operation)
     case look(Look)
     case converse(any Conversation)
+    case administer(any ClusterAdministration, AdministrationCall)
+    /// A token is not known: perhaps this node lags behind the one that gave it. Begin again when it has caught up.
+    case catchUp
   }
 
   /// An answer that is made of the state.
@@ -89,13 +98,29 @@ struct Gateway: Sendable {
     }
   }
 
-  let service: any KeyValueService
+  private(set) var service: any KeyValueService
   /// Bounds and times.
   let settings: GatewaySettings
   let answers: LongAnswers
+  /// `nil` for a node without an authority.
+  let administration: (any ClusterAdministration)?
+  let logins = Logins()
 
-  init(service: any KeyValueService, settings: GatewaySettings, answers: MemoryBudget.Account? = nil) {
+  /// What a login does is the node's own work: it has judged a password.
+  private var trusted: Gateway {
+    var gateway = self
+    if let authorized = service as? AuthorizedService { gateway.service = authorized.service }
+    return gateway
+  }
+
+  private var isEncrypted: Bool { administration != nil }
+
+  init(
+    service: any KeyValueService, settings: GatewaySettings, answers: MemoryBudget.Account? = nil,
+    administration: (any ClusterAdministration)? = nil
+  ) {
     self.service = service
+    self.administration = administration
     self.settings = settings
     let account = answers ?? MemoryBudget(bytes: settings.maximumAnswerBytes).account("answers")
     self.answers = LongAnswers(account: account, placeBytes: 2 * min(settings.chunkBytes, settings.maximumAnswerBytes))
@@ -118,16 +143,57 @@ struct Gateway: Sendable {
     return response
   }
 
-  func begin(_ request: GatewayRequest) -> Step {
+  /// What is to be done first, and the gateway as this client has it.
+  func begin(_ request: GatewayRequest) -> (Gateway, Step) {
+    var gateway = self
+    do throws(AccessError) {
+      let subject = try subject(of: request)
+      gateway.service = AuthorizedService(service: service, subject: subject)
+      return (gateway, gateway.begin(request, subject))
+    } catch {
+      // Over plain text or TLS, a login is how one gets another token.
+      if case .call(.authenticate) = Route(request.target) { return (self, begin(request, .nobody)) }
+      return (self, request.isFresh ? .answer(.error(APIError(KeyValueError.access(error)))) : .catchUp)
+    }
+  }
+
+  /// On whose behalf a request is. A token counts more than a certificate, since the client chose to show it.
+  private func subject(of request: GatewayRequest) throws(AccessError) -> Subject {
+    let access = service.access
+    if access.isEnabled, let token = request.token {
+      return .user(try access.user(ofToken: SessionToken.digest(of: token), now: WallClock.secondsSince1970))
+    }
+    return switch request.caller {
+    case .node: .operator
+    case .client(let name): .user(AccessName(name))
+    case .anyone, .stranger: .nobody
+    }
+  }
+
+  private func begin(_ request: GatewayRequest, _ subject: Subject) -> Step {
     do throws(APIError) {
-      switch Route(request.target) {
+      let route = Route(request.target)
+      try check(request.caller, subject, for: route)
+      switch route {
       case .unknown(let text): return .answer(.text(404, text))
       case .information(let information):
         guard request.method == "GET" || request.method == "HEAD" else { return .answer(.methodNotAllowed("GET, HEAD")) }
         return .answer(answer(information))
+      case .administration(let call):
+        guard request.method == "POST" else { return .answer(.methodNotAllowed("POST")) }
+        guard let administration else {
+          throw APIError(.unimplemented, "coracle: this cluster has no authority: it was formed with --insecure, or on loopback alone")
+        }
+        guard call == .join || request.caller.isNode || (service.access.isEnabled && service.access.isAdministrator(subject)) else {
+          throw APIError(
+            .permissionDenied,
+            "coracle: only a node's own credentials, or an administrator's, allow this: run it on one of the servers, as its node's user")
+        }
+        return .administer(administration, call)
       case .call(let call):
         guard request.method == "POST" else { return .answer(.methodNotAllowed("POST")) }
-        return try begin(call, request)
+        try Right(call).check(subject, service.access)
+        return try begin(call, request, subject)
       }
     } catch {
       return .answer(.error(error))
@@ -183,8 +249,8 @@ struct Gateway: Sendable {
     let status = service.status
     switch operation.request {
     case .transfer: return .json { writer in writer.object { $0.header(status, revision: 0) } }
-    case .add(let learner): return .json { $0.memberList(status, changed: learner.member) }
-    case .promote, .remove, .update: return .json { $0.memberList(status) }
+    case .add(let learner): return .json { $0.memberList(status, changed: learner.member, isEncrypted: isEncrypted) }
+    case .promote, .remove, .update: return .json { $0.memberList(status, isEncrypted: isEncrypted) }
     }
   }
 
@@ -195,7 +261,7 @@ struct Gateway: Sendable {
     return .update(fields.id, peerAddress: peerAddress, clientAddress: fields.clientAddress ?? known)
   }
 
-  private func begin(_ call: Route.Call, _ request: GatewayRequest) throws(APIError) -> Step {
+  private func begin(_ call: Route.Call, _ request: GatewayRequest, _ subject: Subject) throws(APIError) -> Step {
     let timeout = try timeout(request.timeout)
     var body = RequestReader(request.body, maximumNesting: settings.maximumNesting)
     switch call {
@@ -215,17 +281,40 @@ struct Gateway: Sendable {
       let lease = try body.readLease()
       return .converse(TimeToLiveConversation(self, lease.id, wantsKeys: lease.wantsKeys, timeout: timeout))
     case .watch: return .converse(WatchConversation(self, try body.readWatchCommands(most: settings.maximumWatches)))
-    case .status, .alarm, .defragment, .hash: return try maintain(call, &body, timeout)
+    case .status, .alarm, .defragment, .hash, .settings: return try maintain(call, &body, timeout)
     case .lock, .unlock, .campaign, .proclaim, .leader, .observe, .resign:
       return try elect(call, try body.readClaim(), timeout, isLimited: request.timeout != nil)
+    case .authenticate:
+      return .converse(try PasswordConversation(trusted, .logIn, try body.readAccess(), timeout: timeout))
+    case .access(let call): return try administer(call, &body, subject, timeout)
     case .memberList:
       try body.readNothing()
-      return .answer(.json { $0.memberList(service.status) })
-    case .memberAdd: return .operate(Operation(request: .add(try body.readNewMember()), timeout: timeout))
+      return .answer(.json { $0.memberList(service.status, isEncrypted: isEncrypted) })
+    case .memberAdd:
+      let member = try body.readNewMember()
+      try checkJoining(request.caller, as: member)
+      return .operate(Operation(request: .add(member), timeout: timeout))
     case .memberRemove: return .operate(Operation(request: .remove(try body.readMember().id), timeout: timeout))
     case .memberPromote: return .operate(Operation(request: .promote(try body.readMember().id), timeout: timeout))
     case .memberUpdate: return .operate(Operation(request: try update(try body.readMember()), timeout: timeout))
     case .transferLeadership: return .operate(Operation(request: .transfer(to: try body.readTransferTarget()), timeout: timeout))
+    }
+  }
+
+  private func check(_ caller: Caller, _ subject: Subject, for route: Route) throws(APIError) {
+    let configuration = service.status.configuration
+    // A password will do in place of a certificate.
+    if caller == .stranger, case .user = subject { return }
+    try Clearance(route).check(
+      caller, isMember: { id in configuration?.isMember(NodeID(id)) == true },
+      isFormer: { id in configuration?.removed.contains(NodeID(id)) == true })
+  }
+
+  /// A node that is no member yet may become one, and have no other become one.
+  private func checkJoining(_ caller: Caller, as learner: Learner) throws(APIError) {
+    guard case .node(let id) = caller, service.status.configuration?.isMember(NodeID(id)) != true else { return }
+    guard learner.member.id == NodeID(id) else {
+      throw APIError(.permissionDenied, "coracle: a node that is no member may only ask to become one itself")
     }
   }
 

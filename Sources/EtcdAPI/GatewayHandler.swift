@@ -1,7 +1,10 @@
 import Budget
+import Credentials
 import KeyValue
 import NIOCore
 import NIOHTTP1
+import NIOSSL
+import NIOTLS
 import Replica
 import RequestChecks
 
@@ -52,10 +55,22 @@ final class GatewayHandler: ChannelInboundHandler {
   private var settings: GatewaySettings { gateway.settings }
 
   private let bodies: MemoryBudget.Account
+  /// What TLS says of the client; `nil` in plain text.
+  private let outcome: HandshakeOutcome?
 
-  init(gateway: Gateway, bodies: MemoryBudget.Account) {
+  init(gateway: Gateway, bodies: MemoryBudget.Account, outcome: HandshakeOutcome? = nil) {
     self.gateway = gateway
     self.bodies = bodies
+    self.outcome = outcome
+  }
+
+  private var caller: Caller {
+    guard let outcome else { return .anyone }
+    return switch outcome.identity {
+    case .node(_, let id): .node(id)
+    case .client(_, let name): .client(name)
+    case nil: .stranger
+    }
   }
 
   // MARK: What happens
@@ -105,6 +120,11 @@ final class GatewayHandler: ChannelInboundHandler {
       case .conversing(_, let conversation, _): if conversation.isEndless { context.close(promise: nil) }
       case .waiting, .performing, .beginning, .answering, .closed: break
       }
+    }
+    if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, let outcome,
+      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
+    {
+      outcome.resume(handler.peerCertificate)
     }
     context.fireUserInboundEventTriggered(event)
   }
@@ -185,11 +205,11 @@ final class GatewayHandler: ChannelInboundHandler {
     }
   }
 
-  private func perform(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
+  private func perform(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext, isFresh: Bool = false) {
     let request = GatewayRequest(
       method: head.method.rawValue, target: RequestTarget(head.uri)?.path ?? head.uri, timeout: head.headers.first(name: "Grpc-Timeout"),
-      body: body)
-    let step = gateway.begin(request)
+      body: body, caller: caller, token: head.headers.first(name: "Authorization"), isFresh: isFresh)
+    let (gateway, step) = gateway.begin(request)
     releaseBody()
     switch step {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
@@ -202,18 +222,45 @@ final class GatewayHandler: ChannelInboundHandler {
       }
     case .look(let look):
       guard let answer = answerLater(to: head, context) else { return }
-      let (gateway, isLong) = (gateway, look.isLong)
+      let isLong = look.isLong
       gateway.service.read(look.consistency, timeout: look.timeout) { result in
         guard isLong else { return answer { look.answer($0, result) } }
-        gateway.answers.longLooks.submit {
+        let hasPlace = gateway.answers.longLooks.submit {
           let made = look.answer(gateway, result)
           answer { _ in made }
         }
+        if !hasPlace { answer { _ in .error(.busyAnswering) } }
       }
     case .converse(let conversation): converse(conversation, head, context)
+    case .catchUp: catchUp(head, body, context)
+    case .administer(let administration, let call):
+      guard let answer = answerLater(to: head, context) else { return }
+      administration.perform(call, body: body) { result in
+        answer { _ in
+          switch result {
+          case .success(let bytes): GatewayResponse(status: 200, content: .json, body: ResponseBody(bytes))
+          case .failure(let error): .error(APIError(error))
+          }
+        }
+      }
     case .operate(let operation):
       guard let answer = answerLater(to: head, context) else { return }
       gateway.service.perform(operation.request, timeout: operation.timeout) { result in answer { $0.finish(operation, result) } }
+    }
+  }
+
+  /// Waits until this node has all that was acknowledged, and begins again.
+  private func catchUp(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
+    requests += 1
+    state = .performing(head, number: requests)
+    deadline = nil  // The store keeps its own.
+    guard let this else { return }
+    let (number, eventLoop) = (requests, context.eventLoop)
+    gateway.service.read(.linearizable, timeout: settings.requestTimeout) { _ in
+      eventLoop.execute {
+        guard case .performing(let head, number) = this.value.0.state else { return }
+        this.value.0.perform(head, body, this.value.1, isFresh: true)
+      }
     }
   }
 
@@ -435,42 +482,5 @@ final class GatewayHandler: ChannelInboundHandler {
     timer = nil
     guard let deadline else { return }
     if deadline <= .now() { context.close(promise: nil) } else { watchDeadline() }
-  }
-}
-
-extension HTTPRequestHead {
-  fileprivate var source: RequestSource {
-    let authority = RequestTarget(uri)?.authority
-    return RequestSource(
-      method: method.rawValue, needsHost: version != .http1_0, hosts: authority.map { [$0] } ?? headers["Host"], origins: headers["Origin"],
-      fetchSite: headers.first(name: "Sec-Fetch-Site"))
-  }
-}
-
-extension GatewayResponse {
-  /// Nothing was done: there are too many bodies on their way for the memory there is.
-  fileprivate static var busy: GatewayResponse {
-    var response = error(APIError(RequestError(.busy, outcome: .notDone)))
-    response.status = 503
-    return response
-  }
-
-  fileprivate static var bodyTooLarge: GatewayResponse {
-    var response = error(.tooLarge)
-    response.status = 413
-    return response
-  }
-
-  fileprivate var headers: HTTPHeaders {
-    var headers = HTTPHeaders()
-    switch content {
-    case .json: headers.add(name: "Content-Type", value: "application/json")
-    case .text:
-      headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
-      headers.add(name: "X-Content-Type-Options", value: "nosniff")
-    }
-    if let allow { headers.add(name: "Allow", value: allow) }
-    if let staleness { headers.add(name: "Coracle-Staleness-Milliseconds", value: String(Int64(staleness / .milliseconds(1)))) }
-    return headers
   }
 }

@@ -1,4 +1,5 @@
 import Budget
+import Credentials
 import NIOCore
 import NIOExtras
 import NIOHTTP1
@@ -28,14 +29,20 @@ public final class GatewayServer: Sendable {
   ///   - port: 0 for one that is free.
   ///   - bodies: What the bodies of requests that are not whole yet are counted on; a request whose body does not fit is refused as busy.
   ///   - answers: What long answers hold is reserved here; by default on an account of its own.
+  ///   - credentials: With these it speaks TLS: a client shows a certificate of the cluster's authority, or is told to.
+  ///   - administration: What is asked for under `/coracle/`.
+  ///   - refused: Called for each connection over which nothing could be asked for, on any thread; it must not wait.
   public static func start(
     host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
     bodies: MemoryBudget.Account = MemoryBudget(bytes: .max).account("bodies"), answers: MemoryBudget.Account? = nil,
+    credentials: TLSCredentials? = nil, administration: (any ClusterAdministration)? = nil,
+    refused: @escaping @Sendable (ClientRefusal) -> Void = { _ in },
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) async throws -> GatewayServer {
-    let gateway = Gateway(service: service, settings: settings, answers: answers)
+    let gateway = Gateway(service: service, settings: settings, answers: answers, administration: administration)
     let quiescing = ServerQuiescingHelper(group: group)
     let connections = ConnectionLimit(maximum: settings.maximumConnections)
+    let handshakes = HandshakeLimit(maximum: settings.maximumHandshakes)
     let channel = try await ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -53,10 +60,11 @@ public final class GatewayServer: Sendable {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           guard connections.admit(channel) else {
+            refused(ClientRefusal(.tooManyConnections, "there are too many connections", channel))
             try channel.pipeline.syncOperations.addHandler(RefusingHandler())
             return
           }
-          try channel.pipeline.syncOperations.addGatewayHandlers(gateway, bodies)
+          try channel.pipeline.syncOperations.addGatewayHandlers(gateway, bodies, credentials.map { ($0, handshakes) }, refused)
         }
       }
       .bind(host: host, port: port).get()
@@ -77,16 +85,25 @@ public final class GatewayServer: Sendable {
 }
 
 extension ChannelPipeline.SynchronousOperations {
-  func addGatewayHandlers(_ gateway: Gateway, _ bodies: MemoryBudget.Account) throws {
+  func addGatewayHandlers(
+    _ gateway: Gateway, _ bodies: MemoryBudget.Account, _ security: (credentials: TLSCredentials, handshakes: HandshakeLimit)? = nil,
+    _ refused: @escaping @Sendable (ClientRefusal) -> Void = { _ in }
+  ) throws {
+    let outcome = security.map { _ in HandshakeOutcome() }
+    let handler = GatewayHandler(gateway: gateway, bodies: bodies, outcome: outcome)
+    if let security, let outcome {
+      try addHandler(security.credentials.serverHandlerForClients(outcome))
+      let watch = HandshakeWatch(outcome, security.handshakes, report: refused)
+      try addHandler(HandshakeDeadline(TimeAmount(gateway.settings.headTimeout)) { watch.timeIsOver() })
+      try addHandler(watch)
+    }
+    try addHandler(
+      ArrivalHandler(closesAfter: gateway.settings.shutdownTimeout, onBytes: handler.bytesArrived, onQuiesce: handler.portCloses))
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = gateway.settings.maximumHeaderBytes
     limits.maxHeaderListSize = gateway.settings.maximumHeaderBytes
     limits.maxHeaderFieldCount = gateway.settings.maximumHeaderFields
     try configureHTTPServerPipeline(withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
-    let handler = GatewayHandler(gateway: gateway, bodies: bodies)
     try addHandler(handler)
-    try addHandler(
-      ArrivalHandler(closesAfter: gateway.settings.shutdownTimeout, onBytes: handler.bytesArrived, onQuiesce: handler.portCloses),
-      position: .first)
   }
 }

@@ -12,6 +12,8 @@ public struct GatewaySettings: Sendable, Hashable {
   public var maximumNesting = 64
   /// Most connections at a time; the next is told so and closed.
   public var maximumConnections = 8192
+  /// Most connections on which TLS is not agreed on yet; for one more, the oldest of the address that has most of them is closed.
+  public var maximumHandshakes = 512
   /// How long the store may take for a request whose client does not say.
   public var requestTimeout = Duration.seconds(5)
   /// The longest time that a client may allow for a request.

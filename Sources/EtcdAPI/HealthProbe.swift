@@ -10,6 +10,8 @@ struct HealthProbe: Equatable {
     case linearizableRead = "linearizable_read"
     /// Its log reaches the disk. Ours; etcd has none.
     case logWrite = "log_write"
+    /// Puts are not refused for want of room. For `/health` alone, as etcd has it.
+    case alarm
 
     /// What stands against it, in etcd's words where etcd has some; `nil` if nothing does.
     func failure(_ health: ServiceHealth) -> String? {
@@ -17,6 +19,7 @@ struct HealthProbe: Equatable {
       case .serializableRead: health.stall
       case .linearizableRead: health.stall ?? (health.hasLeader ? nil : "RAFT NO LEADER")
       case .logWrite: health.writeStall
+      case .alarm: health.isOutOfSpace ? "ALARM NOSPACE" : nil
       }
     }
   }
@@ -30,18 +33,19 @@ struct HealthProbe: Equatable {
 
   /// - Parameters:
   ///   - path: A path; `nil` if it is none of a probe.
-  ///   - query: With `serializable=true` only this node counts, not the cluster.
+  ///   - query: With `serializable=true` only this node counts, not the cluster; with `exclude=NOSPACE` not whether the store is full.
   init?(path: Substring, query: Substring) {
     let fields = query.split(separator: "&")
     let all: [Check] = fields.contains("serializable=true") ? [.serializableRead] : [.serializableRead, .linearizableRead, .logWrite]
     isVerbose = fields.contains { $0 == "verbose" || $0.hasPrefix("verbose=") }
     let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
     switch (parts.first, parts.count) {
-    case ("health", 1): (form, checks) = (.json, all)
+    case ("health", 1): (form, checks) = (.json, fields.contains("exclude=NOSPACE") ? all : all + [.alarm])
     case ("livez", 1): (form, checks) = (.text, [.serializableRead])
     case ("readyz", 1): (form, checks) = (.text, all)
     case ("livez", 2), ("readyz", 2):
-      guard let check = Check(rawValue: String(parts[1])), parts[0] == "readyz" || check == .serializableRead else { return nil }
+      guard let check = Check(rawValue: String(parts[1])), check != .alarm, parts[0] == "readyz" || check == .serializableRead
+      else { return nil }
       (form, checks) = (.text, [check])
     default: return nil
     }

@@ -40,6 +40,9 @@ public protocol KeyValueService: Sendable {
   /// While the node leads.
   var followers: [FollowerStatus] { get }
 
+  /// Who may do what, as of the newest state that this node has. Cheap, and never waits for requests.
+  var access: Access { get }
+
   /// Bytes on disk.
   var databaseSize: Int64 { get }
 
@@ -71,8 +74,11 @@ public struct ServiceHealth: Sendable, Hashable {
   public var stall: String?
   /// What keeps it from making writes durable, in words; `nil` if nothing does.
   public var writeStall: String?
+  /// The store refuses every put until there is room again.
+  public var isOutOfSpace: Bool
 
-  public init(hasLeader: Bool, stall: String? = nil, writeStall: String? = nil) {
+  public init(hasLeader: Bool, stall: String? = nil, writeStall: String? = nil, isOutOfSpace: Bool = false) {
+    self.isOutOfSpace = isOutOfSpace
     self.hasLeader = hasLeader
     self.stall = stall
     self.writeStall = writeStall

@@ -33,17 +33,23 @@ final class LongAnswers: Sendable {
   }
 }
 
-/// Answers that look at all of the state: one after the other, on a thread that nobody else waits for.
+/// Answers that look at all of the state: one after the other, on a thread of the pool for such work, so that no event loop waits for them.
 final class LongLooks: Sendable {
+  /// How many may wait, each with the state that it is to look at. A client that goes leaves its place to nobody until its turn has come.
+  static let maximumWaiting = 16
+
   private let queue = Mutex<(waiting: [@Sendable () -> Void], isBusy: Bool)>(([], false))
 
-  func submit(_ look: @escaping @Sendable () -> Void) {
-    let begins = queue.withLock { queue in
+  /// False if too many wait.
+  func submit(_ look: @escaping @Sendable () -> Void) -> Bool {
+    let begins: Bool? = queue.withLock { queue in
+      guard queue.waiting.count < Self.maximumWaiting else { return nil }
       queue.waiting.append(look)
       defer { queue.isBusy = true }
       return !queue.isBusy
     }
-    if begins { NIOThreadPool.singleton.submit { _ in self.run() } }
+    if begins == true { NIOThreadPool.singleton.submit { _ in self.run() } }
+    return begins != nil
   }
 
   private func run() {

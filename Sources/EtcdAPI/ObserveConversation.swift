@@ -34,8 +34,10 @@ final class ObserveConversation: Conversation {
       goOn()
     } catch let error as StoreError {
       channel.answer(.error(APIError(error)))
+    } catch let error as WatchError {
+      channel.answer(.error(APIError(StoreError.watch(error))))
     } catch {
-      channel.answer(.error(APIError(.resourceExhausted, "coracle: \(error)")))
+      channel.answer(.error(APIError(.internalError, "coracle: \(error)")))
     }
   }
 
@@ -61,6 +63,7 @@ final class ObserveConversation: Conversation {
       for event in events { hear(event, revision) }
       if !isIdle { goOnLater() }
     case .compacted: channel.answer(.error(APIError(KeyValueError.compacted)))
+    case .denied(let error): channel.answer(.error(APIError(KeyValueError.access(error))))
     }
   }
 

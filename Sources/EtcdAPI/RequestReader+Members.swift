@@ -86,8 +86,10 @@ extension RequestReader {
     while try json.next(&list) {
       let url = try json.readText()
       guard address == nil else { throw APIError(.invalidArgument, "coracle: a member has one address of each kind, so give one URL") }
-      guard url.hasPrefix("http://"), let text = Self.hostAndPort(String(url.dropFirst("http://".count))) else {
-        throw APIError(.invalidArgument, "coracle: \(url) is no URL of a member: write http://host:port")
+      guard let scheme = ["http://", "https://"].first(where: url.hasPrefix),
+        let text = Self.hostAndPort(String(url.dropFirst(scheme.count)))
+      else {
+        throw APIError(.invalidArgument, "coracle: \(url) is no URL of a member: write http://host:port or https://host:port")
       }
       address = text
     }

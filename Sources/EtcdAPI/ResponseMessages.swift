@@ -40,11 +40,13 @@ extension JSONWriter {
   }
 
   /// `MemberListResponse`, which etcd spells in camel case; with the member that was added, `MemberAddResponse`.
-  mutating func memberList(_ status: ReplicaStatus, changed: Member? = nil) {
+  ///
+  /// - Parameter isEncrypted: the cluster has an authority; then what others can reach speaks TLS.
+  mutating func memberList(_ status: ReplicaStatus, changed: Member? = nil, isEncrypted: Bool) {
     object { body in
       body.header(status, revision: 0)
-      if let changed { body.object("member") { $0.fields(of: changed, status) } }
-      body.array("members", status.members) { writer, member in writer.object { $0.fields(of: member, status) } }
+      if let changed { body.object("member") { $0.fields(of: changed, status, isEncrypted) } }
+      body.array("members", status.members) { writer, member in writer.object { $0.fields(of: member, status, isEncrypted) } }
     }
   }
 
@@ -56,11 +58,14 @@ extension JSONWriter {
     field("receivesSnapshot", follower.receivesSnapshot)
   }
 
-  private mutating func fields(of member: Member, _ status: ReplicaStatus) {
+  private mutating func fields(of member: Member, _ status: ReplicaStatus, _ isEncrypted: Bool) {
     field("ID", member.id.rawValue)
     field("name", text: member.name)
-    array("peerURLs", [member.peerAddress]) { $0.element(text: "http://\($1)") }
-    array("clientURLs", member.clientAddress.isEmpty ? [] : [member.clientAddress]) { $0.element(text: "http://\($1)") }
+    array("peerURLs", [member.peerAddress]) { $0.element(text: "\(isEncrypted ? "https" : "http")://\($1)") }
+    let isLocal = ["127.", "localhost:", "[::1]:"].contains { member.clientAddress.hasPrefix($0) }
+    array("clientURLs", member.clientAddress.isEmpty ? [] : [member.clientAddress]) {
+      $0.element(text: "\(isEncrypted && !isLocal ? "https" : "http")://\($1)")
+    }
     if status.configuration?.learners.contains(where: { $0.member.id == member.id }) == true { field("isLearner", true) }
   }
 }

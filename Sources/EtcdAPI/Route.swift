@@ -1,10 +1,12 @@
 /// Where a request's path leads.
 enum Route: Equatable {
   /// Asked with POST and a JSON body.
-  enum Call {
+  enum Call: Hashable {
     case range, put, deleteRange, transaction, status, memberList, memberAdd, memberRemove, memberUpdate, memberPromote
-    case transferLeadership, compaction, alarm, defragment, hash
+    case transferLeadership, compaction, alarm, defragment, hash, settings
     case leaseGrant, leaseRevoke, leaseKeepAlive, leaseTimeToLive, leases
+    case authenticate
+    case access(Gateway.AccessCall)
     case watch, lock, unlock, campaign, proclaim, leader, observe, resign
   }
   /// Asked with GET.
@@ -15,6 +17,8 @@ enum Route: Equatable {
 
   case call(Call)
   case information(Information)
+  /// Asked with POST and a JSON body; not etcd's.
+  case administration(AdministrationCall)
   /// Nowhere; this text says so.
   case unknown(String)
 
@@ -22,8 +26,14 @@ enum Route: Equatable {
   init(_ target: String) {
     let path = target.prefix { $0 != "?" }
     for version in ["/v3/", "/v3beta/"] where path.hasPrefix(version) {
-      guard let call = Self.calls[String(path.dropFirst(version.count))] else { break }
+      let name = String(path.dropFirst(version.count))
+      let access = name.hasPrefix("auth/") ? Gateway.AccessCall(rawValue: String(name.dropFirst("auth/".count))) : nil
+      guard let call = Self.calls[name] ?? access.map(Call.access) else { break }
       self = .call(call)
+      return
+    }
+    if path.hasPrefix("/coracle/"), let call = AdministrationCall(rawValue: String(path.dropFirst("/coracle/".count))) {
+      self = .administration(call)
       return
     }
     if let probe = HealthProbe(path: path, query: target.dropFirst(path.count + 1)) {
@@ -37,14 +47,20 @@ enum Route: Equatable {
     }
   }
 
-  private static let calls: [String: Call] = [
+  /// All paths below `/v3/`.
+  static var paths: [String] { Array(calls.keys) + Gateway.AccessCall.allCases.map { "auth/\($0.rawValue)" } }
+
+  /// By what follows `/v3/`.
+  static let calls: [String: Call] = [
     "kv/range": .range, "kv/put": .put, "kv/deleterange": .deleteRange, "kv/txn": .transaction, "maintenance/status": .status,
     "cluster/member/list": .memberList, "cluster/member/add": .memberAdd, "cluster/member/remove": .memberRemove,
     "cluster/member/update": .memberUpdate, "cluster/member/promote": .memberPromote,
-    "maintenance/transfer-leadership": .transferLeadership, "kv/compaction": .compaction, "maintenance/alarm": .alarm,
+    "maintenance/transfer-leadership": .transferLeadership, "maintenance/settings": .settings, "kv/compaction": .compaction,
+    "maintenance/alarm": .alarm,
     "maintenance/defragment": .defragment, "maintenance/hash": .hash, "lease/grant": .leaseGrant, "lease/revoke": .leaseRevoke,
     "lease/keepalive": .leaseKeepAlive, "lease/timetolive": .leaseTimeToLive, "lease/leases": .leases,
     "kv/lease/revoke": .leaseRevoke, "kv/lease/timetolive": .leaseTimeToLive, "kv/lease/leases": .leases, "watch": .watch,
+    "auth/authenticate": .authenticate,
     "lock/lock": .lock, "lock/unlock": .unlock, "election/campaign": .campaign, "election/proclaim": .proclaim,
     "election/leader": .leader, "election/observe": .observe, "election/resign": .resign,
   ]

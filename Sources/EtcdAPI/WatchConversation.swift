@@ -186,6 +186,12 @@ final class WatchConversation: Conversation {
         result.field("canceled", true)
         result.field("compact_revision", oldest)
       }
+    case .denied(let error):
+      watches[id] = nil
+      send(id: id, revision: 0) { result in
+        result.field("canceled", true)
+        result.field("cancel_reason", text: APIError(KeyValueError.access(error)).message)
+      }
     }
   }
 
@@ -237,12 +243,14 @@ private enum WatchRefusal: Error {
   case emptyRange
   case duplicateID
   case tooMany(limit: Int)
+  case access(AccessError)
 
   init(_ error: WatchError) {
     switch error {
     case .negativeStart: self = .negativeStart
     case .emptyRange: self = .emptyRange
     case .tooMany(let limit): self = .tooMany(limit: limit)
+    case .access(let error): self = .access(error)
     }
   }
 
@@ -251,6 +259,7 @@ private enum WatchRefusal: Error {
     case .negativeStart: "etcdserver: mvcc: required revision has been compacted"
     case .emptyRange: "mvcc: watcher range is empty"
     case .duplicateID: "mvcc: duplicate watch ID provided on the WatchStream"
+    case .access(let error): APIError(KeyValueError.access(error)).message
     case .tooMany(let limit): "coracle: there are \(limit) watches already: close some, or use another node"
     }
   }

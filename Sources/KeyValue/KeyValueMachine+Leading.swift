@@ -6,9 +6,9 @@ import Replica
 extension KeyValueMachine {
   public mutating func lead(_ term: Term?, now: Instant) -> [LeaderCommand] {
     if term != leaseClock.term { historyClock = HistoryClock() }
-    let expired = leaseClock.lead(term, state.leases, now: now)
+    var commands = leaseClock.lead(term, state.leases, now: now)
+      .map { LeaderCommand(payload: $0.encoded(), notice: nil) }
     guard term != nil else { return [] }
-    var commands = expired.map { LeaderCommand(payload: Request.leaseExpiry($0).encoded(), notice: nil) }
     if let compaction = historyClock.lead(state, now: now) {
       commands.append(
         LeaderCommand(

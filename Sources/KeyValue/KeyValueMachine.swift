@@ -22,17 +22,17 @@ public struct KeyValueMachine: StateMachine {
     for command in commands {
       // Part of every command, so it goes on at the same pace on every node.
       state.forget()
-      outputs.append(apply(command.payload))
+      outputs.append(apply(command.payload, at: command.index))
     }
     return outputs
   }
 
-  private mutating func apply(_ payload: Bytes) -> Output {
+  private mutating func apply(_ payload: Bytes, at index: UInt64) -> Output {
     guard payload.count <= Limits.requestBytes else { return .failure(.tooLarge) }
     do throws(MalformedBytes) {
-      let request = try Request(decoding: payload)
-      let output = state.perform(request)
-      if case .success = output { leaseClock.note(request) }
+      let (subject, request) = try Request.decode(payload)
+      let output = state.perform(request, for: subject, at: index)
+      if case .success = output { leaseClock.note(request, in: state.leases) }
       return output
     } catch {
       return .failure(.malformed(error.what))

@@ -2,16 +2,29 @@ import ByteCoding
 
 extension KeyValueView {
   /// Does a request, or changes nothing and says why not.
-  mutating func perform(_ request: Request) -> Result<Response, KeyValueError> {
+  ///
+  /// - Parameters:
+  ///   - subject: on whose behalf, if it may; `nil` for the process itself.
+  ///   - index: of the command in the log.
+  mutating func perform(_ request: Request, for subject: Subject? = nil, at index: UInt64) -> Result<Response, KeyValueError> {
     var cost = Cost()
-    return perform(request, &cost)
+    return perform(request, for: subject, at: index, &cost)
   }
 
   /// - Parameter cost: Gets what the request looks at.
-  mutating func perform(_ request: Request, _ cost: inout Cost) -> Result<Response, KeyValueError> {
+  mutating func perform(
+    _ request: Request, for subject: Subject? = nil, at index: UInt64, _ cost: inout Cost
+  ) -> Result<Response, KeyValueError> {
     do throws(KeyValueError) {
+      if let subject, access.isEnabled {
+        // What is wrong with the request is told first, and bounds the time that the check takes.
+        try request.validate()
+        try check(request, for: subject)
+      }
       if case .range(let request) = request { return answer(request) }
-      if let result = try performAlone(request) { return .success(Response(revision: revision, stored: result)) }
+      if let result = try performAlone(request, for: subject, at: index) {
+        return .success(Response(revision: revision, stored: result))
+      }
       try request.validate()
       if case .put(let request) = request { try checkLease(of: request) }
       let step = try plan(request, &cost)
@@ -27,7 +40,9 @@ extension KeyValueView {
   }
 
   /// What cannot be part of a transaction; `nil` for what can.
-  private mutating func performAlone(_ request: Request) throws(KeyValueError) -> StoredResult? {
+  private mutating func performAlone(
+    _ request: Request, for subject: Subject?, at index: UInt64
+  ) throws(KeyValueError) -> StoredResult? {
     switch request {
     case .range, .put, .delete, .transaction: return nil
     case .compaction(let request):
@@ -39,14 +54,23 @@ extension KeyValueView {
       return .done
     case .leaseGrant(let grant):
       try request.validate()
-      return try self.grant(grant)
+      return try self.grant(grant, at: index)
     case .leaseRevoke(let id):
       guard leases.contains(id) else { throw .leaseNotFound }
       return endLease(id)
-    // Proposed again in case it was lost, so the lease may be gone.
-    case .leaseExpiry(let id): return endLease(id)
+    // Proposed again in case it was lost, so the lease may be gone, and its number granted anew.
+    case .leaseExpiry(let id, let grant): return isMeant(grant, of: id) ? endLease(id) : .leaseRevoked(keys: 0)
     case .leases: return .leases(leases)
     case .lease(let id): return .lease(id, leases)
+    case .access(let request):
+      try granted { () throws(AccessError) in try access.perform(request, for: subject) }
+      return .done
+    case .record(let change):
+      guard change.isValid else { throw .invalidRecord }
+      guard !access.isEnabled || subject == nil || subject == .operator else { throw .access(.permissionDenied) }
+      try records.apply(change)
+      return .done
+    case .onBehalf: throw .notInTransaction
     }
   }
 }
@@ -93,7 +117,8 @@ extension KeyValueView {
       var steps: [Step] = []
       for operation in succeeded ? request.success : request.failure { steps.append(try plan(operation, &cost)) }
       return .transaction(succeeded: succeeded, steps)
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf:
+      throw .notInTransaction
     }
   }
 
@@ -127,9 +152,10 @@ extension KeyValueView {
   }
 
   private mutating func put(_ request: PutRequest) -> StoredResult {
-    let previous = store(request.key[...], at: revision + 1) { found in
-      (request.ignoreValue ? found?.value ?? [] : request.value, request.ignoreLease ? found?.lease ?? 0 : request.lease)
+    let replaced = store(request.key[...], at: revision + 1) { found in
+      (request.ignoreValue ? (found?.value ?? [])[...] : request.value[...], request.ignoreLease ? found?.lease ?? 0 : request.lease)
     }
+    let previous = replaced.flatMap { $0.isTombstone ? nil : $0 }
     if !request.ignoreLease { move(request.key, from: previous?.lease ?? 0, to: request.lease) }
     return .put(previous: request.previous ? previous : nil)
   }
@@ -142,9 +168,9 @@ extension KeyValueView {
     if new != 0 { leases.attach(key, to: new) }
   }
 
-  /// Puts a version of a key in place of the newest, which it gives back.
+  /// Puts a version of a key in place of the newest, or of the tombstone, and gives that back.
   @inline(__always)
-  mutating func store(_ key: Bytes, at revision: Revision, _ content: (Item?) -> (value: Value, lease: Int64)) -> Item? {
+  mutating func store(_ key: Bytes, at revision: Revision, _ content: (Item?) -> (value: Bytes, lease: Int64)) -> Item? {
     Self.store(key, at: revision, in: &tree, &deleted, &changes, content)
   }
 
@@ -152,21 +178,20 @@ extension KeyValueView {
   @inline(__always)
   private static func store(
     _ key: Bytes, at revision: Revision, in tree: inout OrderedTree, _ deleted: inout OrderedTree, _ changes: inout ChangeLog,
-    _ content: (Item?) -> (value: Value, lease: Int64)
+    _ content: (Item?) -> (value: Bytes, lease: Int64)
   ) -> Item? {
-    var previous: Item?
+    var replaced: Item?
     tree.update(key) { found in
-      previous = found
       let (value, lease) = content(found)
       // A key that is made anew goes on where its tombstone stands.
-      let replaced = found == nil && deleted.count > 0 ? deleted.remove(key) : found
+      replaced = found == nil && deleted.count > 0 ? deleted.remove(key) : found
       let item = Item(
-        key: key, value: value[...], createRevision: found?.createRevision ?? revision, modRevision: revision,
+        key: key, value: value, createRevision: found?.createRevision ?? revision, modRevision: revision,
         version: (found?.version ?? 0) + 1, lease: lease, change: changes.end, depth: changes.depth(after: replaced))
       changes.append(item, replacing: replaced)
       return item
     }
-    return previous
+    return replaced
   }
 
   private mutating func delete(_ request: DeleteRequest) -> StoredResult {
@@ -177,18 +202,21 @@ extension KeyValueView {
     }
     let items = Array(tree.items(at: ranks))
     tree.remove(at: ranks)
-    for item in items {
-      if item.lease != 0 { leases.detach(item.key, from: item.lease) }
-      bury(item, at: revision + 1)
-    }
+    for item in items where item.lease != 0 { leases.detach(item.key, from: item.lease) }
+    bury(items, at: revision + 1)
     return .delete(count: Int64(ranks.count), previous: previous)
   }
 
-  /// Puts the tombstone of a key where it belongs; its newest version is out of the tree already.
-  mutating func bury(_ item: Item, at revision: Revision) {
-    let tombstone = item.withKey { Item(deleting: $0, at: revision, change: changes.end, depth: changes.depth(after: item)) }
-    item.withKey { key in deleted.update(key) { _ in tombstone } }
-    changes.append(tombstone, replacing: item)
+  /// Puts the tombstones of keys where they belong; their newest versions, in the order of the keys, are out of the tree already.
+  mutating func bury(_ items: [Item], at revision: Revision) {
+    var tombstones: [Item] = []
+    tombstones.reserveCapacity(items.count)
+    for item in items {
+      let tombstone = item.withKey { Item(deleting: $0, at: revision, change: changes.end, depth: changes.depth(after: item)) }
+      changes.append(tombstone, replacing: item)
+      tombstones.append(tombstone)
+    }
+    deleted.insert(ascending: tombstones)
   }
 }
 

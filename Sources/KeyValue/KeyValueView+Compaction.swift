@@ -24,10 +24,22 @@ extension KeyValueView {
     guard revision > compactRevision else { throw .compacted }
     guard revision <= self.revision else { throw .futureRevision }
     compactRevision = revision
-    firstChange = changes.first(from: revision)
-    compactedSize = changes.size(before: firstChange)
+    forgetEvents(before: revision)
+    clearAlarm()
+    guard isOutOfSpace else { return }
+    // What this revision itself did is kept for who watches from it. That must not keep a store full from which all was deleted: there is
+    // no later revision at which it could be compacted, as long as nothing may be put.
+    forgetEvents(before: revision + 1)
     clearAlarm()
   }
+
+  mutating func forgetEvents(before revision: Revision) {
+    firstChange = changes.first(from: revision)
+    compactedSize = changes.size(before: firstChange)
+  }
+
+  /// Whether the changes of `compactRevision` itself can be told, if it made any that are in memory.
+  var keepsOldestEvents: Bool { firstChange == changes.first(from: compactRevision) }
 
   mutating func set(_ settings: StoreSettings) {
     self.settings = settings

@@ -16,7 +16,8 @@ extension KeyValueView {
   public func answer(_ request: Request) -> Result<Response, KeyValueError> {
     if case .range(let request) = request { return answer(request) }
     var copy = self
-    return copy.perform(request)
+    if case .onBehalf(let subject, let request) = request { return copy.perform(request, for: subject, at: 0) }
+    return copy.perform(request, at: 0)
   }
 
   /// Whether the revision that a read asks for is at hand.

@@ -1,14 +1,16 @@
 import ByteCoding
 import Replica
 
-/// A snapshot is the leases, the pairs as they were before the first change in memory, in order of their keys, and then those changes in
-/// their order: so versions and revisions that do not fit together cannot even be said. See `Docs/Formats.md`.
+/// A snapshot is who may do what, the leases, the pairs as they were before the first change in memory, in order of their keys, and then
+/// those changes in their order: so versions and revisions that do not fit together cannot even be said. See `Docs/Formats.md`.
 extension KeyValueView: SnapshotSource {
   public func makeBlocks() -> Blocks { Blocks(view: self) }
 
   /// Makes blocks one by one from the view, which it keeps.
   public struct Blocks: IteratorProtocol, Sendable {
     private var header: SnapshotHeader?
+    private var records: ArraySlice<ClusterRecords.Entry>
+    private var access: AccessRecords
     private var leases: OrderedTree.Items
     private let past: Past
     private var newest: Past.Merge
@@ -19,6 +21,8 @@ extension KeyValueView: SnapshotSource {
 
     fileprivate init(view: KeyValueView) {
       header = SnapshotHeader(of: view)
+      records = view.records.entries[...]
+      access = AccessRecords(of: view.access)
       leases = view.leases.granted.items(at: 0..<view.leases.count)
       changes = view.changes
       nextChange = changes.start
@@ -43,7 +47,11 @@ extension KeyValueView: SnapshotSource {
     }
 
     private mutating func nextRecord() -> SnapshotRecord? {
-      if let lease = leases.next() { return .lease(LeaseTable.id(of: lease), timeToLive: LeaseTable.timeToLive(of: lease)) }
+      if let entry = records.popFirst() { return .clusterRecord(entry) }
+      if let record = access.next() { return .access(record) }
+      if let lease = leases.next() {
+        return .lease(LeaseTable.id(of: lease), timeToLive: LeaseTable.timeToLive(of: lease), grant: LeaseTable.grant(of: lease))
+      }
       while let candidate = newest.next() { if let item = past.version(of: candidate) { return .pair(item) } }
       if nextChange < changes.end {
         defer { nextChange += 1 }
@@ -72,11 +80,18 @@ extension KeyValueView {
 /// Makes a store of a snapshot's records.
 private struct Restoration: Sendable {
   private let header: SnapshotHeader
+  private var records = ClusterRecords()
+  private var access = AccessRestoration()
+  private var hasAccess = false
   private var leases = LeaseTable()
   private var lastLease: LeaseID?
   private var builder = OrderedTree.Builder()
-  /// Once all pairs have come.
-  private var view: KeyValueView?
+  private var hasAllPairs = false
+  /// Once all pairs have come. Changes are made in place.
+  private var view = KeyValueView()
+  /// Of the last change; before the first, the least that one can have.
+  private var lastRevision: Revision = 2
+  private var hasLeasedKeys = false
 
   init(header: SnapshotHeader) { self.header = header }
 
@@ -84,17 +99,22 @@ private struct Restoration: Sendable {
   mutating func add(_ reader: inout ByteReader) throws(MalformedBytes) -> KeyValueView? {
     if let count = header.count { return try addPairs(&reader, upTo: count) }
     while !reader.isAtEnd {
-      switch SnapshotRecord.Kind(rawValue: try reader.readUInt8()) {
-      case .pair:
-        guard view == nil else { throw MalformedBytes("snapshot: a pair after the changes") }
-        try addPair(&reader, hasLease: false)
-      case .leasedPair:
-        guard view == nil else { throw MalformedBytes("snapshot: a pair after the changes") }
-        try addPair(&reader, hasLease: true)
+      let kind = try reader.readUInt8()
+      if let kind = AccessRecord.Kind(rawValue: kind) {
+        try add(kind, &reader)
+        continue
+      }
+      switch SnapshotRecord.Kind(rawValue: kind) {
+      case .pair: try addPair(&reader, hasLease: false)
+      case .leasedPair: try addPair(&reader, hasLease: true)
       case .put: try put(&reader, hasLease: false)
       case .leasedPut: try put(&reader, hasLease: true)
       case .delete: try delete(&reader)
       case .lease: try grant(&reader)
+      case .clusterRecord:
+        guard header.version > SnapshotHeader.formatVersionWithoutGrants, !hasAccess, lastLease == nil, builder.count == 0, !hasAllPairs
+        else { throw MalformedBytes("snapshot: a record of the cluster's after what follows them") }
+        try records.restore(from: &reader)
       case .end:
         try reader.expectEnd()
         return try finish()
@@ -104,17 +124,28 @@ private struct Restoration: Sendable {
     return nil
   }
 
+  private mutating func add(_ kind: AccessRecord.Kind, _ reader: inout ByteReader) throws(MalformedBytes) {
+    guard header.version > SnapshotHeader.formatVersionWithoutGrants, lastLease == nil, builder.count == 0, !hasAllPairs else {
+      throw MalformedBytes("snapshot: access after the leases")
+    }
+    hasAccess = true
+    try access.add(kind, &reader)
+  }
+
   private mutating func grant(_ reader: inout ByteReader) throws(MalformedBytes) {
-    guard builder.count == 0, view == nil else { throw MalformedBytes("snapshot: a lease after the pairs") }
+    guard builder.count == 0, !hasAllPairs else { throw MalformedBytes("snapshot: a lease after the pairs") }
     let id = try reader.readLease()
     let timeToLive = try reader.readInt64()
+    let grant = header.version > SnapshotHeader.formatVersionWithoutGrants ? try reader.readUInt64() : 0
     guard lastLease.map({ $0 < id }) ?? true, leases.count < Limits.leases else { throw MalformedBytes("snapshot: leases out of order") }
     guard Limits.minimumLeaseSeconds...Limits.maximumLeaseSeconds ~= timeToLive else { throw MalformedBytes("snapshot: a lease's time") }
-    leases.grant(id, timeToLive: timeToLive)
+    leases.grant(id, timeToLive: timeToLive, grant: grant)
     lastLease = id
   }
 
   private mutating func addPair(_ reader: inout ByteReader, hasLease: Bool) throws(MalformedBytes) {
+    guard !hasAllPairs else { throw MalformedBytes("snapshot: a pair after the changes") }
+    hasLeasedKeys = hasLeasedKeys || hasLease
     let item = try Item(from: &reader, upTo: header.revision, hasLease: hasLease)
     guard builder.append(item) else { throw MalformedBytes("snapshot: keys out of order") }
   }
@@ -131,54 +162,54 @@ private struct Restoration: Sendable {
 
   // MARK: Changes
 
-  /// The store with all pairs, to which changes are made. Taken out, so that they are made in place.
-  private mutating func takeView() -> KeyValueView {
-    if let view = view.take() { return view }
-    var view = KeyValueView(revision: 1, tree: builder.finish())
+  private mutating func finishPairs() {
+    guard !hasAllPairs else { return }
+    hasAllPairs = true
+    let pairs = builder
+    builder = OrderedTree.Builder()
+    view.tree = pairs.finish()
     view.changes = ChangeLog(start: header.start)
-    return view
   }
 
-  private func readRevision(_ reader: inout ByteReader, after view: KeyValueView) throws(MalformedBytes) -> Revision {
+  private mutating func readRevision(_ reader: inout ByteReader) throws(MalformedBytes) -> Revision {
+    finishPairs()
     let revision = try reader.readInt64()
-    let last = view.changes.end > header.start ? view.changes[view.changes.end - 1].item.modRevision : 2
-    guard last <= revision, revision <= header.revision else { throw MalformedBytes("snapshot: a change's revision") }
+    guard lastRevision <= revision, revision <= header.revision else { throw MalformedBytes("snapshot: a change's revision") }
+    lastRevision = revision
     return revision
   }
 
+  /// That a key changes twice in one revision is seen when it is too late, and the whole is thrown away: so it takes one search.
   private mutating func put(_ reader: inout ByteReader, hasLease: Bool) throws(MalformedBytes) {
-    var view = takeView()
-    let revision = try readRevision(&reader, after: view)
+    let revision = try readRevision(&reader)
     let lease = hasLease ? try reader.readLease() : 0
+    hasLeasedKeys = hasLeasedKeys || hasLease
     let key = try reader.readPrefixed()
     let value = try reader.readPrefixed()
     try Item.checkSizes(key, value)
-    let last = view.tree.item(for: key) ?? view.deleted.item(for: key)
-    guard (last?.modRevision ?? 0) < revision else { throw MalformedBytes("snapshot: a key changed twice in one revision") }
-    _ = view.store(key, at: revision) { _ in (Value(value), lease) }
-    self.view = view
+    let replaced = view.store(key, at: revision) { _ in (value, lease) }
+    guard (replaced?.modRevision ?? 0) < revision else { throw MalformedBytes("snapshot: a key changed twice in one revision") }
   }
 
   private mutating func delete(_ reader: inout ByteReader) throws(MalformedBytes) {
-    var view = takeView()
-    let revision = try readRevision(&reader, after: view)
+    let revision = try readRevision(&reader)
     let key = try reader.readPrefixed()
-    guard let item = view.tree.item(for: key) else { throw MalformedBytes("snapshot: a deleted key that was not there") }
+    guard let item = view.tree.remove(key) else { throw MalformedBytes("snapshot: a deleted key that was not there") }
     guard item.modRevision < revision else { throw MalformedBytes("snapshot: a key changed twice in one revision") }
-    view.tree.remove(key)
-    view.bury(item, at: revision)
-    self.view = view
+    view.bury([item], at: revision)
   }
 
   private mutating func finish() throws(MalformedBytes) -> KeyValueView {
-    var view = takeView()
+    finishPairs()
     view.revision = header.revision
     view.compactRevision = header.compactRevision
-    view.firstChange = view.changes.first(from: header.compactRevision)
-    view.compactedSize = view.changes.size(before: view.firstChange)
+    view.forgetEvents(before: header.compactRevision + (header.keepsOldestEvents ? 0 : 1))
     view.settings = header.settings
     view.isOutOfSpace = header.isOutOfSpace
+    view.access = try access.finish()
+    view.records = records
     view.leases = leases
+    guard hasLeasedKeys else { return view }
     // Those of earlier versions may be gone.
     var hasAll = true
     view.tree.forEach { item in

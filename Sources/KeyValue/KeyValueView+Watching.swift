@@ -31,6 +31,8 @@ public struct EventPiece: Sendable {
   public var isFragment: Bool
   /// Nothing more stands in this view.
   public var isEnd: Bool
+  /// What is known of the watcher's rights; see `WatchReader`.
+  var checked = AccessStamp(revision: 0, isEnabled: false)
 }
 
 extension KeyValueView {

@@ -22,8 +22,12 @@ public struct KeyValueView: Sendable {
   var compactedSize = 0
   /// The leases, and the keys that go with them.
   var leases = LeaseTable()
+  /// What the nodes' own software keeps, beside the keys.
+  public internal(set) var records = ClusterRecords()
   /// How large the store may become, and how much of its past it is to keep.
   public internal(set) var settings = StoreSettings()
+  /// Who may do what.
+  public internal(set) var access = Access()
   /// A put was refused, as it would have passed the quota, and there is not enough room yet: until then every put is.
   public internal(set) var isOutOfSpace = false
 
@@ -68,6 +72,8 @@ public struct KeyValueView: Sendable {
     fingerprint.combine(UInt64(firstChange))
     for number in [settings.quota, settings.historyAge, settings.historyBytes] { fingerprint.combine(UInt64(bitPattern: number)) }
     fingerprint.combine(isOutOfSpace ? 1 : 0)
+    access.combine(into: &fingerprint)
+    records.combine(into: &fingerprint)
     leases.combine(into: &fingerprint)
     tree.forEach { $0.combine(into: &fingerprint) }
     deleted.forEach { $0.combine(into: &fingerprint) }

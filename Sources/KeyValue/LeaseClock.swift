@@ -37,7 +37,7 @@ struct LeaseClock: Sendable {
   var queueCount: Int { queue.count }
 
   /// What has expired: to be proposed. O(1) if nothing is due.
-  mutating func lead(_ term: Term?, _ table: LeaseTable, now: Instant) -> [LeaseID] {
+  mutating func lead(_ term: Term?, _ table: LeaseTable, now: Instant) -> [Request] {
     if term != self.term {
       self = LeaseClock()
       self.term = term
@@ -51,7 +51,7 @@ struct LeaseClock: Sendable {
     }
     fresh.removeAll()
     seeMore(of: table)
-    return expire(now)
+    return expire(table, now)
   }
 
   private mutating func seeMore(of table: LeaseTable) {
@@ -66,8 +66,8 @@ struct LeaseClock: Sendable {
     }
   }
 
-  private mutating func expire(_ now: Instant) -> [LeaseID] {
-    var expired: [LeaseID] = []
+  private mutating func expire(_ table: LeaseTable, _ now: Instant) -> [Request] {
+    var expired: [Request] = []
     var steps = 0
     while let first = queue.first, first.time <= now, expired.count < LeaseClock.mostExpiries, steps < LeaseClock.mostSteps {
       steps += 1
@@ -78,7 +78,8 @@ struct LeaseClock: Sendable {
       if lease.deadline > now {
         lease.queued = lease.deadline
       } else {
-        expired.append(first.id)
+        // It is there: what ends it is noted. Its number may be granted anew before this is applied.
+        expired.append(.leaseExpiry(first.id, grant: table.grant(of: first.id) ?? 0))
         lease.isExpiring = true
         lease.queued = now + LeaseClock.retry
       }
@@ -92,12 +93,14 @@ struct LeaseClock: Sendable {
 
   /// To be told of every request that was done.
   @inline(__always)
-  mutating func note(_ request: Request) {
+  mutating func note(_ request: Request, in table: LeaseTable) {
     guard term != nil else { return }
     switch request {
     case .leaseGrant(let grant): fresh.append(grant.id)
-    case .leaseRevoke(let id), .leaseExpiry(let id): leases[id] = nil
-    case .range, .put, .delete, .transaction, .compaction, .settings, .leases, .lease: break
+    case .leaseRevoke(let id): leases[id] = nil
+    // Of an earlier grant it ends nothing.
+    case .leaseExpiry(let id, _): if !table.contains(id) { leases[id] = nil }
+    case .range, .put, .delete, .transaction, .compaction, .settings, .leases, .lease, .access, .record, .onBehalf: break
     }
   }
 

@@ -39,6 +39,45 @@ public enum Limits {
   /// Changes that each command forgets of those that a compaction left: some microseconds of work, whatever was compacted.
   public static let forgottenChanges = ChangeLog.chunkChanges
 
+  /// Records of the nodes' own software, and bytes of the name and the value of one.
+  public static let records = 4096
+  public static let recordNameBytes = 256
+  public static let recordBytes = 16 << 10
+
   /// Watchers of one node: some 250 bytes each, and what they are told while it is on its way.
   public static let watchers = 100_000
+}
+
+/// Bounds of `Access`. At each of them what would pass it is refused (`AccessError`), but for tokens.
+extension Limits {
+  /// UTF-8 bytes of the name of a user or a role.
+  public static let accessNameBytes = 256
+
+  /// Bytes of what a password is checked against.
+  public static let verifierBytes = 1024
+
+  public static let users = 10_000
+  public static let roles = 1000
+  public static let rolesOfUser = 64
+  public static let permissionsOfRole = 1000
+
+  /// Permissions of all roles together.
+  public static let permissions = 10_000
+
+  /// Permissions of all roles of each user, summed up: what follows from them is kept ready. Some 20 MB, and some tenths of a second of
+  /// work when a role changes, if no two users had the same roles.
+  public static let permissionsInForce = 200_000
+
+  /// Bytes of the two bounds of a permission's range.
+  public static let permissionBytes = 4096
+
+  /// Bytes of a token's digest: those of SHA-256.
+  public static let tokenDigestBytes = 32
+
+  /// Sessions that there may be at a time, and those of one user: with one more the oldest goes, and its user logs in again.
+  public static let tokens = 10_000
+  public static let tokensOfUser = 1000
+
+  /// Seconds that a session lasts.
+  public static let tokenSeconds: Int64 = 12 * 3600
 }

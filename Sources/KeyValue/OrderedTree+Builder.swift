@@ -1,4 +1,29 @@
 extension OrderedTree {
+  /// Puts in many items at once. With an eighth of what is there or more the tree is built anew, which takes a tenth of the time for each.
+  ///
+  /// - Precondition: they are in ascending order, and none of their keys is there.
+  mutating func insert(ascending items: [Item]) {
+    guard items.count > 1, items.count >= count / 8 else {
+      for item in items { item.withKey { key in update(key) { _ in item } } }
+      return
+    }
+    var builder = Builder()
+    var present = self.items(at: 0..<count)
+    var next = present.next()
+    for item in items {
+      while let before = next, before.withKey({ before in item.withKey { ByteOrder.compare(before, $0) < 0 } }) {
+        _ = builder.append(before)
+        next = present.next()
+      }
+      _ = builder.append(item)
+    }
+    while let last = next {
+      _ = builder.append(last)
+      next = present.next()
+    }
+    self = builder.finish()
+  }
+
   /// Makes a tree from items that come in ascending order, in O(n) and without searching.
   struct Builder: Sendable {
     /// Entries of the nodes it makes. Not full, so that the writes that follow do not split each of them at once.

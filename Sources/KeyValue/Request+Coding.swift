@@ -6,16 +6,32 @@ extension Request {
   public static let formatVersion: UInt8 = 1
 
   private enum Kind: UInt8 {
-    case range = 1, put, delete, transaction, compaction, settings, leaseGrant, leaseRevoke, leaseExpiry, leases, lease
+    case range = 1, put, delete, transaction, compaction, settings, leaseGrant, leaseRevoke, leaseExpiryOfNumber, leases, lease, leaseExpiry
+    case access = 16
+    case onBehalf, record
   }
 
   /// Decodes what `encoded()` made. Strict: each request has one encoding, and anything else is malformed.
   public init(decoding bytes: Bytes) throws(MalformedBytes) {
+    let (subject, request) = try Request.decode(bytes)
+    self = subject.map { .onBehalf(of: $0, request) } ?? request
+  }
+
+  /// The request of a command, and on whose behalf it is.
+  static func decode(_ bytes: Bytes) throws(MalformedBytes) -> (subject: Subject?, request: Request) {
     var reader = ByteReader(bytes)
     let version = try reader.readUInt8()
     guard version == Request.formatVersion else { throw MalformedBytes("request: format version \(version)") }
-    try self.init(from: &reader, depth: 0)
+    var kind = try reader.readUInt8()
+    var subject: Subject?
+    if kind == Kind.onBehalf.rawValue {
+      subject = try Subject(from: &reader)
+      kind = try reader.readUInt8()
+    }
+    let request = try Request(kind: kind, from: &reader, depth: 0)
     try reader.expectEnd()
+    if subject != nil, case .leaseExpiry = request { throw MalformedBytes("request: an expiry on behalf of somebody") }
+    return (subject, request)
   }
 
   /// The bytes to be proposed.
@@ -30,7 +46,10 @@ extension Request {
   public var encodedCount: Int { 1 + bodyCount }
 
   fileprivate init(from reader: inout ByteReader, depth: Int) throws(MalformedBytes) {
-    let kind = try reader.readUInt8()
+    try self.init(kind: try reader.readUInt8(), from: &reader, depth: depth)
+  }
+
+  private init(kind: UInt8, from reader: inout ByteReader, depth: Int) throws(MalformedBytes) {
     switch Kind(rawValue: kind) {
     case .range: self = .range(try RangeRequest(from: &reader))
     case .put: self = .put(try PutRequest(from: &reader))
@@ -38,11 +57,12 @@ extension Request {
     case .transaction:
       guard depth < Limits.nesting else { throw MalformedBytes("request: nested too deep") }
       self = .transaction(try TransactionRequest(from: &reader, depth: depth + 1))
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease:
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiryOfNumber, .leaseExpiry, .leases, .lease, .access, .record:
       // The same request inside a transaction has no encoding.
       guard depth == 0 else { throw MalformedBytes("request: kind \(kind) in a transaction") }
       try self.init(alone: kind, from: &reader)
-    case nil: throw MalformedBytes("request: kind \(kind)")
+    // It stands at the beginning of a command or nowhere.
+    case .onBehalf, nil: throw MalformedBytes("request: kind \(kind)")
     }
   }
 
@@ -55,10 +75,15 @@ extension Request {
         StoreSettings(quota: try reader.readInt64(), historyAge: try reader.readInt64(), historyBytes: try reader.readInt64()))
     case .leaseGrant: self = .leaseGrant(LeaseGrantRequest(id: try reader.readInt64(), timeToLive: try reader.readInt64()))
     case .leaseRevoke: self = .leaseRevoke(try reader.readInt64())
-    case .leaseExpiry: self = .leaseExpiry(try reader.readInt64())
+    case .leaseExpiryOfNumber: self = .leaseExpiry(try reader.readInt64(), grant: 0)
+    case .leaseExpiry:
+      self = .leaseExpiry(try reader.readInt64(), grant: try reader.readUInt64())
+      if case .leaseExpiry(_, grant: 0) = self { throw MalformedBytes("request: grant 0") }
     case .leases: self = .leases
     case .lease: self = .lease(try reader.readInt64())
-    case .range, .put, .delete, .transaction, nil: throw MalformedBytes("request: kind \(kind)")
+    case .access: self = .access(try AccessRequest(from: &reader))
+    case .record: self = .record(try RecordChange(from: &reader))
+    case .range, .put, .delete, .transaction, .onBehalf, nil: throw MalformedBytes("request: kind \(kind)")
     }
   }
 
@@ -85,9 +110,22 @@ extension Request {
       writer.write(Kind.leaseGrant.rawValue, request.id)
       writer.write(request.timeToLive)
     case .leaseRevoke(let id): writer.write(Kind.leaseRevoke.rawValue, id)
-    case .leaseExpiry(let id): writer.write(Kind.leaseExpiry.rawValue, id)
+    case .leaseExpiry(let id, grant: 0): writer.write(Kind.leaseExpiryOfNumber.rawValue, id)
+    case .leaseExpiry(let id, let grant):
+      writer.write(Kind.leaseExpiry.rawValue, id)
+      writer.write(grant)
     case .leases: writer.write(Kind.leases.rawValue)
     case .lease(let id): writer.write(Kind.lease.rawValue, id)
+    case .access(let request):
+      writer.write(Kind.access.rawValue)
+      request.write(to: &writer)
+    case .record(let change):
+      writer.write(Kind.record.rawValue)
+      change.write(to: &writer)
+    case .onBehalf(let subject, let request):
+      writer.write(Kind.onBehalf.rawValue)
+      subject.write(to: &writer)
+      request.write(to: &writer)
     }
   }
 
@@ -96,10 +134,14 @@ extension Request {
     case .range(let request): 1 + request.range.encodedCount + 3 + 6 * 8
     case .put(let request): 1 + 1 + 4 + request.key.count + 4 + request.value.count + (request.lease == 0 ? 0 : 8)
     case .delete(let request): 1 + 1 + request.range.encodedCount
-    case .compaction, .leaseRevoke, .leaseExpiry, .lease: 1 + 8
+    case .compaction, .leaseRevoke, .leaseExpiry(_, grant: 0), .lease: 1 + 8
+    case .leaseExpiry: 1 + 2 * 8
     case .leases: 1
     case .leaseGrant: 1 + 2 * 8
     case .settings: 1 + 3 * 8
+    case .access(let request): 1 + request.encodedCount
+    case .record(let change): 1 + change.encodedCount
+    case .onBehalf(let subject, let request): 1 + subject.encodedCount + request.bodyCount
     case .transaction(let request):
       1 + 3 * 4 + request.comparisons.reduce(0) { $0 + $1.encodedCount } + request.success.reduce(0) { $0 + $1.bodyCount }
         + request.failure.reduce(0) { $0 + $1.bodyCount }
@@ -109,17 +151,17 @@ extension Request {
 
 extension KeyRange {
   /// No end is written as an empty one.
-  fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
     let start = Key(try reader.readPrefixed())
     self.init(start: start, end: Key(try reader.readPrefixed()))
   }
 
-  fileprivate func write(to writer: inout ByteWriter) {
+  func write(to writer: inout ByteWriter) {
     writer.write(prefixed: start)
     writer.write(prefixed: end ?? [])
   }
 
-  fileprivate var encodedCount: Int { 4 + start.count + 4 + (end?.count ?? 0) }
+  var encodedCount: Int { 4 + start.count + 4 + (end?.count ?? 0) }
 }
 
 extension PutRequest {

@@ -4,7 +4,8 @@ extension Request {
   public var isReadOnly: Bool {
     switch self {
     case .range, .leases, .lease: true
-    case .put, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry: false
+    case .put, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .access, .record: false
+    case .onBehalf(_, let request): request.isReadOnly
     case .transaction(let request): request.success.allSatisfy(\.isReadOnly) && request.failure.allSatisfy(\.isReadOnly)
     }
   }
@@ -12,6 +13,11 @@ extension Request {
   /// Throws what the store would answer whatever is in it, so that a node can refuse the request before proposing it. The order of the
   /// checks is etcd's.
   public func validate() throws(KeyValueError) {
+    if case .onBehalf(_, let request) = self {
+      if case .onBehalf = request { throw .notInTransaction }
+      guard encodedCount <= Limits.requestBytes else { throw .tooLarge }
+      return try request.validate()
+    }
     // First what bounds the time that the other checks take. A put needs no walk to know its size.
     var remaining = Limits.totalOperations
     try checkOperations(Limits.operations, remaining: &remaining)
@@ -26,7 +32,9 @@ extension Request {
       guard request.id != 0 else { throw .leaseNotFound }
       guard request.timeToLive <= Limits.maximumLeaseSeconds else { throw .leaseTTLTooLarge }
     case .leaseExpiry: throw .leaderOnly
-    case .range, .put, .delete, .compaction, .leaseRevoke, .leases, .lease: break
+    case .record(let change): guard change.isValid else { throw .invalidRecord }
+    case .access(let request): try granted { () throws(AccessError) in try request.validate() }
+    case .range, .put, .delete, .compaction, .leaseRevoke, .leases, .lease, .onBehalf: break
     }
   }
 
@@ -49,7 +57,7 @@ extension Request {
       guard !request.key.isEmpty else { throw .emptyKey }
       guard !request.ignoreValue || request.value.isEmpty else { throw .valueProvided }
       guard !request.ignoreLease || request.lease == 0 else { throw .leaseProvided }
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: break
     case .transaction(let request):
       for comparison in request.comparisons where comparison.range.start.isEmpty { throw .emptyKey }
       for inner in request.success { try inner.checkInner() }
@@ -60,7 +68,8 @@ extension Request {
   private func checkInner() throws(KeyValueError) {
     switch self {
     case .range, .put, .delete, .transaction: try checkFields()
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf:
+      throw .notInTransaction
     }
   }
 }
@@ -111,7 +120,8 @@ private struct WrittenKeys {
         for range in inner.deletes { try check(range) }
         for key in inner.puts { add(key) }
         deletes += inner.deletes
-      case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
+      case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf:
+        throw .notInTransaction
       }
     }
   }

@@ -230,11 +230,22 @@ public enum Request: Hashable, Sendable {
   /// Ends a lease and deletes its keys, all in one revision. Not in a transaction.
   case leaseRevoke(LeaseID)
   /// The same, proposed by the leader when a lease was not kept alive; a lease that is gone is no error. Nobody else may ask for it.
-  case leaseExpiry(LeaseID)
+  ///
+  /// `grant` is the place in the log of the command that granted the lease: when its number was granted anew meanwhile, nothing ends. 0 is
+  /// not known, as older releases did not say it, and ends the lease of this number, whichever it is; so does any number a lease of
+  /// which it is not known.
+  case leaseExpiry(LeaseID, grant: UInt64)
   /// The numbers of all leases: etcd's `LeaseLeases`. Not in a transaction.
   case leases
   /// One lease and its keys: what the replicated state knows for etcd's `LeaseTimeToLive`. Not in a transaction.
   case lease(LeaseID)
+  /// Users, roles, permissions and sessions. Not in a transaction. Makes no revision.
+  indirect case access(AccessRequest)
+  /// Replaces a record of the nodes' own software: for the process itself and the operator alone. Not in a transaction. Makes no revision.
+  case record(RecordChange)
+  /// A request from outside: done if the subject may do it when it is applied. Not in a transaction, and not on behalf of somebody again.
+  /// What is not wrapped so comes from the process itself, and is trusted.
+  indirect case onBehalf(of: Subject, Request)
 }
 
 public struct RangeResponse: Hashable, Sendable {
@@ -322,10 +333,18 @@ public enum KeyValueError: Error, Hashable, Sendable {
   /// A transaction, or a delete that answers with what it deletes, would look at more than `Limits.costItems` or `Limits.costBytes` of
   /// what the store holds now. The same in parts can be done.
   case tooCostly
+  /// A record of the cluster's is not what it was expected to be.
+  case recordChanged
+  /// A record's name is empty or above `Limits.recordNameBytes`, or its value above `Limits.recordBytes`.
+  case invalidRecord
+  /// There are `Limits.records` already.
+  case tooManyRecords
   /// The state as of this revision is no longer kept.
   case compacted
   /// The store has not reached this revision yet.
   case futureRevision
+  /// On whose behalf the request is may not do it, or users and roles cannot be changed so.
+  case access(AccessError)
   /// The command's bytes are not of this format: the node that proposed it is of another version, or faulty.
   case malformed(String)
 }

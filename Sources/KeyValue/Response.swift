@@ -72,11 +72,11 @@ enum StoredResult: Sendable {
     case .leaseRevoked(let keys): self = .leaseRevoked(keys: keys)
     case .leases(let ids):
       var table = LeaseTable()
-      for id in ids { table.grant(id, timeToLive: 0) }
+      for id in ids { table.grant(id, timeToLive: 0, grant: 0) }
       self = .leases(table)
     case .lease(let lease):
       var table = LeaseTable()
-      if let lease { table.grant(0, timeToLive: lease.timeToLive) }
+      if let lease { table.grant(0, timeToLive: lease.timeToLive, grant: 0) }
       for key in lease?.keys ?? [] { table.attach(key, to: 0) }
       self = .lease(0, table)
     }

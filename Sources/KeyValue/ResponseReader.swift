@@ -207,7 +207,8 @@ extension Request {
     case .range, .leases, .lease: true
     case .put(let request): request.previous
     case .delete(let request): request.previous
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry: false
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .access, .record: false
+    case .onBehalf(_, let request): request.mayReturnPairs
     case .transaction(let request): request.success.contains(where: \.mayReturnPairs) || request.failure.contains(where: \.mayReturnPairs)
     }
   }

@@ -11,10 +11,12 @@ public struct WatchRequest: Hashable, Sendable {
   public var splitsRevisions: Bool
   /// Whoever has the watcher tells it now and then how far it has seen everything, though nothing concerns it; see `Watchers.progress`.
   public var wantsProgress: Bool
+  /// On whose behalf: told as long as it may read the whole range. `nil` for the process itself.
+  public var subject: Subject?
 
   public init(
     range: KeyRange, startRevision: Revision = 0, filter: EventFilter = [], wantsPrevious: Bool = false, splitsRevisions: Bool = false,
-    wantsProgress: Bool = false
+    wantsProgress: Bool = false, subject: Subject? = nil
   ) {
     self.range = range
     self.startRevision = startRevision
@@ -22,11 +24,17 @@ public struct WatchRequest: Hashable, Sendable {
     self.wantsPrevious = wantsPrevious
     self.splitsRevisions = splitsRevisions
     self.wantsProgress = wantsProgress
+    self.subject = subject
   }
 
   func validate() throws(WatchError) {
     guard startRevision >= 0 else { throw .negativeStart }
     guard !range.isEmpty else { throw .emptyRange }
+  }
+
+  /// Whether it may be told what is in the store, by the rights of a view.
+  func check(_ access: Access) throws(AccessError) {
+    if let subject { try access.checkRead(range, for: subject) }
   }
 }
 
@@ -38,12 +46,14 @@ extension KeyRange {
   }
 }
 
-/// Why there is no such watcher. The same request fails again, but for `tooMany`.
+/// Why there is no such watcher. The same request fails again, but for `tooMany`; for `access`, until rights change.
 public enum WatchError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The start revision is below 0.
   case negativeStart
   /// The range ends before it begins, or its key is empty: no key can be in it.
   case emptyRange
+  /// On whose behalf the watch is may not read each key of the range.
+  case access(AccessError)
   /// The node has as many watchers as it may: try again when some are gone, or on another node.
   case tooMany(limit: Int)
 
@@ -51,6 +61,7 @@ public enum WatchError: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .negativeStart: "the start revision is negative"
     case .emptyRange: "the range of the watcher is empty"
+    case .access(let error): error.description
     case .tooMany(let limit): "the node has \(limit) watchers, and may have no more: try later, or on another node"
     }
   }
@@ -60,14 +71,21 @@ public enum WatchError: Error, Hashable, Sendable, CustomStringConvertible {
 public struct WatchReader: Sendable {
   public let request: WatchRequest
   public let position: EventPosition
+  /// When it was looked whether it may read.
+  let checked: AccessStamp
 
-  /// The next piece; see `KeyValueView.events` for the bounds.
-  /// - Throws: `compacted` if the next event may be forgotten.
+  /// The next piece; see `KeyValueView.events` for the bounds. Whether it may be read is looked up only if rights changed since that was
+  /// done last.
+  ///
+  /// - Throws: `compacted` if the next event may be forgotten, `access` if it may not be read any more.
   public func read(
     _ view: KeyValueView, bytes: Int, work: inout Int
   ) throws(KeyValueError) -> EventPiece {
-    try view.events(
+    if request.subject != nil, checked < view.access.stamp { try granted { () throws(AccessError) in try request.check(view.access) } }
+    var piece = try view.events(
       in: request.range, from: position, filter: request.filter, bytes: bytes, work: &work, splitting: request.splitsRevisions)
+    piece.checked = max(checked, view.access.stamp)
+    return piece
   }
 }
 
@@ -80,4 +98,6 @@ public enum WatchAnswer: Sendable {
   case events([Event], isFragment: Bool, isIdle: Bool)
   /// What it would see next is forgotten, and the watcher is removed. A new one can begin at this revision.
   case compacted(Revision)
+  /// It may not read all of its range any more, and is removed.
+  case denied(AccessError)
 }

@@ -27,6 +27,8 @@ public struct Watchers: Sendable {
     var id: ID
     var request: WatchRequest
     var position: EventPosition
+    /// When it was looked whether it may read.
+    var checked: AccessStamp
     /// Has seen everything up to `told`, though its position may say less.
     var isIdle = false
     /// Is in `ready`.
@@ -59,6 +61,9 @@ public struct Watchers: Sendable {
   /// The first change that the idle watchers have not been told of.
   private(set) var told: EventPosition
   private var sweep: Sweep?
+  /// The rights that all were looked at for, but for those from here on.
+  private var audited: AccessStamp
+  private var nextAudited: Int?
 
   /// - Parameters:
   ///   - view: the newest.
@@ -67,20 +72,27 @@ public struct Watchers: Sendable {
     self.view = view
     self.limit = limit
     told = EventPosition(revision: view.revision + 1)
+    audited = view.access.stamp
   }
 
   // MARK: Coming and going
 
   /// A new watcher, and the revision that it starts at. It is ready if that is in the past; if it is compacted, the first `read` says so.
   ///
+  /// - Parameters:
+  ///   - request: what to watch.
+  ///   - newer: a view that may be newer than what was shown yet, for what the watcher may read.
   /// - Throws: what is wrong with the request, or that there are too many watchers; nothing is changed.
-  public mutating func add(_ request: WatchRequest) throws(WatchError) -> (id: ID, start: Revision) {
+  public mutating func add(_ request: WatchRequest, in newer: KeyValueView? = nil) throws(WatchError) -> (id: ID, start: Revision) {
     try request.validate()
+    var access = view.access
+    if let newer, access.stamp < newer.access.stamp { access = newer.access }
+    do throws(AccessError) { try request.check(access) } catch { throw .access(error) }
     guard count < limit else { throw .tooMany(limit: limit) }
     let start = request.startRevision > 0 ? request.startRevision : view.revision + 1
     let place = free.popLast() ?? slots.count
     let id = place < slots.count ? slots[place].id &+ Self.generation : ID(place)
-    let slot = Slot(id: id, request: request, position: EventPosition(revision: start))
+    let slot = Slot(id: id, request: request, position: EventPosition(revision: start), checked: access.stamp)
     if place < slots.count { slots[place] = slot } else { slots.append(slot) }
     index.insert(id, watching: request.range)
     settle(place, isEnd: start > view.revision)
@@ -116,12 +128,15 @@ public struct Watchers: Sendable {
   ///     most, since all watchers that it concerns are ready together.
   /// - Returns: whether all of it was looked at. If not, call again, with the same view or a newer one.
   public mutating func advance(to view: KeyValueView, work: inout Int) -> Bool {
-    if view.revision >= self.view.revision, view.compactRevision >= self.view.compactRevision { self.view = view }
+    if view.revision >= self.view.revision, view.compactRevision >= self.view.compactRevision, view.access.stamp >= self.view.access.stamp {
+      self.view = view
+    }
     let end = EventPosition(revision: self.view.revision + 1)
     if count > 0, told.revision < end.revision, !self.view.remembers(from: told.revision) {
       sweep = Sweep(next: 0, from: sweep?.from ?? told)
       told = end
     }
+    guard audit(&work) else { return false }
     guard told < end || sweep != nil else { return true }
     guard goOnWithSweep(&work) else { return false }
     if count > 0 {
@@ -129,6 +144,25 @@ public struct Watchers: Sendable {
     }
     told = end
     return true
+  }
+
+  /// When rights changed, those who lost theirs are woken: so a watch ends with the right to it, and not with the next event.
+  private mutating func audit(_ work: inout Int) -> Bool {
+    let stamp = view.access.stamp
+    if audited != stamp {
+      audited = stamp
+      nextAudited = 0
+    }
+    guard var next = nextAudited else { return true }
+    while next < slots.count, work > 0 {
+      work -= 1
+      if !slots[next].isFree, slots[next].checked < stamp {
+        if (try? slots[next].request.check(view.access)) != nil { slots[next].checked = stamp } else { wake(next, at: position(of: next)) }
+      }
+      next += 1
+    }
+    nextAudited = next < slots.count ? next : nil
+    return nextAudited == nil
   }
 
   private mutating func goOnWithSweep(_ work: inout Int) -> Bool {
@@ -208,13 +242,14 @@ public struct Watchers: Sendable {
       return .events(piece.events, isFragment: piece.isFragment, isIdle: commit(id, piece))
     } catch {
       remove(id)
+      if case .access(let error) = error { return .denied(error) }
       return .compacted(view.firstEventRevision)
     }
   }
 
   /// The watcher as it stands, for whoever reads elsewhere; `nil` if there is none.
   public func reader(of id: ID) -> WatchReader? {
-    place(of: id).map { WatchReader(request: slots[$0].request, position: position(of: $0)) }
+    place(of: id).map { WatchReader(request: slots[$0].request, position: position(of: $0), checked: slots[$0].checked) }
   }
 
   /// A piece was read by `reader(of:)` from some view of this node: the next one begins where it ended.
@@ -224,6 +259,7 @@ public struct Watchers: Sendable {
   public mutating func commit(_ id: ID, _ piece: EventPiece) -> Bool {
     guard let place = place(of: id) else { return false }
     slots[place].position = max(piece.next, position(of: place))
+    slots[place].checked = max(slots[place].checked, piece.checked)
     settle(place, isEnd: piece.isEnd)
     return slots[place].isIdle
   }

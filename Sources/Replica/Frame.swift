@@ -123,6 +123,9 @@ package struct Frame: Equatable, Sendable {
     }
   }
 
+  /// Who sent a whole frame, as it says; `nil` for what is none.
+  package static func sender(of frame: [UInt8]) -> NodeID? { (try? open(frame))?.header.from }
+
   /// The header of a whole frame, whose checksum is not looked at, and its body, which is not read yet.
   static func open(_ frame: [UInt8]) throws(MalformedBytes) -> (header: Header, body: ByteReader) {
     var reader = ByteReader(frame[...])

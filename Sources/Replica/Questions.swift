@@ -25,7 +25,7 @@ struct Questions: Sendable {
     let key: UInt64
     /// The member that sent them, and its number for them; `nil` for this node's own.
     let origin: (node: NodeID, number: UInt64)?
-    @usableFromInline let list: [Item]
+    @usableFromInline fileprivate(set) var list: [Item]
     @usableFromInline let at: Instant
     let term: Term
   }
@@ -128,11 +128,12 @@ struct Questions: Sendable {
     sent.removeAll()
   }
 
-  /// Drops those whose requests have their answer; a batch under way goes when all of it does.
+  /// Drops those whose requests have their answer. A frame under way goes when all of it does: its answer must match it, and there are few.
   mutating func forget(_ isAnswered: (RequestID) -> Bool) {
     waiting.removeAll { isAnswered($0.id) }
     sent.removeAll { $0.items.allSatisfy { isAnswered($0.id) } }
-    asked.removeAll { $0.origin == nil && $0.list.allSatisfy { isAnswered($0.id) } }
+    for place in asked.indices where asked[place].origin == nil { asked[place].list.removeAll { isAnswered($0.id) } }
+    asked.removeAll { $0.origin == nil && $0.list.isEmpty }
   }
 
   mutating func removeAll() { self = Questions() }

@@ -4,7 +4,7 @@ import Raft
 struct Reads: Sendable {
   private struct Batch {
     let id: ReadID
-    let requests: [RequestID]
+    var requests: [RequestID]
     /// Keys of `Questions`, which wait for the same.
     var questions: [UInt64]
     let retryAt: Instant
@@ -23,6 +23,8 @@ struct Reads: Sendable {
   var deadline: Instant { batches.lazy.filter { $0.index == nil }.map(\.retryAt).min() ?? .never }
 
   var batchCount: Int { batches.count }
+  /// Requests in all of them, and those that wait.
+  var requestCount: Int { batches.reduce(waiting.count) { $0 + $1.requests.count } }
 
   var isWaiting: Bool { !waiting.isEmpty || !waitingQuestions.isEmpty }
 
@@ -67,10 +69,15 @@ struct Reads: Sendable {
     batches.removeAll { $0.requests.isEmpty }
   }
 
+  /// Each is dropped alone: a batch may last as long as its most patient request, and clients may fill any number of them meanwhile.
   mutating func forget(_ isAnswered: (RequestID) -> Bool, butNot isAsked: (UInt64) -> Bool) {
     waiting.removeAll(where: isAnswered)
     waitingQuestions.removeAll { !isAsked($0) }
-    batches.removeAll { batch in batch.requests.allSatisfy(isAnswered) && !batch.questions.contains(where: isAsked) }
+    for place in batches.indices {
+      batches[place].requests.removeAll(where: isAnswered)
+      batches[place].questions.removeAll { !isAsked($0) }
+    }
+    batches.removeAll { $0.requests.isEmpty && $0.questions.isEmpty }
   }
 
   mutating func removeAll() {

@@ -12,7 +12,7 @@ package struct ReplicaSizes: Sendable {
   package var inFlight = 0
   /// How often answered commands were dropped from those in flight because they were most of them.
   package var timesForgotten = 0
-  /// Reads that wait for the end of the turn, and batches of them without an answer.
+  /// Reads that wait for the end of the turn or for the leader, and batches of them without an answer.
   package var waitingReads = 0
   package var readBatches = 0
   /// Frames of questions that wait for the leader's answer; turns' questions that wait, here, for a majority.
@@ -54,7 +54,7 @@ extension ReplicaControl {
     sizes.queued = queue.count
     sizes.inFlight = inFlight.count
     sizes.timesForgotten = timesForgotten
-    sizes.waitingReads = reads.waiting.count
+    sizes.waitingReads = reads.requestCount
     sizes.readBatches = reads.batchCount
     sizes.questionFrames = questions.sentCount
     sizes.questionsAsked = questions.askedCount

@@ -13,6 +13,15 @@ struct ClientOptions: ParsableArguments {
       discussion: "Also taken from the environment: CORACLE_ENDPOINTS. Otherwise those of `serve` and `demo` on this machine."))
   var endpoints: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A directory with a certificate to show: of a client, as `coracle client-cert` makes it, or a server's data directory.",
+      discussion: """
+        Also taken from the environment: CORACLE_CREDENTIALS. Otherwise coracle-data, if that is the data directory of a server that talks \
+        encrypted.
+        """))
+  var credentials: String?
+
   @Option(help: "How long to try, in seconds.") var timeout = 5.0
 
   @Flag(help: "Print the answer as the node gave it.") var json = false
@@ -20,10 +29,20 @@ struct ClientOptions: ParsableArguments {
   func validate() throws {
     guard (0.001...3600).contains(timeout) else { throw ValidationError("--timeout must be between 0.001 and 3600 seconds") }
     _ = try parsedEndpoints()
+    let isEncrypted = endpointsText.lowercased().contains("https://")
+    guard !isEncrypted || namedCredentials != nil || ClientCredentials.exist(in: Self.defaultDirectory) else {
+      throw ValidationError("\(source): https:// needs a certificate to show: name its directory with --credentials")
+    }
   }
 
+  private var endpointsText: String {
+    endpoints ?? ProcessInfo.processInfo.environment["CORACLE_ENDPOINTS"] ?? Self.defaultEndpoints
+  }
+
+  private var namedCredentials: String? { credentials ?? ProcessInfo.processInfo.environment["CORACLE_CREDENTIALS"] }
+
   func parsedEndpoints() throws -> [HostPort] {
-    let text = endpoints ?? ProcessInfo.processInfo.environment["CORACLE_ENDPOINTS"] ?? Self.defaultEndpoints
+    let text = endpointsText
     let parts = text.split(separator: ",")
     guard !parts.isEmpty else { throw ValidationError("\(source): give at least one endpoint, as host:port") }
     var addresses: [HostPort] = []
@@ -38,6 +57,20 @@ struct ClientOptions: ParsableArguments {
     return addresses
   }
 
+  /// What to show; `nil` if nodes are to be talked to in plain text: none was named, and the endpoints are not written with `https://`.
+  func shownCredentials() throws -> ClientCredentials? {
+    do {
+      if let namedCredentials { return try ClientCredentials(directory: namedCredentials) }
+      guard !endpointsText.lowercased().contains("http://"), ClientCredentials.exist(in: Self.defaultDirectory) else { return nil }
+      return try ClientCredentials(directory: Self.defaultDirectory)
+    } catch {
+      Output.complain("\(error)")
+      throw ExitStatus.failed
+    }
+  }
+
+  private static let defaultDirectory = "coracle-data"
+
   /// Where the endpoints come from, for people.
   private var source: String { endpoints == nil ? "CORACLE_ENDPOINTS" : "--endpoints" }
 
@@ -47,16 +80,14 @@ struct ClientOptions: ParsableArguments {
   private func address(in text: Substring) throws -> String {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
     let lowercased = trimmed.lowercased()
-    guard !lowercased.hasPrefix("https://") else {
-      throw ValidationError("\(source): \(trimmed): nodes talk plain HTTP: write http://host:port, or host:port alone")
-    }
-    let address = lowercased.hasPrefix("http://") ? String(trimmed.dropFirst("http://".count)) : trimmed
+    let scheme = ["http://", "https://"].first(where: lowercased.hasPrefix)
+    let address = String(trimmed.dropFirst(scheme?.count ?? 0))
     return address.hasSuffix("/") ? String(address.dropLast()) : address
   }
 
   /// Runs a conversation with the cluster, and turns its failure into words and an exit status.
   func withClient(_ body: (ClusterClient) async throws(ClientError) -> Void) async throws {
-    let client = ClusterClient(endpoints: try parsedEndpoints(), timeout: .seconds(timeout))
+    let client = ClusterClient(endpoints: try parsedEndpoints(), timeout: .seconds(timeout), credentials: try shownCredentials())
     var problem: ClientError?
     do throws(ClientError) {
       try await body(client)

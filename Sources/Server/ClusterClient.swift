@@ -17,14 +17,20 @@ final class ClusterClient: Sendable {
   let timeout: Duration
   let http: HTTPClient
   let streams: HTTPClient
+  let credentials: ClientCredentials?
   /// Those that refused a connection.
   private let refusals = NIOLockedValueBox<Set<HostPort>>([])
 
   /// Close it when it is not needed any more.
-  init(endpoints: [HostPort], timeout: Duration) {
+  ///
+  /// - Parameter credentials: With these it speaks TLS, and shows a certificate; `nil` for plain text.
+  init(endpoints: [HostPort], timeout: Duration, credentials: ClientCredentials? = nil) {
     self.endpoints = endpoints
     self.timeout = timeout
+    self.credentials = credentials
     var configuration = HTTPClient.Configuration()
+    configuration.tlsConfiguration = credentials?.configuration
+    configuration.httpVersion = .http1Only
     // Endpoints that nothing comes back from must leave time for the others.
     let connect = min(max(timeout / (endpoints.count + 1), .milliseconds(50)), .milliseconds(500))
     configuration.timeout = .init(connect: TimeAmount(connect))
@@ -41,6 +47,8 @@ final class ClusterClient: Sendable {
     try? await http.shutdown()
     try? await streams.shutdown()
   }
+
+  var scheme: String { credentials == nil ? "http" : "https" }
 
   /// Whether every endpoint refused a connection.
   var isNobodyThere: Bool { refusals.withLockedValue { $0.count == endpoints.count } }
@@ -104,7 +112,7 @@ final class ClusterClient: Sendable {
   }
 
   private func attempt(_ endpoint: HostPort, _ path: String, _ body: [UInt8], _ limit: Duration, _ beginning: String) async -> Attempt {
-    var request = HTTPClientRequest(url: "http://\(endpoint)\(path)")
+    var request = HTTPClientRequest(url: "\(scheme)://\(endpoint)\(path)")
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
     request.headers.add(name: "Grpc-Timeout", value: "\(max(1, Int64(limit / .milliseconds(1))))m")

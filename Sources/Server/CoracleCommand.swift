@@ -10,8 +10,10 @@ import Foundation
     version: Version.text,
     subcommands: [
       ServeCommand.self, JoinCommand.self, DemoCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self, RangeCommand.self,
-      WatchCommand.self, LeaseCommand.self, LockCommand.self, ElectCommand.self, CompactCommand.self, StatusCommand.self,
-      MemberCommand.self, TransferCommand.self, RecoverCommand.self,
+      WatchCommand.self, LeaseCommand.self, LockCommand.self, ElectCommand.self, CompactCommand.self, SettingsCommand.self,
+      StatusCommand.self,
+      MemberCommand.self, TransferCommand.self, TokenCommand.self, ClientCertificateCommand.self, AuthorityCommand.self,
+      RecoverCommand.self,
     ])
 
   /// Runs what the arguments say. Everything that ends a command is written here, with its exit status.

@@ -28,17 +28,7 @@ struct ElectCommand: AsyncParsableCommand {
 
   func run() async throws {
     guard let value else { return try await observe() }
-    try await hold.run(client, name, .election(value)) { claim in
-      guard !program.isEmpty else {
-        hold.show(claim, client)
-        await Interruption.wait()
-        return 0
-      }
-      let environment = [
-        "CORACLE_LOCK_KEY": String(decoding: claim.key, as: UTF8.self), "CORACLE_LOCK_TOKEN": "\(claim.token)",
-      ]
-      return await ChildProcess(arguments: program, environment: environment).runUntilInterrupted()
-    }
+    try await hold.run(client, name, .election(value), program)
   }
 
   private func observe() async throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Coracle
+import Credentials
 import EtcdAPI
 import Foundation
 import KeyValue
@@ -12,12 +13,17 @@ struct JoinCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "join", abstract: "Run a node that joins a cluster which has formed.",
     discussion: """
-      Takes the options of `serve`, and the client address of any one member. The node receives the log, and votes as soon as it has \
-      caught up; until then the others work as before. Started again with `join` it goes on where it was; once it is a member, `serve` \
-      will do.
+      Takes the options of `serve`, and a token, which `coracle token create` prints on any server of the cluster; it says where the \
+      cluster is, too. (A cluster that talks in plain text has no tokens: there, name the client address of any one member.) The node \
+      receives the log, and votes as soon as it has caught up; until then the others work as before. Started again with `join` it goes on \
+      where it was; once it is a member, `serve` will do.
+
+      A member whose credentials are lost, or too old, gets new ones in the same way; its data stays as it is.
       """)
 
-  @Argument(help: "Where clients reach any one member, as host:port.") var member: String
+  @Argument(help: "Where clients reach any one member, as host:port. Default: where the token says.") var member: String?
+  @Option(help: "The token. Others on this machine can see it while the command runs; see --token-file.") var token: String?
+  @Option(help: "A file with the token; - for standard input.") var tokenFile: String?
   @Option(help: "The member whose place the new one takes, by name: for a server that is lost or moves.") var replace: String?
   @OptionGroup var options: ServeOptions
 
@@ -25,19 +31,39 @@ struct JoinCommand: AsyncParsableCommand {
     guard options.initialCluster == nil else {
       throw ValidationError("--initial-cluster is for a cluster that forms; this node joins one that has formed")
     }
-    _ = try endpoint()
+    guard token == nil || tokenFile == nil else { throw ValidationError("give the token either as --token or as --token-file") }
+    guard member != nil || token != nil || tokenFile != nil else {
+      throw ValidationError("say which cluster: with a token, or if it talks in plain text with the address of a member")
+    }
+    if token != nil || member != nil { _ = try endpoint(try parsedToken(token)) }
   }
 
-  private func endpoint() throws -> HostPort {
+  private func parsedToken(_ text: String?) throws -> JoinToken? {
     do {
-      return try HostPort(member)
+      return try text.map { text throws(JoinTokenError) in try JoinToken(text) }
+    } catch {
+      throw ValidationError("--token: \(error)")
+    }
+  }
+
+  private func endpoint(_ token: JoinToken?) throws -> HostPort {
+    do {
+      return try HostPort(member ?? token?.address ?? "")
     } catch {
       throw ValidationError("\(error)")
     }
   }
 
+  private func readToken() throws -> JoinToken? {
+    guard let tokenFile else { return try parsedToken(token) }
+    let data = tokenFile == "-" ? try FileHandle.standardInput.readToEnd() : FileManager.default.contents(atPath: tokenFile)
+    guard let data else { throw ValidationError("--token-file: \(tokenFile) cannot be read") }
+    return try parsedToken(String(decoding: data.prefix(JoinToken.maximumSize + 1), as: UTF8.self))
+  }
+
   func run() async throws {
-    let join = Join(endpoint: try endpoint(), replaces: replace)
+    let token = try readToken()
+    let join = Join(endpoint: try endpoint(token), token: token, replaces: replace)
     try await NodeProcess(options: options, join: join).run()
   }
 }
@@ -47,8 +73,12 @@ struct JoinCommand: AsyncParsableCommand {
 struct Join {
   /// Where clients reach one member.
   let endpoint: HostPort
+  /// What lets the server in.
+  var token: JoinToken?
   /// The name of the member whose place it takes.
   var replaces: String?
+  /// What it shows to the members; `nil` if they talk in plain text.
+  var credentials: ClientCredentials?
 
   /// How long one attempt takes at most, and how long to wait between two.
   private static let attempt = Duration.seconds(5)
@@ -138,7 +168,7 @@ struct Join {
   private func call(
     _ endpoints: [HostPort], _ path: String, _ body: [UInt8], _ kind: ClusterClient.Kind
   ) async throws(ClientError) -> [UInt8] {
-    let client = ClusterClient(endpoints: endpoints, timeout: Self.attempt)
+    let client = ClusterClient(endpoints: endpoints, timeout: Self.attempt, credentials: credentials)
     let result: Result<[UInt8], ClientError>
     do throws(ClientError) {
       result = .success(try await client.call(path, body, kind))
@@ -161,7 +191,8 @@ struct JoinNote {
 
   func write(replaces: String?) throws {
     if !FileManager.default.fileExists(atPath: directory) {
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
     }
     try Data((replaces ?? "").utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
   }

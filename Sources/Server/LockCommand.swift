@@ -21,17 +21,7 @@ struct LockCommand: AsyncParsableCommand {
   @Argument(parsing: .postTerminator, help: "The program and its arguments, after --.") var program: [String] = []
 
   func run() async throws {
-    try await hold.run(client, name, .lock) { claim in
-      guard !program.isEmpty else {
-        hold.show(claim, client)
-        await Interruption.wait()
-        return 0
-      }
-      let environment = [
-        "CORACLE_LOCK_KEY": String(decoding: claim.key, as: UTF8.self), "CORACLE_LOCK_TOKEN": "\(claim.token)",
-      ]
-      return await ChildProcess(arguments: program, environment: environment).runUntilInterrupted()
-    }
+    try await hold.run(client, name, .lock, program)
   }
 }
 
@@ -43,10 +33,19 @@ struct HoldOptions: ParsableArguments {
     guard (4...3600).contains(seconds) else { throw ValidationError("--seconds must be between 4 and 3600") }
   }
 
-  /// Holds the claim while the work lasts, and ends with its status.
-  func run(
-    _ client: ClientOptions, _ name: String, _ purpose: ClaimHolder.Purpose, _ work: @escaping @Sendable (Claim) async -> Int32
-  ) async throws {
+  /// Holds the claim while the program runs, and ends with its status. Without a program: until it is interrupted.
+  func run(_ client: ClientOptions, _ name: String, _ purpose: ClaimHolder.Purpose, _ program: [String]) async throws {
+    let work = { @Sendable (claim: Claim) async -> Int32 in
+      guard !program.isEmpty else {
+        show(claim, client)
+        await Interruption.wait()
+        return 0
+      }
+      let environment = [
+        "CORACLE_LOCK_KEY": String(decoding: claim.key, as: UTF8.self), "CORACLE_LOCK_TOKEN": "\(claim.token)",
+      ]
+      return await ChildProcess(arguments: program, environment: environment).runUntilInterrupted()
+    }
     var status: Int32?
     try await client.withClient { cluster throws(ClientError) in
       status = try await ClaimHolder(cluster: cluster, name: name, purpose: purpose, seconds: seconds).hold(work)
@@ -58,7 +57,7 @@ struct HoldOptions: ParsableArguments {
     if status != 0 { throw ExitCode(status) }
   }
 
-  func show(_ claim: Claim, _ client: ClientOptions) {
+  private func show(_ claim: Claim, _ client: ClientOptions) {
     guard client.json else { return Output.tell("\(String(decoding: claim.key, as: UTF8.self))\t\(claim.token)") }
     var line = JSONWriter()
     line.object {

@@ -153,7 +153,9 @@ extension ClientOptions {
       body.openObject()
       try fields(members, &body)
       body.closeObject()
-      let all = ClusterClient(endpoints: members.endpoints(after: cluster.endpoints), timeout: cluster.timeout)
+      let all = ClusterClient(
+        endpoints: members.endpoints(after: cluster.endpoints), timeout: cluster.timeout,
+        credentials: cluster.credentials)
       let answer: Result<[UInt8], ClientError>
       do throws(ClientError) {
         answer = .success(try await all.call(path, body.bytes, .write))
@@ -186,7 +188,11 @@ extension MembersAnswer {
   var peerAddresses: [HostPort] { (members ?? []).flatMap { $0.peerURLs ?? [] }.compactMap { Self.address(in: $0) } }
 
   static func address(in url: String) -> HostPort? {
-    url.hasPrefix("http://") ? try? HostPort(String(url.dropFirst("http://".count))) : nil
+    withoutScheme(url).flatMap { try? HostPort($0) }
+  }
+
+  static func withoutScheme(_ url: String) -> String? {
+    ["http://", "https://"].first(where: url.hasPrefix).map { String(url.dropFirst($0.count)) }
   }
 
   var table: String {
@@ -200,7 +206,7 @@ extension MembersAnswer {
   }
 
   private static func text(_ urls: [String]?) -> String {
-    (urls ?? []).map { $0.hasPrefix("http://") ? String($0.dropFirst("http://".count)) : $0 }.joined(separator: ",")
+    (urls ?? []).map { MembersAnswer.withoutScheme($0) ?? $0 }.joined(separator: ",")
   }
 }
 

@@ -23,10 +23,13 @@ struct NodeProcess {
     logger.logLevel = configuration.logLevel
     defer { queue.drain(within: Self.lastWordsSeconds) }
     do {
-      let join = try prepared(for: configuration.node.dataDirectory)
+      var join = try prepared(for: configuration.node.dataDirectory)
+      let identification = try await Identification(configuration, logger).certification(join)
+      configuration.node.credentials = identification?.certification.credentials
+      join?.credentials = try identification.map { try ClientCredentials($0.certification.current) }
       let members = try await join?.members(configuration.node)
       configuration.node.join = members?.peerAddresses ?? []
-      try await serve(configuration, join, members, logger, queue)
+      try await serve(configuration, join, members, identification, logger, queue)
     } catch {
       logger.critical("\(error)")
       throw ExitStatus.failed
@@ -52,30 +55,41 @@ struct NodeProcess {
 
   /// Services stop in the reverse order: first the ports, so that no request meets a node that is gone.
   private func serve(
-    _ configuration: ServeConfiguration, _ join: Join?, _ members: MembersAnswer?, _ logger: Logger, _ queue: LogQueue
+    _ configuration: ServeConfiguration, _ join: Join?, _ members: MembersAnswer?, _ identification: Identification.Result?,
+    _ logger: Logger, _ queue: LogQueue
   ) async throws {
     let hasTerminal = HarmlessSignals.ignore()
     let shares = try DescriptorShares(limit: DescriptorShares.raiseLimit(), servesLinks: configuration.links != nil)
     let node = try Node(configuration.node, stateMachine: KeyValueMachine.self, logger: logger)
     let size = DirectorySize(path: configuration.node.dataDirectory)
-    let service = NodeService(store: KeyValueStore(node)) { size.bytes }
+    let service = NodeService(store: KeyValueStore(node), latest: LatestState(node, logger: logger)) { size.bytes }
+    let authority = identification.map {
+      CertificationCalls(
+        certification: $0.certification, records: SharedRecords(store: service.store), address: configuration.node.advertisedClientAddress,
+        refusals: RefusalReport("a server was not let in", logger: logger))
+    }
     let stop = StopDeadline(configuration.stop.total) { reason in
       logger.critical("\(reason)")
       queue.drain(within: Self.lastWordsSeconds)
       _exit(ExitStatus.failed.rawValue)
     }
-    let clients = ClientPort(configuration: configuration, shares: shares, service: service, logger: logger)
+    let clients = ClientPort(configuration: configuration, shares: shares, service: service, authority: authority, logger: logger)
     var services = [
       stop.watch("the node, whose log may wait for its disk", node),
       stop.watch("the client port", ServiceOfNode(node: node, service: clients)),
     ]
     if let address = configuration.links {
-      let port = LinkPort(address: address, configuration: configuration, shares: shares, service: service, logger: logger)
+      let port = LinkPort(
+        address: address, configuration: configuration, shares: shares, service: service, authority: authority, logger: logger)
       let bounded = BoundedStop(service: ServiceOfNode(node: node, service: port), limit: configuration.stop.links)
       services.append(stop.watch("the port for links", bounded))
     }
     if let join, let members {
       services.append(JoinService(node: node, join: join, members: members, logger: logger))
+    }
+    if let authority {
+      services.append(CertificationService(certification: authority.certification, node: node, records: authority.records))
+      if identification?.isNew == true { services.append(Welcome(node: node, calls: authority)) }
     }
     if options.stopWithParent { services.append(ParentWatch()) }
     services.append(stop)
@@ -133,6 +147,7 @@ private struct ClientPort: Service {
   let configuration: ServeConfiguration
   let shares: DescriptorShares
   let service: NodeService
+  let authority: CertificationCalls?
   let logger: Logger
 
   func run() async throws {
@@ -155,9 +170,11 @@ private struct ClientPort: Service {
     var settings = GatewaySettings()
     settings.maximumConnections = shares.clients
     settings.shutdownTimeout = configuration.stop.requests
+    let refusals = RefusalReport("a client's connection was refused", logger: logger)
     let server = try await GatewayServer.start(
       host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
-      answers: configuration.node.memory.answers)
+      answers: configuration.node.memory.answers, credentials: address.isLoopback ? nil : authority?.certification.credentials,
+      administration: authority, refused: { refusals.record($0) })
     logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
     return server
   }
@@ -169,6 +186,7 @@ private struct LinkPort: Service {
   let configuration: ServeConfiguration
   let shares: DescriptorShares
   let service: NodeService
+  let authority: CertificationCalls?
   let logger: Logger
 
   func run() async throws {
@@ -178,6 +196,7 @@ private struct LinkPort: Service {
     settings.logger = logger
     settings.maximumConnections = shares.links
     settings.stopTimeout = configuration.stop.requests
+    settings.credentials = address.isLoopback ? nil : authority?.certification.credentials
     do {
       try await LinkServer(store: NodeLinkStore(service: service), configuration: settings).application().run()
     } catch let error as IOError {

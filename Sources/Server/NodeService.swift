@@ -9,6 +9,7 @@ import Replica
 /// A node, as the client port sees it: requests go to the replica's thread and their answers come from there, without a task in between.
 struct NodeService: KeyValueService {
   let store: KeyValueStore
+  let latest: LatestState
   let directorySize: @Sendable () -> Int64
 
   func perform(
@@ -86,7 +87,7 @@ struct NodeService: KeyValueService {
 
   var health: ServiceHealth {
     let health = node.health
-    var result = ServiceHealth(hasLeader: node.status.leader != nil)
+    var result = ServiceHealth(hasLeader: node.status.leader != nil, isOutOfSpace: latest.isOutOfSpace)
     if health.replicaSilence > longestSilence {
       result.stall = "REPLICA STALLED: for \(health.replicaSilence.inSeconds) s"
     }
@@ -98,6 +99,7 @@ struct NodeService: KeyValueService {
 
   var status: ReplicaStatus { node.status }
   var followers: [FollowerStatus] { node.followers }
+  var access: Access { latest.access }
   var databaseSize: Int64 { directorySize() }
 }
 

@@ -1,19 +1,31 @@
 import ArgumentParser
 import Coracle
+import Credentials
 import Logging
 import Replica
 
 /// What `serve` takes. Without any of it: a durable node of its own, on loopback.
 struct ServeOptions: ParsableArguments {
   static let defaultName = "default"
+  static let defaultClientAddress = "127.0.0.1:2379"
+  static let defaultPeerAddress = "127.0.0.1:2380"
 
-  @Option(help: "This node's name, unique in the cluster.") var name = defaultName
+  @Option(
+    help: ArgumentHelp(
+      "The name or address at which clients and other nodes reach this server.",
+      discussion: """
+        The node listens on all addresses then, at ports 2379 for clients and 2380 for nodes, encrypted; and its name is this one, if no \
+        other is given.
+        """))
+  var host: String?
+
+  @Option(help: "This node's name, unique in the cluster. Default: the host, or \(defaultName).") var name: String?
 
   @Option(help: "Where the node keeps its data; made if it is missing.") var dataDir = "coracle-data"
 
-  @Option(help: "Where to listen for clients, as host:port.") var clientAddress = "127.0.0.1:2379"
+  @Option(help: "Where to listen for clients, as host:port. Default: \(defaultClientAddress).") var clientAddress: String?
 
-  @Option(help: "Where to listen for the other nodes, as host:port.") var peerAddress = "127.0.0.1:2380"
+  @Option(help: "Where to listen for the other nodes, as host:port. Default: \(defaultPeerAddress).") var peerAddress: String?
 
   @Option(
     help: "All nodes of the cluster at its birth, the same on each: name=host:port,... with their peer addresses. Default: this node alone."
@@ -35,8 +47,13 @@ struct ServeOptions: ParsableArguments {
 
   @Option(help: "Where to serve links, as host:port. Default: nowhere.") var linksAddress: String?
 
-  @Flag(help: "Talk in plain text on addresses beyond this machine, where anyone who reaches them can read and change everything.")
+  @Flag(
+    help: ArgumentHelp(
+      "Talk in plain text on addresses beyond this machine, where anyone who reaches them can read and change everything.",
+      discussion: "Without it, a node that others can reach speaks TLS alone, with certificates that the cluster makes for itself."))
   var insecure = false
+
+  @Option(help: .hidden) var certificateLife = 7 * 86400.0
 
   @Option(help: "How often the leader lets the others hear from it, in milliseconds.") var heartbeatInterval: Int64 = 50
 
@@ -65,21 +82,24 @@ struct ServeOptions: ParsableArguments {
       throw ValidationError("--memory-budget must be between \(MemoryShares.minimumBytes >> 20) and 1048576 MiB")
     }
     guard (1.0...3600).contains(stopTimeout) else { throw ValidationError("--stop-timeout must be between 1 and 3600 seconds") }
-    let client = try Self.address(clientAddress, "--client-address")
+    guard (6.0...365 * 86400).contains(certificateLife) else { throw ValidationError("--certificate-life must be 6 seconds to a year") }
+    let client = try Self.address(clientAddress ?? usual(Self.defaultClientAddress), "--client-address")
     let links = try linksAddress.map { try Self.address($0, "--links-address") }
-    let advertisedClient = try advertiseClientAddress.map { try Self.address($0, "--advertise-client-address") }
-    var node = NodeConfiguration(name: name, dataDirectory: dataDir, peerAddress: try Self.address(peerAddress, "--peer-address"))
-    for (address, option) in [(client, "--client-address"), (node.peerAddress, "--peer-address"), (links, "--links-address")] {
-      guard let address, !address.isLoopback, !insecure else { continue }
-      throw ValidationError("\(option) \(address) is open to other machines, in plain text: say --insecure if they are trusted")
+    let advertisedClient = try (advertiseClientAddress ?? host.map { _ in try reached(client) }).map {
+      try Self.address($0, "--advertise-client-address")
     }
+    var node = NodeConfiguration(
+      name: name ?? host ?? Self.defaultName, dataDirectory: dataDir,
+      peerAddress: try Self.address(peerAddress ?? usual(Self.defaultPeerAddress), "--peer-address"))
     guard advertisedClient != nil || !client.isUnspecified else {
       throw ValidationError("--client-address \(client) is every address of this machine: say one with --advertise-client-address")
     }
     if let advertisedClient, advertisedClient.isUnspecified || advertisedClient.port == 0 {
       throw ValidationError("--advertise-client-address: clients cannot use \(advertisedClient): say an address and a port of this machine")
     }
-    node.advertisedPeerAddress = try advertisePeerAddress.map { try Self.address($0, "--advertise-peer-address") }
+    node.advertisedPeerAddress = try (advertisePeerAddress ?? host.map { _ in try reached(node.peerAddress) }).map {
+      try Self.address($0, "--advertise-peer-address")
+    }
     node.advertisedClientAddress = (advertisedClient ?? client).description
     node.initialCluster = try initialCluster.map { try Self.members($0) } ?? []
     node.newPeerAddresses = try (newPeerAddresses ?? "").split(separator: ",").map {
@@ -90,9 +110,31 @@ struct ServeOptions: ParsableArguments {
     node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
     node.memory = MemoryShares(bytes: memoryBudget << 20)
+    let isReachable = [client, node.peerAddress, links].contains { $0?.isLoopback == false }
+    let isEncrypted = isReachable && !insecure
+    guard !isEncrypted || node.initialCluster.isEmpty else {
+      throw ValidationError(
+        "--initial-cluster: nodes that are to talk encrypted begin with one, to which the others come with `coracle join` and a token; "
+          + "say --insecure if their network is trusted")
+    }
+    // What it is encrypted with is not known yet.
+    if isEncrypted { node.credentials = TLSCredentials() }
     try Self.check(node)
     return ServeConfiguration(
-      node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel)
+      node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel,
+      isReachable: isReachable, isEncrypted: isEncrypted, certificateLife: certificateLife)
+  }
+
+  /// The usual address to listen on; with a host, all addresses of this machine at its port.
+  private func usual(_ address: String) -> String {
+    guard host != nil, let port = address.split(separator: ":").last else { return address }
+    return "\(EveryAddress.text):\(port)"
+  }
+
+  /// At the host's name or address, with the port where the node listens.
+  private func reached(_ address: HostPort) throws -> String {
+    guard let host else { return address.description }
+    return host.contains(":") && !host.hasPrefix("[") ? "[\(host)]:\(address.port)" : "\(host):\(address.port)"
   }
 
   /// What a node would refuse at its start is wrong usage too.
@@ -142,6 +184,12 @@ struct ServeConfiguration {
   var links: HostPort?
   var stop: StopTimes
   var logLevel: Logger.Level
+  /// From other machines.
+  var isReachable = false
+  /// That, and it was not told to talk in plain text.
+  var isEncrypted = false
+  /// How long a node's certificate is valid, in seconds.
+  var certificateLife = 0.0
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}

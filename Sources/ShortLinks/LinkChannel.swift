@@ -1,3 +1,4 @@
+import Credentials
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -10,13 +11,25 @@ struct LinkChannel: ServerChildChannel {
   typealias Value = HTTP1Channel.Value
 
   private let channel: HTTP1Channel
+  /// `nil`: plain text.
+  private let credentials: TLSCredentials?
+  /// How long the two sides have to agree on TLS.
+  private static let handshakeTime = TimeAmount.seconds(10)
 
-  static func builder(_ configuration: HTTP1Channel.Configuration) -> HTTPServerBuilder {
-    HTTPServerBuilder { LinkChannel(channel: HTTP1Channel(responder: $0, configuration: configuration)) }
+  static func builder(_ configuration: HTTP1Channel.Configuration, _ credentials: TLSCredentials?) -> HTTPServerBuilder {
+    HTTPServerBuilder { LinkChannel(channel: HTTP1Channel(responder: $0, configuration: configuration), credentials: credentials) }
   }
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    self.channel.setup(channel: channel, logger: logger).flatMapThrowing { value in
+    if let credentials {
+      do {
+        try channel.pipeline.syncOperations.addHandlers(
+          credentials.serverHandlerForClients(HandshakeOutcome()), HandshakeDeadline(Self.handshakeTime))
+      } catch {
+        return channel.eventLoop.makeFailedFuture(error)
+      }
+    }
+    return self.channel.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
       try pipeline.addHandler(
         OlderHTTPHandler(), position: .after(try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)))

@@ -1,3 +1,4 @@
+import Credentials
 import Hummingbird
 import HummingbirdCore
 import KeyValue
@@ -34,7 +35,7 @@ public struct LinkServer<Store: LinkStore>: Sendable {
     let times = connectionTimes
     return Application(
       router: routes.router(),
-      server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)])),
+      server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)]), configuration.credentials),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
@@ -60,6 +61,8 @@ public struct LinkServer<Store: LinkStore>: Sendable {
 public struct LinkServerConfiguration: Sendable {
   /// Who counts visits on this node: the same number after each restart, another one on each node.
   public var owner: CounterOwner
+  /// With these it speaks TLS.
+  public var credentials: TLSCredentials?
   public var host = "127.0.0.1"
   public var port = 8080
   /// What the service's keys in the store begin with.

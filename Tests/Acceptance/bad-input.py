@@ -207,7 +207,8 @@ def test_addresses(directory, cluster, guard):
     guard.look("addresses in use are named")
     for option in ("--client-address", "--peer-address", "--links-address"):
         node = Node("open", directory, free_ports(3))
-        refused(f"{option} beyond loopback", node, "--insecure", status=64, arguments=[option, "192.0.2.1:2379"])
+        arguments = [option, "192.0.2.1:2379", "--initial-cluster", "open=192.0.2.1:2379"]
+        refused(f"{option} beyond loopback, with a list of nodes", node, "--insecure", status=64, arguments=arguments)
         check(not node.data.exists(), f"{option}: wrong usage made a directory")
     for arguments in (
         ["--client-address", "nonsense"], ["--peer-address", "127.0.0.1:99999"], ["--initial-cluster", "a=b=c,"],

@@ -69,7 +69,7 @@ def test_usage(endpoints):
     for arguments, word in (
         (["put", "key"], "value"), (["put", "", "v"], "empty"), (["get"], "key"), (["get", "k", "--timeout", "0"], "--timeout"),
         (["range", "a", "b", "--prefix"], "--prefix"), (["range", "--limit", "-1"], "limit"), (["get", "k", "--nonsense"], "--nonsense"),
-        (["get", "k", "--endpoints", "nowhere"], "--endpoints: "), (["get", "k", "--endpoints", "https://a:1"], "plain HTTP"),
+        (["get", "k", "--endpoints", "nowhere"], "--endpoints: "), (["get", "k", "--endpoints", "https://a:1"], "--credentials"),
         (["serve", "--name", ""], "--name: "), (["serve", "--advertise-client-address", "0.0.0.0:1"], "--advertise-client-address: "),
         (["serve", "--initial-cluster", "b=127.0.0.1:2380"], "--initial-cluster: "), (["demo", "--nodes", "8"], "--nodes"), (["get", "k", "--endpoints", ""], "endpoint"), (["nonsense"], "nonsense"),
     ):

@@ -33,9 +33,6 @@ ACCEPTED = [
     Accepted("/", "detail", None, "an error says in words what happened and what to do"),
     Accepted("/v3/lease/leases", "leases[0].ID", None, "in the order of their numbers: which ends first, only the leader knows"),
     Accepted("/v3/lease/leases", "leases[1].ID", None, "in the order of their numbers: which ends first, only the leader knows"),
-    Accepted("/v3/auth/", "status", 404, "users and roles are not served"),
-    Accepted("/v3/auth/", "Content-Type", "text/plain; charset=utf-8", "users and roles are not served"),
-    Accepted("/v3/auth/", "body", "Not Found\n", "users and roles are not served"),
 ]
 
 # Chosen by a server: only their form and their being the same again are compared.

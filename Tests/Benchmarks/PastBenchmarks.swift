@@ -13,6 +13,8 @@ enum PastBenchmarks {
     Figure(name: "longest command while a million versions are compacted", unit: "µs") {
       try longestPause(versions: $0 ? 10_000 : 1_000_000)
     },
+    Figure(name: "one delete of 300,000 keys", unit: "ms") { try deleted(keys: $0 ? 3000 : 300_000, lease: 0) },
+    Figure(name: "the end of a lease with 300,000 keys", unit: "ms") { try deleted(keys: $0 ? 3000 : 300_000, lease: 1) },
   ]
 
   private static func filled(keys: UInt64, versions: Int) -> KeyValueMachine {
@@ -28,6 +30,24 @@ enum PastBenchmarks {
     let after = try HeapMemory.bytes()
     try WrongResult.check(machine.view.count == Int(keys), "there are \(machine.view.count) keys")
     return Double(after - before) / Double(keys)
+  }
+
+  /// All keys, by one request: the median of five rounds, each of which begins with no tombstone.
+  private static func deleted(keys: UInt64, lease: LeaseID) throws -> Double {
+    var durations: [Duration] = []
+    for _ in 0..<5 {
+      var machine = KeyValueMachine()
+      func apply(_ request: Request) { _ = machine.apply([Command(index: 1, term: 1, payload: request.encoded()[...])]) }
+      apply(.leaseGrant(LeaseGrantRequest(id: 1, timeToLive: 60)))
+      for number in 0..<keys {
+        apply(.put(PutRequest(key: Array("key-\(10_000_000 + number)".utf8), value: Value(repeating: 1, count: 64), lease: lease)))
+      }
+      try WrongResult.check(machine.view.count == Int(keys), "there are \(machine.view.count) keys")
+      durations.append(
+        ContinuousClock().measure { apply(lease == 0 ? .delete(DeleteRequest(range: .all)) : .leaseRevoke(lease)) })
+      try WrongResult.check(machine.view.count == 0, "\(machine.view.count) keys are left")
+    }
+    return Double(durations.sorted()[2].components.attoseconds) / 1e15
   }
 
   /// Each version of few keys, all compacted at once; then commands until all is forgotten.

@@ -21,6 +21,12 @@ enum StateMachineBenchmarks {
     Benchmark(name: "key-value store, put with a lease", operation: "command", operations: 100_000) { commands in
       try apply(commands) { .put(PutRequest(key: key($0), value: value, lease: LeaseID($0) % leases + 1)) }
     },
+    Benchmark(name: "key-value store, put for nobody", operation: "command", operations: 100_000) { commands in
+      try apply(commands) { .onBehalf(of: .nobody, .put(PutRequest(key: key($0), value: value))) }
+    },
+    Benchmark(name: "key-value store, put for a user", operation: "command", operations: 100_000) { commands in
+      try apply(commands, to: guarded) { .onBehalf(of: .user("user-500"), .put(PutRequest(key: key($0), value: value))) }
+    },
     Benchmark(name: "key-value store, lease kept alive", operation: "question", operations: 200_000) { try keepAlive($0) },
     Benchmark(name: "key-value store, snapshot taken", operation: "pair", operations: 100_000) { _ in try takeSnapshot() },
     Benchmark(name: "key-value store, snapshot restored", operation: "pair", operations: 100_000) { _ in try restoreSnapshot() },
@@ -36,6 +42,21 @@ enum StateMachineBenchmarks {
     return machine
   }()
 
+  /// The same with a thousand users, of whom each may write all keys by a hundred permissions.
+  private static let guarded: KeyValueMachine = {
+    var machine = full
+    var requests: [AccessRequest] = [.addUser(.root, verifier: [1]), .grantRole(.root, toUser: .root), .addRole("role")]
+    for number in 0..<100 as Range<UInt64> {
+      let range = KeyRange(start: key(number * 1000), end: number == 99 ? [0] : Array(key(number * 1000 + 999)) + [0])
+      requests.append(.grantPermission(Permission(.readWrite, range), toRole: "role"))
+    }
+    for number in 0..<1000 {
+      requests += [.addUser(AccessName("user-\(number)"), verifier: [1]), .grantRole("role", toUser: AccessName("user-\(number)"))]
+    }
+    for request in requests + [.enable] { _ = machine.apply([command(.access(request))]) }
+    return machine
+  }()
+
   private static func key(_ number: UInt64) -> Key {
     let digits = String(number % keys)
     return Array(("key-" + String(repeating: "0", count: 12 - digits.count) + digits).utf8)
@@ -43,8 +64,10 @@ enum StateMachineBenchmarks {
 
   private static func command(_ request: Request) -> Command { Command(index: 1, term: 1, payload: request.encoded()[...]) }
 
-  private static func apply(_ count: Int, _ request: (UInt64) -> Request) throws -> Benchmark.Round {
-    var machine = full
+  private static func apply(
+    _ count: Int, to machine: KeyValueMachine = full, _ request: (UInt64) -> Request
+  ) throws -> Benchmark.Round {
+    var machine = machine
     var random = PseudoRandom(seed: 1)
     let batches = (0..<max(1, count / 100)).map { _ in (0..<100).map { _ in command(request(random.below(keys))) } }
     var succeeded = 0

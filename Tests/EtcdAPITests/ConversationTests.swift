@@ -144,22 +144,23 @@ extension Gateway {
   }
 
   func answer(_ request: GatewayRequest) -> GatewayResponse? {
-    switch begin(request) {
+    let (gateway, step) = begin(request)
+    switch step {
     case .answer(let response): return response
     case .perform(let task):
       let box = Box<Result<ServedAnswer, StoreError>>()
-      service.perform(task.request, consistency: task.consistency, timeout: task.timeout) { box.put($0) }
-      return box.take().map { finish(task.purpose, $0) }
+      gateway.service.perform(task.request, consistency: task.consistency, timeout: task.timeout) { box.put($0) }
+      return box.take().map { gateway.finish(task.purpose, $0) }
     case .operate(let operation):
       let box = Box<Result<Void, RequestError>>()
-      service.perform(operation.request, timeout: operation.timeout) { box.put($0) }
-      return box.take().map { finish(operation, $0) }
+      gateway.service.perform(operation.request, timeout: operation.timeout) { box.put($0) }
+      return box.take().map { gateway.finish(operation, $0) }
     case .look(let look):
       let box = Box<Result<KeyValueView, StoreError>>()
-      service.read(look.consistency, timeout: look.timeout) { box.put($0) }
-      return box.take().map { look.answer(self, $0) }
+      gateway.service.read(look.consistency, timeout: look.timeout) { box.put($0) }
+      return box.take().map { look.answer(gateway, $0) }
     // What takes its time is tested over a connection.
-    case .converse: return nil
+    case .converse, .administer, .catchUp: return nil
     }
   }
 }

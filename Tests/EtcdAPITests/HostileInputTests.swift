@@ -82,7 +82,7 @@ import Testing
 
   @Test func whatIsNotServedIsNotIgnored() throws {
     #expect(try #require(gateway.answer("/v3/maintenance/alarm", #"{"action":"ACTIVATE","alarm":"NOSPACE"}"#)).status == 501)
-    #expect(try #require(gateway.answer("/v3/auth/enable", "{}")).status == 404)
+    #expect(try #require(gateway.answer("/v3/auth/role/rename", "{}")).status == 404)
   }
 
   @Test func leasesThatAreNotThereAreRefused() throws {

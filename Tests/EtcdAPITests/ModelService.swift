@@ -19,6 +19,7 @@ final class ModelService: KeyValueService {
     /// What comes of what an operator asks for.
     var operated: Result<Void, RequestError> = .success(())
     var followers: [FollowerStatus] = []
+    var configuration: Configuration?
   }
 
   private struct State {
@@ -41,6 +42,8 @@ final class ModelService: KeyValueService {
   static let cluster = ClusterID(14_841_639_068_965_178_418)
 
   var followers: [FollowerStatus] { state.withLock { $0.behaviour.followers } }
+
+  var access: Access { state.withLock { $0.machine.view.access } }
 
   func behave(_ change: (inout Behaviour) -> Void) { state.withLock { change(&$0.behaviour) } }
   var timeouts: [Duration] { state.withLock { $0.timeouts } }
@@ -200,6 +203,7 @@ final class ModelService: KeyValueService {
       status.term = 2
       status.commitIndex = 17
       status.appliedIndex = 17
+      status.configuration = state.behaviour.configuration
       status.members = [Member(id: Self.node, name: "default", peerAddress: "localhost:2380", clientAddress: "localhost:2379")]
       return status
     }

@@ -22,6 +22,8 @@ extension FuzzTarget {
       put, .put(PutRequest(key: [1], value: [], ignoreValue: true, lease: 3)), .delete(DeleteRequest(range: key, previous: true)),
       .range(RangeRequest(range: .all, limit: 5, order: .descending, target: .value, keysOnly: true)),
       .transaction(TransactionRequest(comparisons: comparisons, success: [put], failure: [.transaction(TransactionRequest())])),
+      .onBehalf(of: .user("anna"), put), .onBehalf(of: .nobody, .access(.addUser("anna", verifier: [1]))),
+      .access(.grantPermission(Permission(.readWrite, key), toRole: "role")),
     ]
   }
 

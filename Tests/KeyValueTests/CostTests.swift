@@ -142,7 +142,7 @@ import Testing
         request = .transaction(transaction)
       }
       var cost = Cost()
-      guard case .success = machine.state.perform(request, &cost) else { continue }
+      guard case .success = machine.state.perform(request, at: 1, &cost) else { continue }
       var expected = NaiveCost()
       try model.allow(request, &expected)
       _ = model.perform(request, size: request.encodedCount)

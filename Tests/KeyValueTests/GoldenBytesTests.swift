@@ -91,10 +91,17 @@ import Testing
         """)
     ),
     (
-      .leaseExpiry(7),
+      .leaseExpiry(7, grant: 0),
       Golden(
         """
         01 09 0700000000000000
+        """)
+    ),
+    (
+      .leaseExpiry(7, grant: 8),
+      Golden(
+        """
+        01 0c 0700000000000000 0800000000000000
         """)
     ),
     (
@@ -133,10 +140,10 @@ import Testing
   @Test func snapshot() throws {
     let golden = Golden(
       """
-      02 1400000000000000 1300000000000000  # version, revision, compact revision
+      03 1400000000000000 1300000000000000  # version, revision, compact revision
       0000010000000000 0200000000000000 0300000000000000 00  # quota, age and bytes of the history, out of space
       1000000000000000  # number of the first change
-      06 0700000000000000 0a00000000000000  # a lease, its number, its time
+      06 0700000000000000 0a00000000000000 0100000000000000  # a lease: its number, its time, its grant
       01 0300000000000000 0300000000000000 0100000000000000 0100000062 00000000  # a pair: revisions, version, key, value
       02 0200000000000000 1100000000000000 0f00000000000000 0700000000000000 0100000063 0100000032  # one with a lease
       03 1200000000000000 0100000061 0100000031  # a put: revision, key, value

@@ -216,6 +216,38 @@ extension ChangeLog {
     #expect(error4 == nil)
   }
 
+  /// No further request is needed: nothing may be put, and there is no later revision at which the store could be compacted.
+  @Test func onePartingDeleteAndACompactionMakeRoom() throws {
+    var machine = KeyValueMachine(.grant(7), .settings(StoreSettings(quota: 20_000)))
+    var number = 0
+    while machine.perform(.put("key\(number)", number % 2 == 0 ? "v" : "")).error == nil { number += 1 }
+    #expect(number > 50 && machine.view.isOutOfSpace)
+    #expect(machine.perform(.delete("\0", "\0")).error == nil)
+    let revision = machine.view.revision
+    let watching = machine.view
+    #expect(machine.compact(at: revision).error == nil)
+    #expect(!machine.view.isOutOfSpace)
+    #expect(machine.view.size == 192 && machine.view.pastSize == 0)
+    // The newest revision is read as ever; what it did is not told any more, and a watcher begins after it.
+    #expect(try machine.view.response(RangeRequest(range: .all, revision: revision)).count == 0)
+    #expect(try watching.response(RangeRequest(range: .all, revision: revision - 1)).count == Int64(number))
+    #expect(machine.view.firstEventRevision == revision + 1)
+    var work = 10
+    #expect(throws: KeyValueError.compacted) {
+      try machine.view.events(in: .all, from: EventPosition(revision: revision), bytes: 10, work: &work)
+    }
+    var restored = try KeyValueMachine(restoring: machine.view.blocks)
+    for _ in 0..<20 {
+      #expect(restored.view.digest == machine.view.digest && restored.view.size == machine.view.size)
+      #expect(machine.perform(.put("a")).error == nil)
+      _ = restored.perform(.put("a"))
+    }
+    // With room enough the changes of the oldest revision are told as ever.
+    machine.perform(.delete("a"))
+    #expect(machine.compact(at: machine.view.revision).error == nil)
+    #expect(machine.view.firstEventRevision == machine.view.revision)
+  }
+
   @Test func aLargerQuotaEndsTheAlarm() {
     var machine = KeyValueMachine(.settings(StoreSettings(quota: 200)), .put("a"), .put("b"))
     #expect(machine.view.isOutOfSpace)

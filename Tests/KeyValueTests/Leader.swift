@@ -21,7 +21,9 @@ struct Leader {
     return commands.compactMap { try? Request(decoding: $0.payload[...]) }
   }
 
-  mutating func perform(_ requests: Request...) { for request in requests { machine.perform(request) } }
+  mutating func perform(_ requests: Request..., at index: UInt64 = 1) {
+    for request in requests { machine.perform(request, at: index) }
+  }
 
   mutating func keepAlive(_ id: LeaseID, askedAt: Instant? = nil) -> LeaseAnswer? { ask(.keepAlive(id), askedAt: askedAt) }
 

@@ -13,11 +13,11 @@ import Testing
     #expect(leader.turn(after: .seconds(1)) == [])
     #expect(leader.machine.leaderDeadline == leader.now + .seconds(5))
     #expect(leader.turn(after: .milliseconds(4999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(2)])
-    leader.perform(.leaseExpiry(2))
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(2, grant: 1)])
+    leader.perform(.leaseExpiry(2, grant: 1))
     #expect(leader.turn(after: .milliseconds(4999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1)])
-    leader.perform(.leaseExpiry(1))
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 1)])
+    leader.perform(.leaseExpiry(1, grant: 1))
     #expect(leader.turn(after: .seconds(100)) == [])
   }
 
@@ -31,11 +31,11 @@ import Testing
       #expect(leader.keepAlive(1) == .lease(remaining: 10, granted: 10))
     }
     #expect(leader.turn(after: .milliseconds(9999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1)])
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 1)])
     // Too late now, and for as long as it is there.
     #expect(leader.keepAlive(1) == .gone)
     #expect(leader.remaining(1) == .lease(remaining: 0, granted: 10))
-    leader.perform(.leaseExpiry(1))
+    leader.perform(.leaseExpiry(1, grant: 1))
     #expect(leader.keepAlive(1) == .gone)
     #expect(leader.remaining(1) == .gone)
     #expect(leader.keepAlive(77) == .gone)
@@ -50,9 +50,9 @@ import Testing
     leader.now = leader.now + .seconds(12)
     #expect(leader.keepAlive(1, askedAt: Instant.zero + .seconds(9)) == .lease(remaining: 10, granted: 10))
     #expect(leader.keepAlive(2, askedAt: Instant.zero + .seconds(10)) == .gone)
-    #expect(leader.turn() == [.leaseExpiry(2)])
-    #expect(leader.turn(after: .milliseconds(9999)).contains(.leaseExpiry(1)) == false)
-    #expect(leader.turn(after: .milliseconds(1)).contains(.leaseExpiry(1)))
+    #expect(leader.turn() == [.leaseExpiry(2, grant: 1)])
+    #expect(leader.turn(after: .milliseconds(9999)).contains(.leaseExpiry(1, grant: 1)) == false)
+    #expect(leader.turn(after: .milliseconds(1)).contains(.leaseExpiry(1, grant: 1)))
   }
 
   @Test func secondsThatAreLeftAreWholeOnes() {
@@ -88,7 +88,7 @@ import Testing
     leader.term = 4
     #expect(leader.turn() == [])
     #expect(leader.turn(after: .milliseconds(9999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1), .leaseExpiry(3)])
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 1), .leaseExpiry(3, grant: 1)])
   }
 
   @Test func whatIsLostIsGivenAgain() {
@@ -96,16 +96,34 @@ import Testing
     _ = leader.turn()
     leader.perform(.grant(1, seconds: 2))
     _ = leader.turn()
-    #expect(leader.turn(after: .seconds(2)) == [.leaseExpiry(1)])
+    #expect(leader.turn(after: .seconds(2)) == [.leaseExpiry(1, grant: 1)])
     #expect(leader.turn() == [])
     #expect(leader.turn(after: .milliseconds(2999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1)])
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 1)])
     // Granted anew, in the turn in which it went.
-    leader.perform(.leaseExpiry(1), .grant(1, seconds: 4))
+    leader.perform(.leaseExpiry(1, grant: 1), .grant(1, seconds: 4))
     #expect(leader.turn() == [])
     #expect(leader.keepAlive(1) == .lease(remaining: 4, granted: 4))
     #expect(leader.turn(after: .milliseconds(3999)) == [])
-    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1)])
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 1)])
+  }
+
+  /// A client ends a lease whose expiry is on its way, and is granted its number again.
+  @Test func anExpiryOnItsWayEndsNoOther() {
+    var leader = Leader()
+    _ = leader.turn()
+    leader.perform(.grant(1, seconds: 2), at: 4)
+    _ = leader.turn()
+    let expiries = leader.turn(after: .seconds(2))
+    #expect(expiries == [.leaseExpiry(1, grant: 4)])
+    leader.perform(.leaseRevoke(1), at: 5)
+    leader.perform(.grant(1, seconds: 2), at: 6)
+    #expect(leader.turn() == [])
+    leader.perform(expiries[0], at: 7)
+    #expect(leader.keepAlive(1) == .lease(remaining: 2, granted: 2))
+    #expect(leader.turn(after: .milliseconds(1999)) == [])
+    #expect(leader.remaining(1) == .lease(remaining: 0, granted: 2))
+    #expect(leader.turn(after: .milliseconds(1)) == [.leaseExpiry(1, grant: 6)])
   }
 
   @Test func manyThatExpireAtOnceGoBitByBit() {
@@ -162,7 +180,7 @@ import Testing
     }
     #expect(leader.machine.leaseClock.queueCount <= 1030)
     #expect(leader.turn(after: .seconds(9)) == [])
-    #expect(leader.turn(after: .seconds(1)) == [.leaseExpiry(1)])
+    #expect(leader.turn(after: .seconds(1)) == [.leaseExpiry(1, grant: 1)])
   }
 
   @Test func questionsThatMeanNothingAreAnswered() throws {

@@ -23,7 +23,7 @@ import Testing
     #expect(machine.perform(.grant(2)) == .failure(.leaseExists))
     #expect(machine.perform(.leaseRevoke(2)) == .success(Response(revision: 1, result: .leaseRevoked(keys: 0))))
     #expect(machine.perform(.leaseRevoke(2)) == .failure(.leaseNotFound))
-    #expect(machine.perform(.leaseExpiry(2)) == .success(Response(revision: 1, result: .leaseRevoked(keys: 0))))
+    #expect(machine.perform(.leaseExpiry(2, grant: 1)) == .success(Response(revision: 1, result: .leaseRevoked(keys: 0))))
     #expect(Self.response(machine.view.answer(.leases)) == .leases([.min, -5, 300, .max]))
     #expect(Self.response(machine.view.answer(.lease(2))) == .lease(nil))
     #expect(machine.view.leaseCount == 4)
@@ -55,7 +55,7 @@ import Testing
     #expect(Self.lease(7, machine) == nil)
     #expect(Self.keys(8, machine) == [k("b")])
     // The same when it expires; and a view of before stays as it was.
-    #expect(machine.perform(.leaseExpiry(8)) == .success(Response(revision: 8, result: .leaseRevoked(keys: 1))))
+    #expect(machine.perform(.leaseExpiry(8, grant: 1)) == .success(Response(revision: 8, result: .leaseRevoked(keys: 1))))
     #expect(try before.response(RangeRequest(range: .all)).pairs.map(\.lease) == [7, 8, 7, 7, 0])
     #expect(before.timeToLive(of: 7) == 10)
   }
@@ -137,11 +137,76 @@ import Testing
 
   /// What a client is refused, the leader may do.
   @Test func expiryIsTheLeadersAlone() {
-    #expect(throws: KeyValueError.leaderOnly) { try Request.leaseExpiry(1).validate() }
+    #expect(throws: KeyValueError.leaderOnly) { try Request.leaseExpiry(1, grant: 1).validate() }
     var machine = KeyValueMachine(.grant(1))
-    #expect(Self.response(machine.perform(.leaseExpiry(1))) == .leaseRevoked(keys: 0))
+    #expect(Self.response(machine.perform(.leaseExpiry(1, grant: 1))) == .leaseRevoked(keys: 0))
     #expect(Request.leases.isReadOnly && Request.lease(1).isReadOnly)
-    for request in [.leaseExpiry(1), .leaseRevoke(1), .grant(1)] as [Request] { #expect(!request.isReadOnly) }
+    for request in [.leaseExpiry(1, grant: 1), .leaseRevoke(1), .grant(1)] as [Request] { #expect(!request.isReadOnly) }
+  }
+
+  /// The number was granted again between the leader's decision and its application.
+  @Test func anExpiryEndsTheGrantThatItNames() throws {
+    var machine = KeyValueMachine()
+    machine.perform(.grant(7), at: 5)
+    machine.perform(.leaseRevoke(7), at: 6)
+    machine.perform(.grant(7), at: 8)
+    machine.perform(.put("a", lease: 7), at: 9)
+    let digest = machine.view.digest
+    for index in [5, 9] as [UInt64] {
+      #expect(machine.perform(.leaseExpiry(7, grant: index), at: 10) == .success(Response(revision: 2, result: .leaseRevoked(keys: 0))))
+    }
+    #expect(machine.view.digest == digest)
+    #expect(Self.keys(7, machine) == [k("a")])
+    // Nodes that were restored know it as well, and older releases named the number alone.
+    var restored = try KeyValueMachine(restoring: machine.view.blocks)
+    #expect(Self.response(restored.perform(.leaseExpiry(7, grant: 5), at: 11)) == .leaseRevoked(keys: 0))
+    #expect(Self.response(restored.perform(.leaseExpiry(7, grant: 0), at: 12)) == .leaseRevoked(keys: 1))
+    #expect(Self.response(machine.perform(.leaseExpiry(7, grant: 8), at: 11)) == .leaseRevoked(keys: 1))
+    // Which grant it is belongs to the state.
+    machine.perform(.grant(7), at: 13)
+    restored.perform(.grant(7), at: 14)
+    #expect(machine.view.digest != restored.view.digest)
+  }
+
+  /// Keys of others between them, and a long run: all go, and nothing else.
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func keysGoWhereverTheyStand(seed: UInt64) {
+    var generator = Generator(seed: seed)
+    var machine = KeyValueMachine(.grant(1), .grant(2))
+    let inLease = [0, 5, 50, 95, 100, 100][Int(seed) - 1]
+    for number in 0..<1000 {
+      let key = generator.bytes(count: 2) + (number % 7 == 0 ? generator.bytes(upTo: 3) : [])
+      let lease: LeaseID = generator.chance(inLease) ? 1 : generator.chance(50) ? 2 : 0
+      machine.perform(.put(PutRequest(key: key, value: [UInt8(seed)], lease: lease)))
+    }
+    // Some keys have tombstones already, beside those that come.
+    machine.perform(.delete(DeleteRequest(range: KeyRange(start: [40], end: [80]))))
+    let before = machine.view.pairs().map { $0 }
+    let going = before.filter { $0.lease == 1 }
+    #expect(Self.response(machine.perform(.leaseRevoke(1))) == .leaseRevoked(keys: Int64(going.count)))
+    #expect(machine.view.pairs().map { $0 } == before.filter { $0.lease != 1 })
+    #expect(machine.view.events(from: machine.view.revision).map(\.key) == going.map(\.key) || going.isEmpty)
+    let past = try? machine.view.response(RangeRequest(range: .all, revision: machine.view.revision - (going.isEmpty ? 0 : 1)))
+    #expect(past?.pairs == before)
+    #expect((try? KeyValueMachine(restoring: machine.view.blocks))?.view.digest == machine.view.digest)
+  }
+
+  @Test func keysComeInPieces() {
+    var machine = KeyValueMachine(.grant(1), .grant(2), .put("a", lease: 2), .put("z", lease: 2))
+    for number in 10..<35 { machine.perform(.put("k\(number)", lease: 1)) }
+    var (pieces, all): ([Int], [Key]) = ([], [])
+    var next: Key? = []
+    while let start = next {
+      let piece = machine.view.keys(of: 1, from: start, limit: 10)
+      (pieces, all, next) = (pieces + [piece.keys.count], all + piece.keys, piece.next)
+    }
+    #expect(pieces == [10, 10, 5])
+    #expect(all == Self.keys(1, machine))
+    // From where none stands, exactly to the end, behind the end, and of what is not there.
+    #expect(machine.view.keys(of: 1, from: k("k2"), limit: 1) == ([k("k20")], k("k21")))
+    #expect(machine.view.keys(of: 1, from: k("k30"), limit: 5).next == nil)
+    #expect(machine.view.keys(of: 1, from: k("x"), limit: 5) == ([], nil))
+    #expect(machine.view.keys(of: 1, from: k("\0"), limit: 1).keys == [k("k10")])
+    #expect(machine.view.keys(of: 3, limit: 5) == ([], nil))
   }
 
   @Test func longAnswersComeInParts() {

@@ -7,8 +7,10 @@ import Testing
 /// The store against a model of it that shares nothing with it: thousands of requests, each answer read out in both ways.
 @Suite struct NaiveStoreTests {
   /// One more request for both.
-  private static func compare(_ request: Request, _ machine: inout KeyValueMachine, _ model: inout NaiveStore) -> String? {
-    let command = Command(index: 1, term: 1, payload: request.encoded()[...])
+  private static func compare(
+    _ request: Request, at index: UInt64 = 1, _ machine: inout KeyValueMachine, _ model: inout NaiveStore
+  ) -> String? {
+    let command = Command(index: index, term: 1, payload: request.encoded()[...])
     return model.apply(command, answered: machine.apply([command])[0])
   }
 
@@ -21,7 +23,7 @@ import Testing
     for number in 0..<1500 {
       let request = generator.command(machine.view)
       if case .failure(let error) = machine.view.answer(request) { errors["\(error)", default: 0] += 1 }
-      if let text = Self.compare(request, &machine, &model) {
+      if let text = Self.compare(request, at: UInt64(number), &machine, &model) {
         Issue.record("request \(number): \(text)")
         return
       }
@@ -160,7 +162,7 @@ import Testing
       var machine = KeyValueMachine()
       for request in requests { machine.perform(request) }
       var model = NaiveStore()
-      for request in like ?? Self.past { _ = model.perform(request, size: request.encodedCount) }
+      for request in like ?? Self.past { _ = model.perform(request, size: request.encodedCount, at: 1) }
       change(&machine)
       return model.difference(in: machine.view)
     }
@@ -175,7 +177,8 @@ import Testing
     #expect(difference({ $0.perform(.grant(1)) }, requests)?.contains("bytes") == true)
     let leased = requests + [.grant(1), .grant(2), .put("a", lease: 1)]
     #expect(difference({ _ in }, leased, like: leased) == nil)
-    #expect(difference({ $0.state.leases.grant(2, timeToLive: 11) }, leased, like: leased)?.contains("lease 2") == true)
+    #expect(difference({ $0.state.leases.grant(2, timeToLive: 11, grant: 1) }, leased, like: leased)?.contains("lease 2") == true)
+    #expect(difference({ $0.state.leases.grant(2, timeToLive: 10, grant: 9) }, leased, like: leased)?.contains("another grant") == true)
     let moved: (inout KeyValueMachine) -> Void = {
       $0.state.leases.detach(k("a"), from: 1)
       $0.state.leases.attach(k("a"), to: 2)

@@ -89,6 +89,25 @@ import Testing
     }
   }
 
+  /// Into a tree of others, of which none, some or all lie between them.
+  @Test(arguments: [0, 1, 63, 64, 700, 20_000], [0, 1, 2, 90, 3000])
+  func takesManyAtOnce(present: Int, added: Int) throws {
+    var generator = Generator(seed: UInt64(present * 7 + added))
+    for _ in 0..<3 {
+      let chosen = generator.chance(30) ? 0..<added : 0..<present + added
+      var isAdded = [Bool](repeating: false, count: present + added)
+      for place in chosen.drawn(added, &generator) { isAdded[place] = true }
+      var builder = OrderedTree.Builder()
+      for number in isAdded.indices where !isAdded[number] { _ = builder.append(item(number)) }
+      var tree = builder.finish()
+      let before = (tree, tree.items(at: 0..<tree.count).map(\.key))
+      tree.insert(ascending: isAdded.indices.filter { isAdded[$0] }.map { item($0) })
+      try tree.checkInvariants()
+      #expect(tree.items(at: 0..<tree.count).map(\.key) == isAdded.indices.map { item($0).key })
+      #expect(before.0.items(at: 0..<before.0.count).map(\.key) == before.1)
+    }
+  }
+
   @Test func changesInPlaceWhenNobodyHoldsACopy() {
     var tree = filled(20_000)
     let before = tree.nodes
@@ -171,6 +190,15 @@ private func item(_ key: Key, version: Int64 = 1) -> Item {
 private func item(_ number: Int, version: Int64 = 1) -> Item {
   item(
     [UInt8(truncatingIfNeeded: number >> 16), UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)], version: version)
+}
+
+extension Range<Int> {
+  /// So many of these numbers, drawn at random, each once.
+  fileprivate func drawn(_ wanted: Int, _ generator: inout Generator) -> ArraySlice<Int> {
+    var numbers = Array(self)
+    for place in 0..<wanted { numbers.swapAt(place, place + generator.below(numbers.count - place)) }
+    return numbers[..<wanted]
+  }
 }
 
 /// The simplest thing that has to do the same.

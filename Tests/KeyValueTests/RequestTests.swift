@@ -126,8 +126,8 @@ import Testing
   /// The encoding does not even have it.
   @Test func onlyRangesAndChangesOfKeysStandInATransaction() {
     let alone: [Request] = [
-      .compaction(CompactionRequest(revision: 1)), .settings(StoreSettings()), .grant(1), .leaseRevoke(1), .leaseExpiry(1), .leases,
-      .lease(1),
+      .compaction(CompactionRequest(revision: 1)), .settings(StoreSettings()), .grant(1), .leaseRevoke(1), .leaseExpiry(1, grant: 0),
+      .leaseExpiry(1, grant: 1), .leases, .lease(1),
     ]
     for request in alone {
       for outer in [.transaction(then: [request]), .transaction(then: [.get("a"), .transaction(else: [request])])] as [Request] {

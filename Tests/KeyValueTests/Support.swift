@@ -64,7 +64,9 @@ struct Generator {
     case 4: return .transaction(then: [request(), chance(30) ? .leaseRevoke(1) : .range(rangeRequest())])
     case 40...43:
       return .leaseGrant(LeaseGrantRequest(id: Int64(below(9)) - 1, timeToLive: chance(12) ? .max : Int64(below(30)) - 2))
-    case 44: return chance(70) ? .leaseRevoke(Int64(below(9)) - 1) : .leaseExpiry(Int64(below(9)) - 1)
+    case 44:
+      let id = Int64(below(9)) - 1
+      return chance(50) ? .leaseRevoke(id) : .leaseExpiry(id, grant: (view.grant(of: id) ?? 0) + UInt64(below(2)))
     case 45: return chance(50) ? .leases : .lease(Int64(below(9)) - 1)
     default:
       let request = request()
@@ -152,10 +154,10 @@ extension KeyValuePair {
 extension KeyValueMachine {
   /// By the way a command takes: encoded, and as part of a batch.
   @discardableResult
-  mutating func perform(_ request: Request) -> Output { apply(bytes: request.encoded()) }
+  mutating func perform(_ request: Request, at index: UInt64 = 1) -> Output { apply(bytes: request.encoded(), at: index) }
 
-  mutating func apply(bytes: [UInt8]) -> Output {
-    apply([Command(index: .init(1), term: .init(1), payload: bytes[...])])[0]
+  mutating func apply(bytes: [UInt8], at index: UInt64 = 1) -> Output {
+    apply([Command(index: index, term: 1, payload: bytes[...])])[0]
   }
 
   /// In as many turns as it takes.

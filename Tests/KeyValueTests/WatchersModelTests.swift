@@ -24,9 +24,9 @@ import Testing
     let start: Revision
     var events: [Happened] = []
     var isFragment = false
-    /// The newest revision when it was idle last, and whether the store has jumped since.
+    /// The newest revision when it was idle last, and the one to which the store has jumped since.
     var idleAt: Revision?
-    var hasJumped = false
+    var jumpedAt: Revision?
     var isOver = false
 
     func wants(_ event: Happened) -> Bool {
@@ -45,6 +45,8 @@ import Testing
     /// Those who are not idle, as far as their owner knows.
     var inHand: [Watchers.ID] = []
     var (cancelled, fragments, jumps, refused) = (0, 0, 0, 0)
+    /// At the next chance: when there is something to jump over.
+    var mustJump = false
 
     init(seed: UInt64) { generator = Generator(seed: seed) }
 
@@ -52,7 +54,7 @@ import Testing
       let before = machine.view.revision
       if generator.chance(3) {
         machine.perform(.compaction(CompactionRequest(revision: before - Int64(generator.below(15)))))
-      } else if generator.below(60) == 0 {
+      } else if mustJump || generator.below(200) == 0 {
         jump()
       } else {
         machine.perform(generator.request())
@@ -60,7 +62,7 @@ import Testing
       // What it replaced is what is told, as long as it is not compacted when the watcher reads: see `check`.
       history += machine.view.events(from: before + 1).map(Happened.init)
       // What was compacted is forgotten before anybody was told of it.
-      if !machine.view.remembers(from: watchers.told.revision) { for id in ids { told[id]?.hasJumped = true } }
+      if !machine.view.remembers(from: watchers.told.revision) { haveJumped() }
     }
 
     /// As from a snapshot without a past, a few changes later.
@@ -71,11 +73,14 @@ import Testing
         history += machine.view.events(from: before + 1).map(Happened.init)
       }
       let view = machine.view
-      guard view.revision > watchers.view.revision else { return }
+      mustJump = view.revision <= watchers.view.revision
+      guard !mustJump else { return }
       machine.state = view.withoutPast
       jumps += 1
-      for id in ids { told[id]?.hasJumped = true }
+      haveJumped()
     }
+
+    private mutating func haveJumped() { for id in ids { told[id]?.jumpedAt = machine.view.revision } }
 
     mutating func come() throws {
       let newest = watchers.view.revision
@@ -116,12 +121,20 @@ import Testing
         if !events.isEmpty { told.isFragment = isFragment }
         told.events += events.map(Happened.init)
         told.idleAt = isIdle ? watchers.view.revision : nil
-        if isIdle { told.hasJumped = false }
+        // The watchers may still have the view from before.
+        if isIdle, watchers.view.revision >= told.jumpedAt ?? 0 { told.jumpedAt = nil }
         return isIdle
       case .compacted(let revision):
         cancelled += 1
         told.isOver = true
         #expect(revision == watchers.view.firstEventRevision)
+        // Not whoever had seen everything that concerns it.
+        if let idleAt = told.idleAt, told.jumpedAt == nil {
+          #expect(history.contains { told.wants($0) && $0.revision > idleAt && $0.revision < revision })
+        }
+        return true
+      case .denied(let error):
+        Issue.record("denied: \(error)")
         return true
       }
     }
@@ -154,7 +167,9 @@ import Testing
 
   @Test(arguments: 1...8 as ClosedRange<UInt64>) func everyoneIsToldWhatConcernsIt(seed: UInt64) throws {
     var trial = Trial(seed: seed)
-    for _ in 0..<3000 {
+    for step in 0..<3000 {
+      // At least once, whatever is drawn.
+      if step == 1500 { trial.mustJump = true }
       switch trial.generator.below(10) {
       case 0...3: trial.change()
       case 4: if trial.generator.chance(15) { try trial.come() } else { trial.leave() }
@@ -169,7 +184,7 @@ import Testing
     for id in trial.inHand { while !trial.read(id, bytes: 50, work: 20) {} }
     #expect(trial.watchers.progress(of: trial.ids) == trial.machine.view.revision)
     trial.check()
-    #expect(trial.told.values.contains { $0.events.count > 25 })
+    #expect(trial.told.values.contains { $0.events.count > 50 })
     #expect(trial.cancelled > 0 && trial.jumps > 0, "\(trial.cancelled) \(trial.jumps)")
   }
 }

@@ -21,12 +21,18 @@ package final class RawClient: Sendable {
   private let channel: any Channel
   private let collector: Collector
 
-  package init(port: Int) async throws {
+  /// - Parameter security: a handler that is to stand between the socket and all else, as one of TLS.
+  package init(port: Int, security: (@Sendable () throws -> any ChannelHandler)? = nil) async throws {
     let collector = Collector()
     self.collector = collector
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelOption(.allowRemoteHalfClosure, value: false)
-      .channelInitializer { $0.pipeline.addHandler(collector) }
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let security { try channel.pipeline.syncOperations.addHandler(security()) }
+          try channel.pipeline.syncOperations.addHandler(collector)
+        }
+      }
       .connect(host: "127.0.0.1", port: port).get()
   }
 

@@ -206,6 +206,17 @@ struct Watchman: StateMachine, SnapshotSource {
     #expect(questions.takeReady().map(\.key) == Array(keys.dropFirst(4)) + [own, other])
   }
 
+  /// What a leader asks itself leaves its batch when its time is up; a member's questions are the member's to forget.
+  @Test func whatNobodyWaitsForIsForgotten() {
+    var questions = Questions()
+    for id in 1...3 as ClosedRange<RequestID> { questions.add(item(id)) }
+    let own = questions.ask(at: .zero, term: 1)
+    let other = questions.ask([item(1), item(3)], from: NodeID(2), number: 1, at: .zero, term: 1)
+    questions.forget { $0 != 2 }
+    for key in [own, other] { questions.confirm(key) }
+    #expect(questions.takeReady().map { $0.list.map(\.id) } == [[2], [1, 3]])
+  }
+
   @Test func hostileFramesAreRefused() throws {
     var writer = ByteWriter()
     writer.write(UInt64(1))

@@ -223,6 +223,33 @@ import Testing
     }
   }
 
+  // MARK: Reads whose time is up
+
+  /// A batch that waits for its round, or for what it noted to be applied, lasts as long as its most patient read. The others leave it as
+  /// soon as their time is up: else clients could fill one batch after another.
+  @Test(arguments: [false, true]) func aReadLeavesItsBatchWhenItsTimeIsUp(isConfirmed: Bool) throws {
+    var settings = ReplicaSettings()
+    settings.maximumPendingRequests = 24
+    var bench = try ReplicaBench(settings: settings)
+    bench.follow()
+    var asked: RequestID = 0
+    for round in 1...10 {
+      let brief = bench.now + .milliseconds(5)
+      bench.step(.read(asked + 1, .linearizable, deadline: Self.soon), .read(asked + 2, .linearizable, deadline: brief))
+      let batch = bench.sent(to: "b").compactMap { if case .readRequest(let id) = $0 { id } else { nil } }
+      #expect(batch.count == 1)
+      if isConfirmed { bench.receive(.readResponse(batch[0], index: 1000)) }
+      for id in asked + 3...asked + 10 { bench.step(.read(id, .linearizable, deadline: brief)) }
+      bench.tick(after: .milliseconds(6))
+      #expect(bench.failures.count == 9)
+      #expect(bench.replica.sizes(now: bench.now).waitingReads == round, "the patient one of each round")
+      asked += 10
+    }
+    // The leader is gone: what is asked anew is what somebody waits for.
+    bench.tick(after: .milliseconds(1200))
+    #expect(bench.replica.sizes(now: bench.now).waitingReads == bench.replica.status.pendingRequests)
+  }
+
   // MARK: Settings
 
   @Test func aSettingThatMakesNoSenseIsNamed() throws {

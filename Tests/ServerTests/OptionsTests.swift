@@ -35,12 +35,49 @@ import Testing
     #expect(configuration.logLevel == .debug)
   }
 
+  @Test(arguments: [("a.example", "a.example"), ("10.77.0.1", "10.77.0.1"), ("2001:db8::1", "[2001:db8::1]")])
+  func aHostListensEverywhereAndTalksEncrypted(host: String, reached: String) throws {
+    let configuration = try configuration("--host", host)
+    #expect(configuration.isReachable && configuration.isEncrypted && configuration.node.credentials != nil)
+    #expect(!configuration.node.allowsPlainTextBeyondLoopback)
+    #expect(configuration.client.isUnspecified && configuration.client.port == 2379)
+    #expect(configuration.node.peerAddress.isUnspecified && configuration.node.peerAddress.port == 2380)
+    #expect(configuration.node.advertisedClientAddress == "\(reached):2379")
+    #expect(configuration.node.advertisedPeerAddress?.description == "\(reached):2380")
+    #expect(configuration.node.name == host)
+  }
+
+  @Test(arguments: [
+    ["--client-address", "10.0.0.1:2379"], ["--peer-address", "10.0.0.1:2380"], ["--links-address", "0.0.0.0:80"],
+    ["--peer-address", "0.0.0.0:2380", "--advertise-peer-address", "a:1"],
+  ])
+  func onePortThatOthersReachMakesAllEncrypted(arguments: [String]) throws {
+    let configuration = try ServeOptions.parse(arguments).configuration()
+    #expect(configuration.isEncrypted && configuration.node.credentials != nil && configuration.node.name == "default")
+    let plain = try ServeOptions.parse(arguments + ["--insecure"]).configuration()
+    #expect(!plain.isEncrypted && plain.isReachable && plain.node.credentials == nil && plain.node.allowsPlainTextBeyondLoopback)
+  }
+
+  @Test func loopbackIsPlain() throws {
+    let configuration = try configuration("--name", "a", "--initial-cluster", "a=127.0.0.1:2380,b=127.0.0.1:2381")
+    #expect(!configuration.isReachable && !configuration.isEncrypted && configuration.node.credentials == nil)
+  }
+
+  @Test func aHostMayHaveAnotherNameAndAListOfMembersInPlainText() throws {
+    let configuration = try configuration(
+      "--host", "a.example", "--name", "n1", "--insecure", "--initial-cluster", "n1=a.example:2380,n2=b:1")
+    #expect(configuration.node.name == "n1" && configuration.node.initialCluster.count == 2 && !configuration.isEncrypted)
+  }
+
   @Test(
     "Refused, with the option named",
     arguments: [
       (["--client-address", "nowhere"], "--client-address"), (["--client-address", "::1:2379"], "--client-address"),
-      (["--client-address", "10.0.0.1:2379"], "--insecure"), (["--peer-address", "0.0.0.0:2380"], "--insecure"),
-      (["--links-address", "0.0.0.0:80"], "--insecure"),
+      (["--peer-address", "10.0.0.1:2380", "--initial-cluster", "default=10.0.0.1:2380"], "--insecure"),
+      (["--certificate-life", "1"], "--certificate-life"),
+      (["--host", "a.example", "--initial-cluster", "a.example=a.example:2380"], "--initial-cluster: nodes that are to talk encrypted"),
+      (["--host", "a.example", "--initial-cluster", "a.example=a.example:2380"], "--insecure"),
+      (["--host", "0.0.0.0", "--name", "a"], "--advertise-client-address: clients cannot use"),
       (["--client-address", "0.0.0.0:2379", "--insecure"], "--advertise-client-address"),
       (["--initial-cluster", "n1"], "--initial-cluster"), (["--initial-cluster", "=127.0.0.1:1"], "--initial-cluster"),
       (["--initial-cluster", "a=127.0.0.1:1,"], "--initial-cluster"), (["--heartbeat-interval", "0"], "--heartbeat-interval"),
@@ -61,6 +98,25 @@ import Testing
       ServeOptions.message(for: $0).contains(mentions) && ServeOptions.exitCode(for: $0).rawValue == 64
     }
   }
+
+  @Test func whatOthersReachIsEncryptedUnlessToldOtherwise() throws {
+    for arguments in [
+      ["--host", "one.example.org"], ["--peer-address", "10.0.0.1:2380"], ["--client-address", "10.0.0.1:2379"],
+      ["--links-address", "0.0.0.0:80"],
+    ] {
+      let configuration = try ServeOptions.parse(arguments).configuration()
+      #expect(configuration.isEncrypted && configuration.node.credentials != nil, "\(arguments)")
+      #expect(try !ServeOptions.parse(arguments + ["--insecure"]).configuration().isEncrypted, "\(arguments)")
+    }
+    #expect(try !ServeOptions.parse([]).configuration().isEncrypted)
+  }
+
+  @Test func aHostIsEnough() throws {
+    let configuration = try ServeOptions.parse(["--host", "2001:db8::1"]).configuration()
+    #expect(configuration.node.name == "2001:db8::1" && configuration.node.advertisedClientAddress == "[2001:db8::1]:2379")
+    #expect(configuration.node.advertisedPeerAddress?.description == "[2001:db8::1]:2380")
+    #expect(configuration.client.isUnspecified && configuration.node.peerAddress.isUnspecified)
+  }
 }
 
 @Suite struct ClientOptionsTests {
@@ -78,7 +134,8 @@ import Testing
     "Refused, with the option named",
     arguments: [
       (["--endpoints", "nowhere"], "--endpoints: "), (["--endpoints", ""], "--endpoints: "), (["--endpoints", "a:70000"], "--endpoints: "),
-      (["--endpoints", "https://a:1"], "--endpoints: https://a:1: nodes talk plain HTTP"), (["--timeout", "0"], "--timeout"),
+      (["--endpoints", "ftp://a:1"], "--endpoints: "), (["--endpoints", "https://a:1"], "--credentials"),
+      (["--timeout", "0"], "--timeout"),
       (["--endpoints", "http://a:1/v3"], "--endpoints: "), (["--timeout", "nan"], "--timeout"),
     ])
   func refused(arguments: [String], mentions: String) {

@@ -50,7 +50,7 @@ import Testing
     arguments: [
       ("requests that wait", 24, { @Sendable in $0.pendingRequests = $1 }), ("bytes of commands", 4000, { $0.pendingBytes = $1 }),
       ("deadlines", 96, { $0.deadlines = $1 }), ("commands that wait for a leader", 4, { $0.queued = $1 }),
-      ("reads that wait for a round", 24, { $0.waitingReads = $1 }), ("batches of reads", 4, { $0.readBatches = $1 }),
+      ("reads that wait for a round", 4, { $0.waitingReads = $1 }), ("batches of reads", 4, { $0.readBatches = $1 }),
       ("commands in flight", 20, { $0.inFlight = $1 }), ("messages that wait", 10, { $0.withheldMessages = $1 }),
       ("bytes of messages", 2000, { $0.withheldBytes = $1 }), ("snapshots on their way", 2, { $0.transfers = $1 }),
       ("blocks under way", 2, { $0.blocksUnderWay = $1 }), ("bytes of blocks under way", 65_537, { $0.blockBytesUnderWay = $1 }),

@@ -13,18 +13,21 @@ import Testing
     var checker: LeaseChecker
     private(set) var found: String?
     var now = Instant.zero
+    /// Of the last command.
+    private(set) var index: LogIndex = 0
 
     init(fastest: Int64 = 0) { checker = LeaseChecker(fastest: fastest) }
 
     /// - Parameter pretended: the request that the checker sees instead.
     mutating func perform(_ request: Request, after time: Nanoseconds = .zero, as pretended: Request? = nil) {
       now = now + time
-      _ = model.perform(request, size: 100)
+      _ = model.perform(request, size: 100, at: index + 1)
       commit(pretended ?? request)
     }
 
     mutating func commit(_ request: Request) {
-      let command = Command(index: 1, term: 1, payload: request.encoded()[...])
+      index += 1
+      let command = Command(index: index, term: 1, payload: request.encoded()[...])
       if let text = checker.committed(model, command, at: now) { found = found ?? text }
     }
 
@@ -56,7 +59,7 @@ import Testing
   @Test func acceptsLeasesThatEndInTime() {
     var log = leased()
     log.perform(.leaseRevoke(1002))
-    log.perform(.leaseExpiry(1001), after: .milliseconds(4000))
+    log.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(4000))
     #expect(log.found == nil)
     #expect(log.checker.granted == 2 && log.checker.expired == 1)
     #expect(log.checker.leases(from: 1).isEmpty)
@@ -64,36 +67,40 @@ import Testing
 
   @Test func seesAnEarlyExpiry() {
     var log = leased()
-    log.perform(.leaseExpiry(1001), after: .milliseconds(3900))
+    log.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(3900))
     #expect(log.found?.contains("expires after 3900 ms") == true)
     var fast = leased(fastest: 200_000)
-    fast.perform(.leaseExpiry(1001), after: .milliseconds(3400))
+    fast.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(3400))
     #expect(fast.found == nil)
-    fast.perform(.leaseExpiry(1002), after: .milliseconds(-100))
+    fast.perform(.leaseExpiry(1002, grant: 2), after: .milliseconds(-100))
     #expect(fast.found?.contains("expires after 3300 ms") == true)
   }
 
-  /// The log knows the number alone: what was proposed to end one ends the next one of its number.
-  @Test func letsANumberThatWasUsedBeforeGoEarly() {
+  /// What was proposed to end one ends no other of its number, whenever it comes.
+  @Test func seesThatAnotherOfItsNumberExpires() {
     var log = leased()
     log.perform(.leaseRevoke(1001))
     log.grant(1001)
-    log.perform(.leaseExpiry(1001))
+    let grant = log.index
+    log.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(9000))
     #expect(log.found == nil)
+    #expect(log.checker.leases(from: 1) == [1002, 1001])
+    log.perform(.leaseExpiry(1001, grant: grant), as: .leaseExpiry(1001, grant: 1))
+    #expect(log.found == "lease 1001 of command \(grant) ends, and that of command 1 expired")
   }
 
   @Test func seesAnExpiryOfWhatIsKeptAlive() {
     var log = leased()
     log.now = log.now + .milliseconds(3000)
     #expect(log.checker.keptAlive(1001, for: 4, askedAt: log.now) == nil)
-    log.perform(.leaseExpiry(1001), after: .milliseconds(3900))
+    log.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(3900))
     #expect(log.found?.contains("expires after 3900 ms") == true)
   }
 
   /// The answer may come when the lease is gone.
   @Test func seesThatItWasKeptAliveWhenItExpired() {
     var log = leased()
-    log.perform(.leaseExpiry(1001), after: .milliseconds(4500))
+    log.perform(.leaseExpiry(1001, grant: 1), after: .milliseconds(4500))
     log.perform(.leaseRevoke(1002))
     let asked = Instant.zero + .milliseconds(3000)
     #expect(log.checker.keptAlive(1001, for: 4, askedAt: asked)?.contains("expires after 1500 ms") == true)
@@ -130,7 +137,7 @@ import Testing
     log.perform(.leaseRevoke(1001))
     #expect(log.found?.contains("had 2 keys, and 1 keys change") == true)
     log = leased()
-    log.perform(.delete(DeleteRequest(range: KeyRange(Self.key("c")))), as: .leaseExpiry(1007))
+    log.perform(.delete(DeleteRequest(range: KeyRange(Self.key("c")))), as: .leaseExpiry(1007, grant: 7))
     #expect(log.found?.contains("its lease 1002 stays") == true)
     log = leased()
     log.perform(.delete(DeleteRequest(range: KeyRange(Self.key("c")))))
@@ -140,7 +147,7 @@ import Testing
   @Test func seesAKeyOfALeaseThatIsNotThere() {
     var log = leased()
     log.perform(.leaseRevoke(1001))
-    log.model.leases.append((1001, 4))
+    log.model.leases.append((1001, 4, 1))
     log.changeUnseen(.put(PutRequest(key: Self.key("a"), value: [], lease: 1001)))
     log.model.leases.removeLast()
     log.commit(.put(PutRequest(key: Self.key("a"), value: [], lease: 1001)))
@@ -201,10 +208,10 @@ import Testing
     var clients = LockClients(nodes: 1, seed: 1)
     var model = NaiveStore()
     let grant = Request.leaseGrant(LeaseGrantRequest(id: 1001, timeToLive: 2))
-    _ = model.perform(grant, size: 10)
+    _ = model.perform(grant, size: 10, at: 1)
     #expect(clients.committed(model, Command(index: 1, term: 1, payload: grant.encoded()[...]), at: .zero) == nil)
     #expect(clients.awaited == "lease 1001 is still there")
-    let expiry = Request.leaseExpiry(1001)
+    let expiry = Request.leaseExpiry(1001, grant: 1)
     _ = model.perform(expiry, size: 10)
     #expect(clients.committed(model, Command(index: 2, term: 1, payload: expiry.encoded()[...]), at: .zero + .seconds(2)) == nil)
     #expect(clients.awaited == nil)

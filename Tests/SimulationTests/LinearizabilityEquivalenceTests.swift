@@ -125,7 +125,7 @@ import Testing
       }
       let branch = succeeded ? request.success : request.failure
       return .transaction(succeeded: succeeded, responses: branch.map { perform($0, on: &store, before: before) })
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: return .done
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: return .done
     }
   }
 

@@ -74,8 +74,7 @@ struct BoundsChecker {
     hold("bytes of commands that wait", node, sizes.pendingBytes, atMost: settings.maximumPendingBytes, now)
     hold("deadlines", node, sizes.deadlines, atMost: max(64, 4 * settings.maximumPendingRequests), now)
     hold("commands that wait for a leader", node, sizes.queued, atMost: sizes.pendingRequests, now)
-    // Those that expired in a round which goes on are dropped with the next that expires.
-    hold("reads that wait for a round", node, sizes.waitingReads, atMost: settings.maximumPendingRequests, now)
+    hold("reads that wait for a round", node, sizes.waitingReads, atMost: sizes.pendingRequests, now)
     hold("batches of reads", node, sizes.readBatches, atMost: sizes.pendingRequests + sizes.questionsAsked, now)
     let most = max(last.pendingRequests + turn.events, sizes.pendingRequests)
     let hasApplied = state.appliedIndex > nodes[node].applied && !turn.installedSnapshot

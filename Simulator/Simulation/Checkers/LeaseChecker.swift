@@ -5,6 +5,7 @@ import Replica
 /// Checks what becomes of leases, and what fences let pass, against the log as the model has it:
 ///
 /// - the keys of a lease go all in one revision, when it is revoked or expires, and with no other lease;
+/// - an expiry ends the lease that it was proposed for, and no other of its number;
 /// - no lease expires before its time, counted from its grant and from the last question that kept it alive, by true time: the clocks may
 ///   run fast by no more than the story says;
 /// - whoever keeps a lease alive is told what was granted, and not of a lease that was gone before;
@@ -15,8 +16,8 @@ struct LeaseChecker {
     let timeToLive: Int64
     /// From this moment it has its full time.
     var since: Instant
-    /// There was one with its number before: what a leader proposed to end that one may end this one, as the log knows the number alone.
-    let isNumberUsed: Bool
+    /// The command that granted it.
+    let grant: LogIndex
   }
 
   private struct Ended {
@@ -54,8 +55,7 @@ struct LeaseChecker {
     self.before = model
     let changes = model.revision == before.revision ? [] : model.past.newest?.changes ?? []
     for lease in model.leases where model.leases.count > before.leases.count && !before.hasLease(lease.id) {
-      let isUsed = ended.contains { $0.lease.id == lease.id }
-      leases.append(Lease(id: lease.id, timeToLive: lease.timeToLive, since: now, isNumberUsed: isUsed))
+      leases.append(Lease(id: lease.id, timeToLive: lease.timeToLive, since: now, grant: command?.index ?? 0))
       granted += 1
     }
     if model.leases.count < before.leases.count, let lease = before.leases.first(where: { !model.hasLease($0.id) }) {
@@ -74,7 +74,7 @@ struct LeaseChecker {
     return nil
   }
 
-  private static func request(_ command: Command?) -> Request? { command.flatMap { try? Request(decoding: $0.payload) } }
+  private static func request(_ command: Command?) -> Request? { command.flatMap { try? Request(decoding: $0.payload) }?.unwrapped }
   private static func text(_ key: Key) -> String { KeyValueWords.text(of: KeyRange(key)) }
 
   private mutating func end(_ id: LeaseID, _ command: Command?, at now: Instant) -> String? {
@@ -82,7 +82,8 @@ struct LeaseChecker {
     let lease = leases.remove(at: place)
     let isExpired: Bool
     switch Self.request(command) {
-    case .leaseExpiry(id): isExpired = true
+    case .leaseExpiry(id, lease.grant): isExpired = true
+    case .leaseExpiry(id, let grant): return "lease \(id) of command \(lease.grant) ends, and that of command \(grant) expired"
     case .leaseRevoke(id): isExpired = false
     default: return "lease \(id) ends by another request"
     }
@@ -90,7 +91,7 @@ struct LeaseChecker {
     if ended.count > Self.mostEnded { ended.removeFirst() }
     guard isExpired else { return nil }
     expired += 1
-    return lease.isNumberUsed ? nil : isEarly(lease, since: lease.since, at: now)
+    return isEarly(lease, since: lease.since, at: now)
   }
 
   private func isEarly(_ lease: Lease, since: Instant, at now: Instant) -> String? {
@@ -118,7 +119,7 @@ struct LeaseChecker {
     guard let place = leases.firstIndex(where: { $0.id == id }) else {
       guard let end = ended.last(where: { $0.lease.id == id }) else { return "lease \(id) is kept alive, and was never granted" }
       if end.at < asked { return "lease \(id) is kept alive, and was gone before" }
-      return end.isExpired && !end.lease.isNumberUsed ? isEarly(end.lease, since: asked, at: end.at) : nil
+      return end.isExpired ? isEarly(end.lease, since: asked, at: end.at) : nil
     }
     guard seconds == leases[place].timeToLive else { return "lease \(id) is kept alive for \(seconds) s, and not what was granted" }
     leases[place].since = max(leases[place].since, asked)

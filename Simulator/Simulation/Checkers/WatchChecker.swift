@@ -49,13 +49,14 @@ struct WatchChecker {
 
   /// What each revision did, from the second on.
   private var history: [[NaivePast.Change]] = []
-  private var compactRevision: Revision = -1
+  /// From this revision on they can be told what happened.
+  private var firstEvents: Revision = -1
 
   var newest: Revision { Revision(history.count) + 1 }
 
   /// The log goes on to this state.
   mutating func committed(_ model: NaiveStore) {
-    compactRevision = model.compactRevision
+    firstEvents = model.firstEvents
     if let state = model.past.newest, state.revision == newest + 1 { history.append(state.changes) }
   }
 
@@ -84,7 +85,7 @@ struct WatchChecker {
 
   /// It is told that what it would see next is forgotten: it goes on from there.
   func cancelled(at revision: Revision, _ account: inout Account) -> String? {
-    guard revision <= compactRevision else { return "is cancelled at \(revision), the log is compacted at \(compactRevision)" }
+    guard revision <= firstEvents else { return "is cancelled at \(revision), the log has the changes from \(firstEvents) on" }
     guard account.next < revision else { return "is cancelled at \(revision), and would have gone on at \(account.next)" }
     account.breakOff()
     account.next = revision

@@ -39,7 +39,8 @@ private func text(_ request: Request) -> String {
     let failure = request.failure.map { text($0) }.joined(separator: ", ")
     return "if {\(comparisons)} then {\(success)} else {\(failure)}"
   case .compaction(let request): return "compact at \(request.revision)"
-  case .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: return KeyValueWords.text(of: request)
+  case .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf:
+    return KeyValueWords.text(of: request)
   }
 }
 

@@ -80,7 +80,8 @@ struct KeyValueNames {
 
   private mutating func countWriters(_ request: Request) {
     switch request {
-    case .range, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
+    case .range, .delete, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record: break
+    case .onBehalf(_, let request): countWriters(request)
     case .put(let put):
       guard let key = keyNumbers[put.key] else { return }
       if put.ignoreValue {
@@ -94,6 +95,7 @@ struct KeyValueNames {
 
   private mutating func learn(_ request: Request, _ response: OperationResult, _ revision: Revision) {
     switch (request, response) {
+    case (.onBehalf(_, let request), let response): learn(request, response, revision)
     case (.range(let range), .range(let response)) where !range.keysOnly: for pair in response.pairs { learn(pair) }
     case (.put(let put), .put(let previous)):
       if let previous { learn(previous) }
@@ -128,7 +130,8 @@ extension Request {
     case .transaction(let request):
       for comparison in request.comparisons where comparison.range.end == nil { body(comparison.range.start) }
       for inner in request.success + request.failure { inner.forEachKey(body) }
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record: break
+    case .onBehalf(_, let request): request.forEachKey(body)
     }
   }
 }

@@ -13,9 +13,10 @@ struct KeyValueTranslation {
   /// What the request did; `nil` if the answer is not one to this request.
   mutating func actions(of request: Request, answered response: OperationResult) -> [KeyValueAction]? {
     switch (request, response) {
+    case (.onBehalf(_, let request), let response): return actions(of: request, answered: response)
     // What was once says nothing of what is.
     case (.range(let request), .range) where request.revision > 0: return []
-    case (.compaction, .done), (.settings, .done): return []
+    case (.compaction, .done), (.settings, .done), (.access, .done): return []
     // Clients whose history is searched put no key with a lease that there may be: so what becomes of leases changes no key.
     case (.leaseGrant, .leaseGranted), (.leaseRevoke, .leaseRevoked(keys: 0)), (.leases, .leases), (.lease, .lease): return []
     case (.range(let request), .range(let response)):
@@ -122,7 +123,8 @@ struct KeyValueTranslation {
 
   private mutating func unanswered(_ request: Request, opaqueHold: Bool) -> [KeyValueAction] {
     switch request {
-    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: return []
+    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record: return []
+    case .onBehalf(_, let request): return unanswered(request, opaqueHold: opaqueHold)
     case .put(let put):
       guard !put.ignoreValue, let key = names.number(ofKey: put.key) else { return [] }
       return [.write(key, names.number(ofValue: put.value))]

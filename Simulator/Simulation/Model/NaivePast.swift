@@ -45,6 +45,13 @@ struct NaivePast: Sendable {
     }
   }
 
+  /// What led to the oldest state.
+  mutating func forgetOldestChanges() {
+    guard let first = runs.first?.first else { return }
+    bytes -= first.bytes
+    runs[0][0] = State(revision: first.revision, pairs: first.pairs, changes: [])
+  }
+
   /// - Precondition: it is remembered.
   func state(at revision: Revision) -> State {
     let run = runs.lastIndex { $0[0].revision <= revision } ?? 0
@@ -95,7 +102,12 @@ extension NaiveStore {
 
   mutating func compact(at revision: Revision) {
     compactRevision = revision
+    firstEvents = revision
     past.forget(before: revision)
+    endAlarm()
+    guard isOutOfSpace else { return }
+    firstEvents = revision + 1
+    past.forgetOldestChanges()
     endAlarm()
   }
 
@@ -120,7 +132,7 @@ extension NaiveStore {
   /// By a lease, or by the puts of the branches that are taken.
   private func growth(of request: Request) -> Int {
     switch request {
-    case .range, .delete, .compaction, .settings, .leaseRevoke, .leaseExpiry, .leases, .lease: return 0
+    case .range, .delete, .compaction, .settings, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: return 0
     case .leaseGrant: return Self.leaseBytes
     case .put(let put):
       let value = put.ignoreValue ? pair(put.key)?.value ?? [] : put.value

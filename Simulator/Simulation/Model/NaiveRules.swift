@@ -8,6 +8,11 @@ enum NaiveRules {
   static let totalOperations = 4096
 
   static func check(_ request: Request, size: Int) throws(KeyValueError) {
+    if case .onBehalf(_, let inner) = request {
+      if case .onBehalf = inner { throw .notInTransaction }
+      if size > requestBytes { throw .tooLarge }
+      return try check(inner, size: size)
+    }
     if depth(of: request) > operations || total(of: request) > totalOperations { throw .tooManyOperations }
     if size > requestBytes { throw .tooLarge }
     try checkFields(request)
@@ -16,6 +21,9 @@ enum NaiveRules {
     }
     if case .settings(let settings) = request, settings.quota <= 0 || settings.historyAge < 0 || settings.historyBytes < 0 {
       throw .invalidSettings
+    }
+    if case .access(let change) = request {
+      do throws(AccessError) { try NaiveAccess.check(change) } catch { throw .access(error) }
     }
     guard case .leaseGrant(let grant) = request else { return }
     if grant.id == 0 { throw .leaseNotFound }
@@ -49,13 +57,14 @@ enum NaiveRules {
       if put.key.isEmpty { throw .emptyKey }
       if put.ignoreValue, !put.value.isEmpty { throw .valueProvided }
       if put.ignoreLease, put.lease != 0 { throw .leaseProvided }
-    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: break
+    case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: break
     case .transaction(let transaction):
       for comparison in transaction.comparisons where comparison.range.start.isEmpty { throw .emptyKey }
       for operation in transaction.success + transaction.failure {
         switch operation {
         case .range, .put, .delete, .transaction: try checkFields(operation)
-        case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: throw .notInTransaction
+        case .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf:
+          throw .notInTransaction
         }
       }
     }
@@ -100,7 +109,7 @@ enum NaiveRules {
 
   private static func changes(of request: Request) -> [Change] {
     switch request {
-    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: []
+    case .range, .compaction, .settings, .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: []
     case .put(let put): [.put(put.key)]
     case .delete(let delete): [.delete(delete.range)]
     case .transaction(let transaction): (transaction.success + transaction.failure).flatMap(changes)

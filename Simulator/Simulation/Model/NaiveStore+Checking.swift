@@ -13,7 +13,7 @@ extension NaiveStore: StateModel {
       if case .failure(.malformed) = output { return nil }
       return "what is no request was answered: \(output)"
     }
-    return Self.contrast(request, output, perform(request, size: bytes.count))
+    return Self.contrast(request, output, perform(request, size: bytes.count, at: command.index))
   }
 
   public func difference(in view: KeyValueView, lookingFor query: [UInt8]) -> String? {
@@ -47,7 +47,7 @@ extension NaiveStore: StateModel {
     guard view.settings == settings, view.isOutOfSpace == isOutOfSpace else {
       return "the store has \(view.settings), out of space: \(view.isOutOfSpace); the model \(settings), \(isOutOfSpace)"
     }
-    if let text = leaseDifference(in: view) { return text }
+    if let text = leaseDifference(in: view) ?? access.difference(in: view.access) { return text }
     let changes = past.newestChanges(ofStates: Self.comparedStates)
     var events = view.events(from: changes.first?.revision ?? revision + 1)
     for (revision, change) in changes {

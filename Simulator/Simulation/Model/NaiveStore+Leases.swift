@@ -24,10 +24,11 @@ extension NaiveStore {
     switch request {
     case .leaseGrant(let grant):
       let timeToLive = max(grant.timeToLive, Self.leastSeconds)
-      leases.append((grant.id, timeToLive))
+      leases.append((grant.id, timeToLive, index))
       leases.sort { $0.id < $1.id }
       return .leaseGranted(grant.id, timeToLive: timeToLive)
-    case .leaseRevoke(let id), .leaseExpiry(let id):
+    case .leaseExpiry(let id, let grant) where !isGrant(grant, of: id): return .leaseRevoked(keys: 0)
+    case .leaseRevoke(let id), .leaseExpiry(let id, _):
       let before = self
       let keys = keys(of: id)
       for key in keys { _ = delete(DeleteRequest(range: KeyRange(key)), before) }
@@ -37,8 +38,13 @@ extension NaiveStore {
     case .lease(let id):
       let lease = leases.first { $0.id == id }
       return .lease(lease.map { LeaseResponse(timeToLive: $0.timeToLive, keys: keys(of: id)) })
-    case .range, .put, .delete, .transaction, .compaction, .settings: return .done
+    case .range, .put, .delete, .transaction, .compaction, .settings, .access, .record, .onBehalf: return .done
     }
+  }
+
+  /// 0 on either side is any.
+  private func isGrant(_ grant: UInt64, of id: LeaseID) -> Bool {
+    leases.contains { $0.id == id && ($0.grant == grant || $0.grant == 0 || grant == 0) }
   }
 
   /// The leases of a store, and their keys.
@@ -47,7 +53,8 @@ extension NaiveStore {
       return "no leases are told"
     }
     guard ids == leases.map(\.id) else { return "the store has the leases \(ids), the model \(leases.map(\.id))" }
-    for (id, timeToLive) in leases {
+    for (id, timeToLive, grant) in leases {
+      guard view.grant(of: id) == grant else { return "the store has another grant of lease \(id) than the model" }
       let right = LeaseResponse(timeToLive: timeToLive, keys: keys(of: id))
       guard case .success(let answer) = view.answer(Request.lease(id)), case .lease(let lease?) = answer.result, lease == right else {
         return "the store has another lease \(id) than the model, with \(right.keys.count) keys for \(timeToLive) s"

@@ -23,14 +23,19 @@ public struct NaiveStore: Sendable {
   var pairs: [Kept] = []
   /// -1 before the first compaction.
   var compactRevision: Revision = -1
+  /// From this one on changes are told: the same, or the one after it.
+  var firstEvents: Revision = -1
   /// Whole states, the last the present one.
   var past = NaivePast()
   var settings = StoreSettings(quota: 2 << 30, historyAge: 3600, historyBytes: 128 << 20)
-  /// For how many seconds each was granted, in the order of their numbers. Their keys are the pairs that name them.
-  var leases: [(id: LeaseID, timeToLive: Int64)] = []
+  /// For how many seconds each was granted, and by which command, in the order of their numbers. Their keys are the pairs that name them.
+  var leases: [(id: LeaseID, timeToLive: Int64, grant: UInt64)] = []
   var isOutOfSpace = false
+  var access = NaiveAccess()
   /// Of the pairs, with what is counted beside.
   private(set) var presentBytes = 0
+  /// Of the request under way.
+  private(set) var index: UInt64 = 0
   /// What the request under way changed so far.
   private var changes: [NaivePast.Change] = []
 
@@ -43,14 +48,24 @@ public struct NaiveStore: Sendable {
     self.pairs = pairs.map(Kept.init)
     presentBytes = self.pairs.reduce(0) { $0 + Self.bytes(of: $1.pair) }
     compactRevision = revision
+    firstEvents = revision
     past.append(NaivePast.State(revision: revision, pairs: self.pairs, changes: []))
   }
 
   /// Does a request, or changes nothing and says why not.
-  /// - Parameter size: bytes of its encoding.
-  mutating func perform(_ request: Request, size: Int) -> Result<Response, KeyValueError> {
+  /// - Parameters:
+  ///   - size: bytes of its encoding.
+  ///   - index: its place in the log.
+  mutating func perform(_ request: Request, size: Int, at index: UInt64 = 0) -> Result<Response, KeyValueError> {
+    self.index = index
     do throws(KeyValueError) {
       try NaiveRules.check(request, size: size)
+      if case .onBehalf(let subject, let asked) = request {
+        try access.check(asked, for: subject, in: self)
+        guard case .access(let change) = asked else { return perform(asked, size: size, at: index) }
+        return try perform(change, for: subject)
+      }
+      if case .access(let change) = request { return try perform(change, for: nil) }
       var cost = NaiveCost()
       try allow(request, &cost)
       try makeRoom(for: request)
@@ -63,6 +78,15 @@ public struct NaiveStore: Sendable {
     let response = carryOut(request, before, &headers)
     if revision > before.revision { past.append(NaivePast.State(revision: revision, pairs: pairs, changes: changes)) }
     return .success(Response(revision: revision, result: response, headers: headers))
+  }
+
+  private mutating func perform(_ change: AccessRequest, for subject: Subject?) throws(KeyValueError) -> Result<Response, KeyValueError> {
+    do throws(AccessError) {
+      try access.perform(change, for: subject)
+    } catch {
+      throw .access(error)
+    }
+    return .success(Response(revision: revision, result: .done, headers: [revision]))
   }
 
   // MARK: What can be refused
@@ -113,7 +137,7 @@ public struct NaiveStore: Sendable {
       if hasLease(grant.id) { throw .leaseExists }
       if leases.count >= 1_000_000 { throw .tooManyLeases }
     case .leaseRevoke(let id): if !hasLease(id) { throw .leaseNotFound }
-    case .settings, .leaseExpiry, .leases, .lease: break
+    case .settings, .leaseExpiry, .leases, .lease, .access, .record, .onBehalf: break
     }
   }
 
@@ -148,6 +172,7 @@ public struct NaiveStore: Sendable {
       self.set(settings)
       response = .done
     case .leaseGrant, .leaseRevoke, .leaseExpiry, .leases, .lease: response = carryOut(ofLeases: request)
+    case .access, .record, .onBehalf: response = .done
     }
     headers.append(revision)
     return response

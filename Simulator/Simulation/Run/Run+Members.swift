@@ -11,6 +11,8 @@ struct Members {
   var committed: Configuration?
   /// Identities whose disk was emptied.
   var lost: [NodeID] = []
+  /// Who was asked to leave, whatever came of it: others may count it out at any time, and must not depend on what it knows.
+  var leaving: [NodeID] = []
   /// How many members each machine has been.
   var generations: [String: Int] = [:]
   /// Transfers without an answer: who was asked, and when.
@@ -36,7 +38,12 @@ extension Run {
 
   func ask(_ request: OperatorRequest, on name: String) {
     let id = cluster.nextRequest
-    if case .transfer = request { members.transfers[id] = (name, cluster.now) }
+    switch request {
+    case .transfer: members.transfers[id] = (name, cluster.now)
+    case .remove(let node): members.leaving.append(node)
+    case .add(let learner): if case .replacing(let node) = learner.promotion { members.leaving.append(node) }
+    default: break
+    }
     _ = cluster.operate(request, on: name)
   }
 
@@ -48,7 +55,7 @@ extension Run {
     switch harm {
     case .move: return move([name], telling: nil)
     case .moveAll:
-      guard votingMachines().contains(name) else { return false }
+      guard votingMachines().contains(name), let id = cluster.identity(of: name), !members.leaving.contains(id) else { return false }
       return move(members.machines(of: story.names), telling: name)
     default: break
     }
@@ -241,6 +248,10 @@ extension Run {
   private func unsettled() -> String? {
     guard let committed = members.committed else { return "the cluster has not formed" }
     if committed.isJoint { return "the joint configuration is not left" }
+    // A leader acts on a configuration before it is committed. Whom that one leaves out is still told so, and does not serve any more.
+    guard let leader = cluster.leader, cluster.status(of: leader)?.configuration == committed else {
+      return "the newest configuration is not committed"
+    }
     return committed.learners.first { learner in
       learner.promotion != .onRequest && story.names.contains { cluster.identity(of: $0) == learner.member.id }
     }.map { "learner \($0.member.name) is not promoted" }

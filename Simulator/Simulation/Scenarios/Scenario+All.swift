@@ -5,7 +5,7 @@ extension Scenario {
     masterDies, twoOfThreeLost, wholeClusterPowerLoss, frozenLeaderWakes,
     halfDeafLeader, bridgePartition, ringPartition, onlyOneSeesAll, forgetfulCandidate, flappingLink, staleMinorityReads,
     narrowLine,
-    operatorTransfer, rollingRestart, stalledDiskLeader, fullDiskLeader,
+    operatorTransfer, rollingRestart, preemptionStorm, stalledDiskLeader, fullDiskLeader,
     joinsUnderFire, snapshotDuringMembershipChange, reconfigureUnderPartition, allAddressesChange,
     tornTail, rottenLog, wipedNodeReturns, stragglerReturns,
     figure8,

@@ -29,9 +29,32 @@ enum KeyValueWords {
       "at most \(settings.quota) bytes, the past for \(settings.historyAge) s and \(settings.historyBytes) bytes"
     case .leaseGrant(let grant): "grant lease \(grant.id) for \(grant.timeToLive) s"
     case .leaseRevoke(let id): "revoke lease \(id)"
-    case .leaseExpiry(let id): "let lease \(id) expire"
+    case .leaseExpiry(let id, let grant): "let lease \(id) of command \(grant) expire"
     case .leases: "all leases"
     case .lease(let id): "lease \(id)"
+    case .access(let request): text(of: request)
+    case .record(let change): "record \(change.name)"
+    case .onBehalf(.nobody, let request): "nobody: \(text(of: request))"
+    case .onBehalf(.user(let name), let request): "\(name): \(text(of: request))"
+    case .onBehalf(.operator, let request): "the operator: \(text(of: request))"
+    }
+  }
+
+  private static func text(of request: AccessRequest) -> String {
+    switch request {
+    case .enable: "turn authentication on"
+    case .disable: "turn authentication off"
+    case .addUser(let name, let verifier): "add user \(name)\(verifier == nil ? " without a password" : "")"
+    case .deleteUser(let name): "delete user \(name)"
+    case .changePassword(let name, _): "change the password of \(name)"
+    case .grantRole(let role, let user): "grant role \(role) to \(user)"
+    case .revokeRole(let role, let user): "revoke role \(role) from \(user)"
+    case .addRole(let name): "add role \(name)"
+    case .deleteRole(let name): "delete role \(name)"
+    case .grantPermission(let permission, let role): "let role \(role) \(permission.kind) \(text(of: permission.range))"
+    case .revokePermission(let range, let role): "revoke \(text(of: range)) from role \(role)"
+    case .issueToken(let grant): "issue a token of \(grant.user)"
+    case .revokeToken: "revoke a token"
     }
   }
 

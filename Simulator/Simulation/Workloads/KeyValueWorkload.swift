@@ -32,7 +32,27 @@ public struct KeyValueWorkload: Workload {
     history = searchingForOrder ? KeyValueHistory() : nil
   }
 
+  /// A search for an order knows nothing of rights: only where there is none they are changed, and a request is now and then somebody's.
   public mutating func operation(_ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom) -> ClientOperation {
+    guard history == nil else { return trustedOperation(number, seeing: view, using: &random) }
+    if random.chance(1, in: 64) { return command(AccessDrawer(keys: keys, seeing: view).change(&random)) }
+    let operation = trustedOperation(number, seeing: view, using: &random)
+    guard random.chance(1, in: 16) else { return operation }
+    return onBehalf(of: AccessDrawer(keys: keys, seeing: view).subject(&random), operation)
+  }
+
+  private func onBehalf(of subject: Subject, _ operation: ClientOperation) -> ClientOperation {
+    switch operation.kind {
+    case .command(let bytes): (try? Request(decoding: bytes[...])).map { command(.onBehalf(of: subject, $0)) } ?? operation
+    case .read(let consistency, let query):
+      (try? Request(decoding: query[...])).map { read(consistency, .onBehalf(of: subject, $0)) } ?? operation
+    case .question: operation
+    }
+  }
+
+  private mutating func trustedOperation(
+    _ number: UInt64, seeing view: KeyValueView, using random: inout PseudoRandom
+  ) -> ClientOperation {
     let place = random.below(keys)
     let key = Self.key(place)
     // Not for those who only read: large ones take their time.

@@ -138,6 +138,7 @@ struct WatchClients {
       clients[number].connection = nil
       clients[number].acts = now
       return checker.cancelled(at: revision, &clients[number].account)
+    case .denied(let error): return "is denied: \(error)"
     case nil: return "is not known to node \(connection.node)"
     }
   }

@@ -1,0 +1,45 @@
+import KeyValue
+import NIOCore
+import Synchronization
+
+/// What all logins of a port share: the thread on which passwords are hashed, one after the other, and who guessed wrong lately.
+final class Logins: Sendable {
+  /// Users who are remembered for wrong passwords; the one whose last wrong one is longest ago goes.
+  static let maximumUsers = 1024
+  /// Wrong passwords that cost nothing but the time of the hash; each further one makes the user wait twice as long.
+  static let free = 5
+  static let longestWait = TimeAmount.seconds(30)
+
+  private struct Guesses {
+    var count = 0
+    var last: NIODeadline
+
+    /// Until when no other password is looked at.
+    var wait: NIODeadline {
+      guard count > Logins.free else { return last }
+      let seconds = Int64(1) << min(count - Logins.free - 1, 5)
+      return last + min(.seconds(seconds), Logins.longestWait)
+    }
+  }
+
+  let hashing = LongLooks()
+  private let guesses = Mutex<[AccessName: Guesses]>([:])
+
+  /// Whether a password of this user is looked at now. It is not for a while after many wrong ones, not even a right one.
+  func mayTry(_ user: AccessName, now: NIODeadline) -> Bool {
+    guesses.withLock { $0[user].map { $0.wait <= now } ?? true }
+  }
+
+  func wasWrong(_ user: AccessName, now: NIODeadline) {
+    guesses.withLock { guesses in
+      var known = guesses[user] ?? Guesses(last: now)
+      // What is long past is forgotten.
+      if now - known.last > .minutes(5) { known.count = 0 }
+      known.count += 1
+      known.last = now
+      guesses[user] = known
+      guard guesses.count > Self.maximumUsers, let oldest = guesses.min(by: { $0.value.last < $1.value.last }) else { return }
+      guesses[oldest.key] = nil
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Credentials
+import Foundation
+import X509
+
+/// The cluster's certificate authorities, as the log has them: the newest first, and while it follows another one, that one too.
+///
+/// Their keys are sealed under the wrapping key, which every voter has in a file, and which is in no log, snapshot or backup.
+struct AuthorityRecord: Codable, Equatable, Sendable {
+  struct Entry: Codable, Equatable, Sendable {
+    /// DER.
+    var certificate: Data
+    /// DER: the signature of the authority before it below its key.
+    var vouched: Data?
+    var sealedKey: Data
+    /// When it counts no more, in seconds since 1970; `nil` for the newest.
+    var retires: Int64?
+  }
+
+  /// Under which it stands among the cluster's own records.
+  static let name = "authority"
+  static let maximumEntries = 2
+  private static let purpose = "coracle authority"
+
+  /// The trust domain.
+  var domain: String
+  var entries: [Entry]
+
+  init(_ authority: Authority, sealedUnder key: WrappingKey) throws {
+    domain = "\(authority.domain)"
+    entries = [
+      Entry(certificate: Data(try authority.certificate.der), sealedKey: Data(try key.seal(authority.keyBytes, for: Self.purpose)))
+    ]
+  }
+
+  init(decoding bytes: [UInt8]) throws {
+    self = try JSONDecoder().decode(Self.self, from: Data(bytes))
+    guard (1...Self.maximumEntries).contains(entries.count), TrustDomain(domain) != nil else { throw CertificateFault.malformed }
+  }
+
+  func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return Array(try encoder.encode(self))
+  }
+
+  func trustDomain() throws(CertificateFault) -> TrustDomain {
+    guard let domain = TrustDomain(domain) else { throw .malformed }
+    return domain
+  }
+
+  func anchors() throws -> TrustAnchors {
+    TrustAnchors(domain: try trustDomain(), authorities: try entries.map { try Certificate(der: Array($0.certificate)) })
+  }
+
+  /// What is shown after a certificate of the newest authority: that authority's, and what leads there from the one before.
+  func chain() throws -> [Certificate] {
+    try entries.compactMap(\.vouched).map { try Certificate(der: Array($0)) } + anchors().authorities
+  }
+
+  /// The newest authority, with its key. Throws `.malformed` if the wrapping key is another.
+  func newest(_ key: WrappingKey) throws -> Authority {
+    guard let entry = entries.first, let bytes = key.open(Array(entry.sealedKey), for: Self.purpose) else {
+      throw CertificateFault.malformed
+    }
+    return try Authority(domain: try trustDomain(), certificate: try Certificate(der: Array(entry.certificate)), keyBytes: bytes)
+  }
+
+  /// A new authority follows the newest one, which counts for a while longer; one that is still on its way out goes now.
+  ///
+  /// - Parameter overlap: in seconds.
+  func succeeded(by next: Authority, _ key: WrappingKey, overlap: Int64, now: Date) throws -> AuthorityRecord {
+    let current = try newest(key)
+    var record = try AuthorityRecord(next, sealedUnder: key)
+    record.entries[0].vouched = Data(try current.vouch(for: next.certificate, now: now).der)
+    var old = entries[0]
+    old.retires = Int64(now.timeIntervalSince1970) + overlap
+    old.vouched = nil
+    record.entries.append(old)
+    return record
+  }
+
+  /// Without those whose time is over; `nil` if there are none such.
+  func withoutRetired(now: Date) -> AuthorityRecord? {
+    var record = self
+    record.entries.removeAll { $0.retires.map { $0 <= Int64(now.timeIntervalSince1970) } ?? false }
+    guard record != self, !record.entries.isEmpty else { return nil }
+    record.entries[0].vouched = nil
+    return record
+  }
+}

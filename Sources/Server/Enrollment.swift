@@ -1,0 +1,121 @@
+import Coracle
+import Credentials
+import EtcdAPI
+import Foundation
+import NIOCore
+import NIOPosix
+import NIOSSL
+import X509
+
+/// How a server with a token gets its first certificate. The token's pin says which authority the other side must have, before anything is
+/// said; its secret lets this server in.
+struct Enrollment {
+  let endpoint: HostPort
+  let token: JoinToken
+
+  private static let time = TimeAmount.seconds(5)
+
+  func enroll(_ node: UInt64, names: [String]) async throws -> NodeSecrets.Contents {
+    let authority = try await authority()
+    let key = KeyPair()
+    let request = CertificationCalls.JoinRequest(
+      number: token.number.hexadecimal, secret: Data(token.secret), node: String(node, radix: 16), request: try key.request(), names: names)
+    let client = ClusterClient(
+      endpoints: [endpoint], timeout: .nanoseconds(2 * Self.time.nanoseconds), credentials: try ClientCredentials(authority: authority))
+    let bytes: [UInt8]
+    do {
+      bytes = try await client.call(
+        "/coracle/\(AdministrationCall.join.rawValue)", Array(try JSONEncoder().encode(request)), .write, beginning: "{")
+      await client.close()
+    } catch {
+      await client.close()
+      throw EnrollmentError(endpoint: endpoint, reason: "\(error)")
+    }
+    return try contents(of: bytes, key)
+  }
+
+  private func contents(of bytes: [UInt8], _ key: KeyPair) throws -> NodeSecrets.Contents {
+    do {
+      let answer = try JSONDecoder().decode(CertificationCalls.JoinAnswer.self, from: Data(bytes))
+      let chain = try CertificateText.decode(answer.certificates)
+      guard let wrapping = WrappingKey(bytes: Array(answer.wrappingKey)), chain.first?.publicKey == key.publicKey else {
+        throw CertificateFault.malformed
+      }
+      _ = try answer.authorities.newest(wrapping)
+      return NodeSecrets.Contents(wrappingKey: wrapping, authorities: answer.authorities, key: key, chain: chain)
+    } catch {
+      throw EnrollmentError(endpoint: endpoint, reason: "its answer is not understood; is it another release?")
+    }
+  }
+
+  /// Connects, and looks whether the other side has the authority that the token names.
+  private func authority() async throws -> Certificate {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let found = eventLoop.makePromise(of: Certificate.self)
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .noHostnameVerification
+    let context = try NIOSSLContext(configuration: configuration)
+    let (pin, deadline) = (token.pin, eventLoop.scheduleTask(in: Self.time) { found.fail(ChannelError.connectTimeout(Self.time)) })
+    do {
+      let channel = try await ClientBootstrap(group: eventLoop).connectTimeout(Self.time).channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let tls = try NIOSSLClientHandler(context: context, serverHostname: nil) { certificates, promise in
+            let checked = promise.futureResult.eventLoop.makeFutureWithTask {
+              let chain = try certificates.prefix(8).map { try Certificate(der: $0.toDERBytes()) }
+              let (anchors, identity) = try await TrustAnchors.anchors(pinnedBy: pin, in: chain)
+              guard case .node = identity, let authority = anchors.authorities.first else { throw CertificateFault.wrongParty(identity) }
+              return authority
+            }
+            checked.whenComplete { result in
+              found.completeWith(result)
+              promise.succeed((try? result.get()) == nil ? .failed : .certificateVerified)
+            }
+          }
+          try channel.pipeline.syncOperations.addHandler(tls)
+          try channel.pipeline.syncOperations.addHandler(HandshakeFailure(found))
+        }
+      }.connect(host: endpoint.host, port: endpoint.port).get()
+      let authority = try await found.futureResult.get()
+      deadline.cancel()
+      try? await channel.close()
+      return authority
+    } catch {
+      deadline.cancel()
+      // Unless it was this that failed.
+      found.fail(error)
+      throw EnrollmentError(endpoint: endpoint, reason: Self.words(error))
+    }
+  }
+
+  private static func words(_ error: any Error) -> String {
+    switch error {
+    case CertificateFault.foreign: "it is not of the cluster that made the token"
+    case let fault as CertificateFault: "\(fault)"
+    case is NIOSSLError: "it does not talk encrypted; a cluster that talks in plain text is joined without a token"
+    default: Unreachable(error)?.description ?? "\(error)"
+    }
+  }
+}
+
+/// Tells why there will be no handshake.
+private final class HandshakeFailure: ChannelInboundHandler {
+  typealias InboundIn = NIOAny
+
+  private let found: EventLoopPromise<Certificate>
+
+  init(_ found: EventLoopPromise<Certificate>) { self.found = found }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    found.fail(error)
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) { found.fail(ChannelError.eof) }
+}
+
+struct EnrollmentError: Error, CustomStringConvertible {
+  let endpoint: HostPort
+  let reason: String
+
+  var description: String { "\(endpoint) does not let this server join: \(reason)" }
+}

@@ -1,0 +1,133 @@
+import Credentials
+import Foundation
+import NIOSSL
+import RawClient
+import Synchronization
+import Testing
+import X509
+
+@testable import EtcdAPI
+
+/// The client port when it speaks TLS.
+@Suite struct SecurePortTests {
+  private final class Refusals: Sendable {
+    private let seen = Mutex<[ClientRefusal]>([])
+
+    func add(_ refusal: ClientRefusal) { seen.withLock { $0.append(refusal) } }
+    var all: [ClientRefusal] { seen.withLock { $0 } }
+
+    func wait(for count: Int) async throws -> [ClientRefusal.Reason] {
+      for _ in 0..<1000 where all.count < count { try await Task.sleep(for: .milliseconds(10)) }
+      return all.map(\.reason)
+    }
+  }
+
+  private let authority: Authority
+  private let refusals = Refusals()
+
+  init() throws { authority = try Authority(domain: .random(), now: Date() - 100_000) }
+
+  /// - Parameter issuer: whose certificate is shown; this cluster's authority is believed.
+  private func credentials(
+    _ identity: (TrustDomain) -> CertifiedIdentity, by issuer: Authority? = nil, from: TimeInterval = 0
+  ) throws -> TLSCredentials {
+    let (key, issuer, made) = (KeyPair(), issuer ?? authority, TLSCredentials())
+    let leaf = try issuer.issue(identity(issuer.domain), for: key.publicKey, now: Date() + from, life: 600)
+    try made.install(
+      .init(
+        key: key.privateKey, chain: [leaf, issuer.certificate],
+        anchors: TrustAnchors(domain: authority.domain, authorities: [authority.certificate])))
+    return made
+  }
+
+  private func withPort(
+    _ change: (inout GatewaySettings) -> Void = { _ in }, _ body: (GatewayServer, Int) async throws -> Void
+  ) async throws {
+    var settings = GatewaySettings()
+    settings.shutdownTimeout = .milliseconds(300)
+    change(&settings)
+    let server = try await GatewayServer.start(
+      host: "127.0.0.1", port: 0, service: ModelService(), settings: settings, credentials: try credentials { .node(domain: $0, 7) },
+      refused: { [refusals] in refusals.add($0) })
+    let outcome: Result<Void, any Error>
+    do { outcome = .success(try await body(server, server.address.port ?? 0)) } catch { outcome = .failure(error) }
+    await server.stop()
+    try outcome.get()
+  }
+
+  private func client(_ port: Int, showing credentials: TLSCredentials) async throws -> RawClient {
+    try await RawClient(port: port) { try credentials.clientHandler(HandshakeOutcome()) }
+  }
+
+  private func stranger(_ port: Int) async throws -> RawClient {
+    try await RawClient(port: port) {
+      var configuration = TLSConfiguration.makeClientConfiguration()
+      configuration.certificateVerification = .none
+      return try NIOSSLClientHandler(context: try NIOSSLContext(configuration: configuration), serverHostname: nil)
+    }
+  }
+
+  @Test func aClientIsHeardAndAStrangerIsToldWhatToShow() async throws {
+    try await withPort { _, port in
+      let known = try await client(port, showing: try credentials { .client(domain: $0, "alice") })
+      try await known.post("/v3/kv/put", #"{"key":"YQ==","value":"Yg=="}"#)
+      #expect(try await known.wait(answers: 1).hasPrefix("HTTP/1.1 200"))
+      let stranger = try await stranger(port)
+      try await stranger.post("/v3/kv/range", #"{"key":"YQ=="}"#)
+      let text = try await stranger.wait(answers: 1)
+      #expect(text.hasPrefix("HTTP/1.1 401") && text.contains("client-cert"))
+      for client in [known, stranger] { await client.close() }
+      #expect(refusals.all.isEmpty)
+    }
+  }
+
+  @Test func whoIsNotLetInIsReported() async throws {
+    try await withPort { _, port in
+      let other = try Authority(domain: .random(), now: Date() - 100_000)
+      let foreign = try await client(port, showing: try credentials({ .client(domain: $0, "alice") }, by: other))
+      #expect(try await refusals.wait(for: 1) == [.certificate])
+      let expired = try await client(port, showing: try credentials({ .client(domain: $0, "alice") }, from: -50_000))
+      #expect(try await refusals.wait(for: 2) == [.certificate, .certificate])
+      let plain = try await RawClient(port: port)
+      try await plain.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+      #expect(try await refusals.wait(for: 3).last == .handshake)
+      for client in [foreign, expired, plain] { try await client.wait { !$0.isOpen } }
+      #expect(refusals.all.count == 3 && refusals.all[1].text.contains("clock") && refusals.all[0].host == "127.0.0.1")
+    }
+  }
+
+  @Test func aHandshakeEndsInTime() async throws {
+    try await withPort {
+      $0.headTimeout = .milliseconds(50)
+    } _: { _, port in
+      let silent = try await RawClient(port: port)
+      #expect(try await refusals.wait(for: 1) == [.handshakeTime])
+      try await silent.wait { !$0.isOpen }
+    }
+  }
+
+  @Test func oneTooManyIsReported() async throws {
+    try await withPort {
+      $0.maximumConnections = 1
+    } _: { _, port in
+      let first = try await RawClient(port: port)
+      let second = try await RawClient(port: port)
+      #expect(try await refusals.wait(for: 1) == [.tooManyConnections])
+      for client in [first, second] { await client.close() }
+    }
+  }
+
+  /// With TLS there is some time between the decision to close and the end; what comes then is not looked at any more.
+  @Test func aPortThatClosesDoesNotMindHalfARequest() async throws {
+    try await withPort { server, port in
+      let stranger = try await stranger(port)
+      try await stranger.send("GET /health HTTP/1.1\r\n")
+      let known = try await client(port, showing: try credentials { .client(domain: $0, "alice") })
+      try await known.post("/v3/kv/put", #"{"key":"YQ==","value":"Yg=="}"#)
+      try await known.wait(answers: 1)
+      await server.stop()
+      try await stranger.wait { !$0.isOpen }
+      #expect(!stranger.received.contains("200"))
+    }
+  }
+}
