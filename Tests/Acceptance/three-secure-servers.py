@@ -164,6 +164,8 @@ def main(directory):
         servers[1].expect("authority", "rotate", "--overlap-hours", str(overlap / 3600))
         # The client's certificate is of the old authority: it needs one of the new.
         wait_until("all nodes know of it", 5, lambda: all((server.data / "credentials" / "ca.crt").read_text().count("BEGIN") == 2 for server in servers))
+        # The files are written a moment before the node gives what they say.
+        time.sleep(2)
         servers[0].expect("client-cert", "alice", "--out", str(directory / "alice-again"))
         client.show(directory / "alice-again")
         time.sleep(SECONDS / 2)
