@@ -184,11 +184,13 @@ struct Gateway: Sendable {
         guard let administration else {
           throw APIError(.unimplemented, "coracle: this cluster has no authority: it was formed with --insecure, or on loopback alone")
         }
-        guard call == .join || request.caller.isNode || (service.access.isEnabled && service.access.isAdministrator(subject)) else {
+        // Whoever may do this can have the authority's key, so no user may.
+        guard call == .join || request.caller.isNode else {
           throw APIError(
             .permissionDenied,
-            "coracle: only a node's own credentials, or an administrator's, allow this: run it on one of the servers, as its node's user")
+            "coracle: only a node's own credentials allow this: run it on a server of the cluster, as its node's user")
         }
+        guard request.body.count <= settings.maximumAdministrationBytes else { throw .tooLarge }
         return .administer(administration, call)
       case .call(let call):
         guard request.method == "POST" else { return .answer(.methodNotAllowed("POST")) }

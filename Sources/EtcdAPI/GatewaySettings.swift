@@ -2,6 +2,8 @@
 public struct GatewaySettings: Sendable, Hashable {
   /// Most bytes of a request's body. Base64 makes the largest request of the store, 1.5 MiB, into 2 MiB.
   public var maximumBodyBytes = 3 << 20
+  /// Most bytes of a body under `/coracle/`, which a stranger may send too.
+  public var maximumAdministrationBytes = 16 << 10
   /// Bodies up to here may also take the last quarter of the memory that there is for bodies.
   public var smallBodyBytes = 64 << 10
   /// Most bytes of a request's header fields together.

@@ -20,6 +20,11 @@ final class PasswordConversation: Conversation {
     guard fields.password.utf8.count <= PasswordVerifier.maximumPasswordSize else {
       throw APIError(.invalidArgument, "coracle: a password has at most \(PasswordVerifier.maximumPasswordSize) bytes")
     }
+    // Names of wrong logins are remembered.
+    guard fields.name.bytes.count <= Limits.accessNameBytes else { throw APIError(KeyValueError.access(.nameTooLong)) }
+    guard purpose == .logIn || !fields.password.isEmpty else {
+      throw APIError(.invalidArgument, "coracle: the password is empty; a user without one is added with no_password")
+    }
     self.gateway = gateway
     self.purpose = purpose
     self.fields = fields

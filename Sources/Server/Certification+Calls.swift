@@ -77,7 +77,8 @@ struct CertificationCalls: ClusterAdministration {
 
   private func join(_ request: JoinRequest) async throws -> JoinAnswer {
     guard let number = [UInt8](hexadecimal: request.number), number.count == JoinToken.numberSize,
-      let node = UInt64(request.node, radix: 16), node != 0, request.names.count <= Self.mostNames,
+      request.secret.count == JoinToken.secretSize, request.node.utf8.count <= 16, let node = UInt64(request.node, radix: 16), node != 0,
+      request.names.count <= Self.mostNames,
       request.names.allSatisfy({ (1...253).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x21...0x7e).contains($0) } })
     else { throw AdministrationError.malformed("the request to join is malformed") }
     let key: Certificate.PublicKey

@@ -101,6 +101,8 @@ final class Certification: Sendable {
     if let bytes = try await records.readLocally(AuthorityRecord.name) {
       let record = try AuthorityRecord(decoding: bytes)
       if record != current.authorities { try follow(record) }
+      // Before anything that needs a leader: without a certificate that counts there may be none.
+      if needsRenewal(current, now: now) { try renew() }
       if let rest = record.withoutRetired(now: now) {
         _ = try await records.replace(AuthorityRecord.name, bytes, with: try rest.encoded())
       }

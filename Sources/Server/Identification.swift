@@ -33,6 +33,9 @@ struct Identification {
     if let join, let token = join.token, !hasCertificate(of: token, secrets) {
       let node = try identity()
       let contents = try await Enrollment(endpoint: join.endpoint, token: token).enroll(node, names: names)
+      if let old = try? secrets.load(), old.authorities.domain != contents.authorities.domain {
+        throw IdentificationError(text: "\(directory) is that of a node of another cluster: use an empty directory")
+      }
       try secrets.save(contents)
       return Result(certification: try certification(contents, secrets, node))
     }
