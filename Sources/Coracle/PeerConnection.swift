@@ -19,8 +19,8 @@ final class PeerConnection: ChannelInboundHandler {
   let openedAt = NIODeadline.now()
   /// What TLS says of the other side; `nil` in plain text.
   private let outcome: HandshakeOutcome?
-  /// The node that has shown its certificate.
-  private var peer: NodeID?
+  /// What that comes to.
+  private var proof: PeerProof
   /// A frame of a member came over it.
   private(set) var isMembers = false
   private let transport: PeerTransport
@@ -43,6 +43,7 @@ final class PeerConnection: ChannelInboundHandler {
     self.isInbound = isInbound
     self.host = host
     self.outcome = outcome
+    proof = outcome == nil ? .plainText : .nobody
     self.reader = reader
     self.transport = transport
   }
@@ -58,8 +59,8 @@ final class PeerConnection: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     lastUse = .now()
     let frame = Self.unwrapInboundIn(data)
-    guard outcome == nil || Frame.sender(of: frame) == peer else {
-      return errorCaught(context: context, error: ForgedFrame(sender: Frame.sender(of: frame), node: peer))
+    guard proof.admits(frame) else {
+      return errorCaught(context: context, error: ForgedFrame(sender: Frame.sender(of: frame), proof: proof))
     }
     switch transport.received(frame[...], on: self) {
     case .member where !isMembers:
@@ -79,7 +80,7 @@ final class PeerConnection: ChannelInboundHandler {
       guard case .node(_, let id)? = outcome.identity else {
         return errorCaught(context: context, error: outcome.identity.map(CertificateFault.wrongParty) ?? CertificateFault.none)
       }
-      peer = NodeID(id)
+      proof = .node(NodeID(id))
       transport.authenticated(self, NodeID(id))
     }
     context.fireUserInboundEventTriggered(event)
@@ -149,9 +150,10 @@ struct MalformedFrame: Error, CustomStringConvertible {
 /// A frame over a connection whose certificate is another node's.
 struct ForgedFrame: Error, CustomStringConvertible {
   let sender: NodeID?
-  let node: NodeID?
+  let proof: PeerProof
 
   var description: String {
-    "a frame says that it is from \(sender.map { "\($0)" } ?? "nobody"), but the certificate is that of \(node.map { "\($0)" } ?? "nobody")"
+    let owner = if case .node(let node) = proof { "\(node)" } else { "nobody" }
+    return "a frame says that it is from \(sender.map { "\($0)" } ?? "nobody"), but the certificate is that of \(owner)"
   }
 }
