@@ -4,7 +4,7 @@
 /// committed: then neighbouring configurations are all that can be in force at once, and their quorums meet.
 extension RaftCore {
   /// Whether the node knows that it is no member any more.
-  public var isRemoved: Bool { wasToldToLeave || configuration.removed.contains(id) && configurationIsCommitted }
+  public var isRemoved: Bool { wasToldToLeave || hasLeft(id) }
 
   /// A node that its newest configuration leaves out is still needed until that is committed, since others may not have it yet
   /// (dissertation, section 4.2.2). Its own vote does not count then.
@@ -108,18 +108,21 @@ extension RaftCore {
 
   // MARK: Who is heard
 
+  /// Whether this node knows that another was a member and is none any more, for good.
+  package func hasLeft(_ node: NodeID) -> Bool { configuration.removed.contains(node) && configurationIsCommitted }
+
   /// A node may lag behind the configuration: so it hears leaders and candidates that it does not know. Whoever left is not heard, once
-  /// that is committed; if it stands, it is told.
+  /// that is committed, but for what it still says as the leader of this term; if it stands, it is told.
   mutating func hears(_ message: Message, into effects: inout Effects) -> Bool {
     let sender = message.from
-    if sender == leader || configuration.isMember(sender) { return true }
+    if configuration.isMember(sender) || sender == leader && message.term == term { return true }
     let isCandidate: Bool
     switch message.body {
     case .append, .heartbeat, .commit, .snapshotBlock, .timeoutNow: isCandidate = false
     case .preVoteRequest, .voteRequest, .transferVoteRequest: isCandidate = true
     default: return false
     }
-    guard configuration.removed.contains(sender), configurationIsCommitted else { return true }
+    guard hasLeft(sender) else { return true }
     if isCandidate { send(.removed, to: sender, into: &effects) }
     return false
   }

@@ -19,7 +19,7 @@ extension ReplicaControl {
       return refuse(error.description, now: now, into: &effects)
     }
     guard frame.from != identity.node else { return }
-    if isOfMember(frame) { effects.frameVerdict = .member }
+    if isOfMember(frame), raft?.hasLeft(frame.from) != true { effects.frameVerdict = .member }
     switch frame.body {
     case .bootstrap(let bootstrap):
       receive(bootstrap, from: frame.from, connection: connection, now: now, into: &effects)
@@ -31,7 +31,8 @@ extension ReplicaControl {
     case .questions(let questions):
       if isOfMember(frame), frame.to == identity.node { receive(questions, from: frame.from, now: now) }
     case .answers(let answers):
-      if isOfMember(frame), frame.to == identity.node { receiveAnswers(answers, into: &effects) }
+      // Of whom they were asked, and nobody else; what is lost by that is asked again.
+      if isOfMember(frame), frame.to == identity.node, frame.from == raft?.leader { receiveAnswers(answers, into: &effects) }
     case .message(let message):
       guard let cluster = identity.cluster, raft != nil else { return }
       guard frame.cluster == cluster else {

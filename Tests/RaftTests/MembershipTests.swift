@@ -323,6 +323,23 @@ import Testing
     #expect(bench.raft.role == .leader)
   }
 
+  /// It led until its removal was committed, and hands over after that; in no later term has it anything to say.
+  @Test func aLeaderThatLeftIsHeardInItsTermAlone() throws {
+    var bench = try Bench()
+    bench.follow()
+    let without = Configuration(voters: [Bench.a, Bench.c].map(Bench.member), removed: [Bench.b])
+    let change = Entry(index: 2, term: 1, kind: .configuration, payload: without.encoded()[...])
+    bench.receive(.append(previous: LogPosition(index: 1, term: 1), entries: [change], commit: 1))
+    bench.receive(.commit(2))
+    #expect(bench.raft.commitIndex == 2 && bench.raft.leader == Bench.b)
+    for body in [.heartbeat(round: 1, commit: 2, confirmed: 2), .outdated, .voteResponse(granted: true), .timeoutNow] as [Message.Body] {
+      bench.receive(body, from: Bench.b, term: 1 << 62)
+      #expect(bench.raft.term == 1 && bench.raft.leader == Bench.b)
+    }
+    bench.receive(.timeoutNow)
+    #expect(bench.raft.role == .candidate && bench.raft.term == 2)
+  }
+
   @Test func whoIsToldStandsNoMoreUntilALeaderIsHeard() throws {
     var bench = try Bench()
     bench.receive(.removed)

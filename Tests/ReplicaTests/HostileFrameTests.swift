@@ -83,6 +83,34 @@ import Testing
     #expect(refusals(bench) == 1)
   }
 
+  /// The numbers of questions follow each other: who led once may guess the next, and must not answer it any more.
+  @Test func answersOfOthersThanTheLeaderAreNotHeard() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    bench.step(.ask(7, question: [1], deadline: .zero + .milliseconds(5000)))
+    let asked = bench.effects.frames.compactMap { frame -> QuestionFrame? in
+      if case .questions(let questions) = try? Frame(decoding: frame.frame[...]).body { questions } else { nil }
+    }
+    let number = try #require(asked.first).number
+    func answered(by peer: UInt64) -> Bool {
+      let answers = QuestionFrame(number: number, items: [Questions.Item(id: 7, payload: [2])])
+      let frame = Frame(cluster: ReplicaBench.cluster, from: NodeID(peer), to: NodeID(1), body: .answers(answers))
+      bench.step(.frame(frame.encoded()[...], connection: peer))
+      return bench.effects.replies.contains { if case .answered(7, _) = $0 { true } else { false } }
+    }
+    #expect(!answered(by: 3) && !answered(by: 9))
+    #expect(answered(by: 2))
+  }
+
+  @Test func aFrameIsOfWhomItsConnectionHasShown() {
+    let frame = Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1), body: .greeting).encoded()
+    #expect(PeerProof.node(NodeID(2)).admits(frame))
+    #expect(!PeerProof.node(NodeID(3)).admits(frame))
+    #expect(!PeerProof.node(NodeID(2)).admits([1, 2, 3]), "what is no frame is of nobody")
+    #expect(!PeerProof.nobody.admits(frame) && !PeerProof.nobody.admits([]))
+    #expect(PeerProof.plainText.admits(frame))
+  }
+
   @Test func messagesThatWaitForTheDiskAreBounded() throws {
     var bench = try ReplicaBench()
     // The disk does not answer any more: no turn after this one is followed by `written`.
@@ -141,6 +169,19 @@ import Testing
     #expect(verdict(Frame(cluster: nil, from: NodeID(2), to: NodeID(1), body: .wrongCluster).encoded()) == .unknown)
     #expect(verdict(Array(greeting.dropLast()) + [greeting.last! ^ 1]) == .malformed)
     #expect(verdict([]) == .malformed)
+  }
+
+  /// Its connections have the bounds of strangers': it must not take the place of those of members.
+  @Test func whoLeftDoesNotCountAsAMember() throws {
+    let configuration = Configuration(voters: ReplicaBench.configuration.voters, removed: [NodeID(9)])
+    var bench = try ReplicaBench(configuration: configuration)
+    func verdict(_ node: UInt64) -> FrameVerdict {
+      let frame = Frame(cluster: configuration.digest, from: NodeID(node), to: nil, body: .greeting)
+      bench.step(.frame(frame.encoded()[...], connection: 1))
+      return bench.effects.frameVerdict
+    }
+    #expect(verdict(9) == .unknown)
+    #expect(verdict(2) == .member && verdict(10) == .member, "one that is not known yet may join")
   }
 
   @Test func whoIsToFormTheClusterCountsAsAMember() throws {

@@ -131,6 +131,50 @@ import Testing
     #expect(cluster.violations.isEmpty)
   }
 
+  /// The identity that left first is forgotten at last: it is nobody then whom the cluster knows. With what it has it wins nothing, disturbs
+  /// nobody, and may even be added again, since its disk has all that it ever confirmed.
+  @Test func whoIsForgottenComesBackAndDisturbsNobody() throws {
+    let cluster = try Self.cluster(["a", "b", "c"], others: [], seed: 11)
+    let leader = try #require(cluster.leader)
+    let away = try #require(cluster.names.first { $0 != leader })
+    let member = try #require(cluster.member(away))
+    cluster.network.isolate(away, from: cluster.names)
+    #expect(
+      Self.change(cluster) {
+        .remove(member.id)
+      } until: {
+        $0.voters.count == 2
+      })
+    // As many others come and go as are remembered.
+    for number in 1...UInt64(Configuration.maximumRemoved) {
+      let passing = Member(id: NodeID(number), name: "passing", peerAddress: "nowhere", clientAddress: "")
+      for request in [.add(Learner(passing, .onRequest)), .remove(passing.id)] as [OperatorRequest] {
+        let done = cluster.operatorOutcomes.count
+        _ = cluster.operate(request, on: leader)
+        #expect(cluster.run(within: .milliseconds(1000)) { cluster.operatorOutcomes.count > done })
+      }
+    }
+    #expect(cluster.operatorOutcomes.suffix(2 * Configuration.maximumRemoved).allSatisfy { $0.error == nil })
+    #expect(cluster.status(of: leader)?.configuration?.removed.contains(member.id) == false)
+    let term = try #require(cluster.status(of: leader)?.term)
+    cluster.network.heal()
+    cluster.run(for: .milliseconds(10_000))
+    #expect(cluster.status(of: leader)?.term == term && cluster.leader == leader)
+    // Nor does it win when nobody leads.
+    cluster.pause(leader)
+    cluster.run(for: .milliseconds(5000))
+    #expect(cluster.status(of: away)?.role != .leader)
+    cluster.resume(leader)
+    #expect(cluster.run(within: .milliseconds(10_000)) { cluster.leader != nil && cluster.leader != away })
+    #expect(
+      Self.change(cluster) {
+        .add(Learner(member, .whenCaughtUp))
+      } until: {
+        $0.voters.count == 3
+      })
+    #expect(cluster.violations.isEmpty, "\(cluster.violations.map(\.text))")
+  }
+
   /// Pitfall 25: a rolling restart changes nothing about who is a member.
   @Test func membersThatStopAreMembersAllTheSame() throws {
     let cluster = try Self.cluster(["a", "b", "c"], others: [], seed: 9)
