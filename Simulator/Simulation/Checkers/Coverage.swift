@@ -12,6 +12,7 @@ public struct Coverage: Sendable, Equatable {
     case operatorRequestDone, operatorRequestFailed, transferredToBest, transferredToNamed, learnerAdded, promotedOnRequest, memberRemoved
     case promotedByItself, memberReplaced, leaderRemoved, disksReplaced, addressChanged, allAddressesChanged, grownFromOne
     case handedOverByItself
+    case strangerRefused, impostorRefused, foreignerRefused, strayRefused, formerMemberRefused, formerMemberRepeated
 
     public var text: String {
       switch self {
@@ -66,6 +67,12 @@ public struct Coverage: Sendable, Equatable {
       case .allAddressesChanged: "all addresses were changed"
       case .grownFromOne: "a single node became a cluster"
       case .handedOverByItself: "a leader whose disk stalled handed over"
+      case .strangerRefused: "a stranger was refused"
+      case .impostorRefused: "a forged sender was refused"
+      case .foreignerRefused: "a frame of another cluster was refused"
+      case .strayRefused: "a frame for another node was refused"
+      case .formerMemberRefused: "who had left was not heard"
+      case .formerMemberRepeated: "who had left repeated what it had said"
       }
     }
   }

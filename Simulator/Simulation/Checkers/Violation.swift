@@ -19,6 +19,8 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
     case bounds
     /// A node starts from whatever it left, and ends only if its disk fails.
     case recovery
+    /// Nothing that an intruder says changes anything.
+    case authenticity
     /// Nothing wakes itself without end.
     case livelock
     /// Every request is answered once, and done at most once; not after its client was told that it was not.

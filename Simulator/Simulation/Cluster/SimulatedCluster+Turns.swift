@@ -90,6 +90,11 @@ extension SimulatedCluster {
       case .address(let address): nodes.firstIndex { $0.peerInfo.peerAddress == address }
       case .connection(let connection): Int(exactly: connection)
       }
+    if let kind = FrameKind(of: frame) {
+      framesSent[Int(kind.rawValue)] += 1
+      coverage.reach(.forwardedRefused, if: kind == .proposalsRefused)
+    }
+    // An intruder, who does not listen, or an address where nobody is any more.
     guard let target, nodes.indices.contains(target) else { return }
     checker.said(source, frame, now: now)
     let message = network.counts.sent + 1
@@ -97,18 +102,21 @@ extension SimulatedCluster {
       let description = FrameDescription(frame)
       trace?.add(.sent(message: message, from: source, to: target, label: description.label, term: description.term), at: now)
     }
-    if let kind = FrameKind(of: frame) {
-      framesSent[Int(kind.rawValue)] += 1
-      coverage.reach(.forwardedRefused, if: kind == .proposalsRefused)
-    }
+    if showsCertificates { overheard.note(frame) }
     var frame = frame
     switch network.send(&frame, from: source, to: target, lane, now: now) {
     case .arrives(let at, let again):
-      queue.plan(.frame(frame, message: message, from: source, to: target), at: at)
-      if let again { queue.plan(.frame(frame, message: message, from: source, to: target), at: again) }
+      plan(frame, message: message, from: source, to: target, at: at)
+      if let again { plan(frame, message: message, from: source, to: target, at: again) }
     case .waits: break
     case .lost(let why): trace?.add(.lost(message: message, why: why), at: now)
     }
+  }
+
+  /// It arrives over a connection of the node that sends it now, whatever becomes of that node meanwhile.
+  func plan(_ frame: [UInt8], message: Int, from source: Int, to target: Int, at: Instant) {
+    let proof: PeerProof = showsCertificates ? nodes[source].identity.map { .node($0) } ?? .nobody : .plainText
+    queue.plan(.frame(frame, message: message, from: source, to: target, proof), at: at)
   }
 
   private func planTick(of number: Int) {

@@ -72,6 +72,11 @@ public final class SimulatedCluster<Machine: StateMachine> {
   @exclusivity(unchecked) public internal(set) var framesSent = [Int](repeating: 0, count: 64)
   /// Told what happens, if there is one.
   @exclusivity(unchecked) public var trace: Trace?
+  /// Whether nodes show each other certificates, as where others than members may reach them (`Run+Intruders.swift`); else they talk plain
+  /// text.
+  @exclusivity(unchecked) var showsCertificates = false
+  /// Of what was sent, some, for intruders to send again.
+  @exclusivity(unchecked) var overheard = Overheard()
   /// What of the code's own branches happened.
   @exclusivity(unchecked) public internal(set) var coverage = Coverage()
   /// What the checkers found wrong; empty in a correct run.
@@ -107,34 +112,6 @@ public final class SimulatedCluster<Machine: StateMachine> {
     nodes = names.map { name in
       SimulatedNode(peerInfo: Self.peerInfo(name, list: lists[name] ?? names), seed: random.next())
     }
-  }
-
-  /// The operator starts the node, from its next start on, to join the cluster of these members instead of forming one. As a member it is
-  /// called `memberName`, if not as its machine: of each name there is one member at a time.
-  public func setJoin(_ members: [String], of name: String, as memberName: String? = nil) {
-    let node = nodes[index(name)]
-    let (peers, clients) = (node.peerInfo.peerAddress, node.peerInfo.clientAddress)
-    node.peerInfo = PeerInfo(
-      name: memberName ?? name, peerAddress: peers, clientAddress: clients, join: members.map { nodes[index($0)].peerInfo.peerAddress })
-  }
-
-  /// The machine is reached elsewhere from its next start on. Its operator tells it where others are reached by now, if it is to know.
-  public func move(_ name: String, to address: String, knowing others: [String] = []) {
-    let node = nodes[index(name)]
-    let known = others.map { nodes[index($0)].peerInfo.peerAddress }
-    node.peerInfo = node.peerInfo.moved(to: address, knowing: known)
-  }
-
-  /// The node as a member; `nil` before its first start.
-  public func member(_ name: String) -> Member? {
-    let info = nodes[index(name)].peerInfo
-    return identity(of: name).map { Member(id: $0, name: info.name, peerAddress: info.peerAddress, clientAddress: info.clientAddress) }
-  }
-
-  static func peerInfo(_ name: String, list: [String]) -> PeerInfo {
-    PeerInfo(
-      name: name, peerAddress: name, clientAddress: "\(name)-client",
-      initialCluster: list.map { PeerInfo.InitialMember(name: $0, peerAddress: $0) })
   }
 
   // MARK: Processes
@@ -195,12 +172,6 @@ public final class SimulatedCluster<Machine: StateMachine> {
     checker.lostDisk(of: node)
   }
 
-  /// The operator changes whom the node is told to form a cluster with, from its next start on.
-  public func setList(_ list: [String], of name: String) {
-    let node = nodes[index(name)]
-    node.peerInfo = Self.peerInfo(name, list: list).moved(to: node.peerInfo.peerAddress, knowing: node.peerInfo.newAddresses)
-  }
-
   /// Freezes a process, as the host of a virtual machine does: what comes for it waits.
   public func pause(_ name: String) {
     let node = nodes[index(name)]
@@ -251,7 +222,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   public func unclog(from source: String, to destination: String) {
     network[source, destination].isClogged = false
     for (frame, message) in network[source, destination].takeHeld() {
-      queue.plan(.frame(frame, message: message, from: index(source), to: index(destination)), at: now)
+      plan(frame, message: message, from: index(source), to: index(destination), at: now)
     }
   }
 
@@ -447,10 +418,15 @@ public final class SimulatedCluster<Machine: StateMachine> {
 
   private func happen(_ happening: Happening, to node: SimulatedNode<Machine>) {
     switch happening {
-    case .frame(let bytes, let message, let source, let number):
+    case .frame(let bytes, let message, let source, let number, let proof):
       record(bytes)
+      guard proof.admits(bytes) else {
+        trace?.add(.lost(message: message, why: "not who it says"), at: now)
+        return
+      }
       trace?.add(node.process == nil ? .lost(message: message, why: "nobody there") : .arrived(message: message), at: now)
       step(number, .frame(bytes[...], connection: UInt64(source)))
+    case .intrusion(let intrusion, let number): arrive(intrusion, at: number)
     case .disconnected(let source, let number): step(number, .disconnected(connection: UInt64(source)))
     case .tick(let number, let generation):
       // Another tick may have been planned since, for an earlier moment.
@@ -481,7 +457,7 @@ public final class SimulatedCluster<Machine: StateMachine> {
   func record(_ value: UInt64) { fingerprint = (fingerprint ^ value) &* 0x100_0000_01b3 }
 
   /// A frame begins with the checksum of the rest.
-  private func record(_ frame: [UInt8]) {
+  func record(_ frame: [UInt8]) {
     var value = UInt64(frame.count)
     for byte in frame.prefix(4) { value = value << 8 | UInt64(byte) }
     record(value)

@@ -139,7 +139,8 @@ final class SimulatedProcess<Machine: StateMachine> {
 
 /// Something that happens to one node.
 enum Happening {
-  case frame([UInt8], message: Int, from: Int, to: Int)
+  case frame([UInt8], message: Int, from: Int, to: Int, PeerProof)
+  case intrusion(Intrusion, to: Int)
   /// A process has ended, and the system has closed its connections.
   case disconnected(from: Int, to: Int)
   case tick(node: Int, generation: Int)
@@ -155,8 +156,8 @@ enum Happening {
   /// Whose process it happens to.
   var node: Int {
     switch self {
-    case .frame(_, _, _, let node), .disconnected(_, let node), .tick(let node, _), .request(_, _, let node), .logDone(let node, _),
-      .logRetry(let node, _), .snapshotDone(let node, _, _), .turnDone(let node, _):
+    case .frame(_, _, _, let node, _), .intrusion(_, let node), .disconnected(_, let node), .tick(let node, _), .request(_, _, let node),
+      .logDone(let node, _), .logRetry(let node, _), .snapshotDone(let node, _, _), .turnDone(let node, _):
       node
     }
   }

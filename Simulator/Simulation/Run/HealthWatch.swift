@@ -81,6 +81,8 @@ extension Run {
     case .minority(let oneFewer): return minority(around: fault.name, oneFewer: oneFewer).contains(name)
     // Whoever leads, not the one that led when it began.
     case .restartStorm where fault.fault.target == .leader: return true
+    // A node serves whoever talks to it.
+    case .intrusion: return false
     default: return fault.fault.kind.isOfAll || fault.name == name || fault.fault.harm.otherEnd == name
     }
   }

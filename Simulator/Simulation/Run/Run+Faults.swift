@@ -11,6 +11,8 @@ struct ActiveFault {
   /// Links that it cut, and whether they are cut just now.
   var links: [(from: String, to: String)] = []
   var isCut = true
+  /// Decides what intruders do.
+  var random: PseudoRandom
 }
 
 /// Faults begin and end here: one exhaustive switch for each. `Run+Harm.swift` has how it is done.
@@ -19,7 +21,9 @@ extension Run {
   func begin(_ fault: Fault) {
     guard let name = resolve(fault.target) else { return }
     begun += 1
-    var new = ActiveFault(number: begun, fault: fault, name: name, failedCalls: cluster.disk(of: name).failedCalls)
+    var new = ActiveFault(
+      number: begun, fault: fault, name: name, failedCalls: cluster.disk(of: name).failedCalls,
+      random: PseudoRandom(seed: UInt64(bitPattern: fault.harm.amount)))
     guard begin(&new) else { return }
     if !fault.kind.isArmed { count(fault.kind) }
     active.append(new)
@@ -72,7 +76,7 @@ extension Run {
     case .crashAtWork(let calls), .powerLossAtWork(let calls), .crashThenPowerLoss(let calls):
       guard cluster.isRunning(name) else { return false }
       cluster.end(name, afterDiskOperations: calls, losingPower: fault.kind == .powerLossAtWork)
-    case .restartStorm: dues.plan(.goOn(new.number), at: cluster.now)
+    case .restartStorm, .intrusion: dues.plan(.goOn(new.number), at: cluster.now)
     case .pause, .suspend:
       guard cluster.isRunning(name), !cluster.isPaused(name) else { return false }
       cluster.pause(name)
@@ -121,7 +125,7 @@ extension Run {
       if !members.joiners.contains(name) { cluster.setList(story.founders, of: name) }
       startAnew(name)
     case .restartStorm, .loss, .duplication, .echo, .corruption, .slowNetwork, .narrowNetwork, .slowNode, .slowDisk, .stalledDisk,
-      .drift, .transfer, .join, .promote, .remove, .replace, .move, .moveAll:
+      .drift, .intrusion, .transfer, .join, .promote, .remove, .replace, .move, .moveAll:
       break
     }
   }
@@ -141,6 +145,11 @@ extension Run {
     case .restartStorm(let time):
       startAnew(fault.target == .leader ? cluster.leader ?? name : name)
       dues.plan(.goOn(number), at: cluster.now + max(.milliseconds(1), time))
+    case .intrusion:
+      var random = active[place].random
+      intrude(on: name, using: &random)
+      dues.plan(.goOn(number), at: cluster.now + random.nanoseconds(in: .milliseconds(1) ... .milliseconds(100)))
+      active[place].random = random
     default: break
     }
   }

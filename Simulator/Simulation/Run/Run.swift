@@ -63,6 +63,7 @@ public final class Run<Load: Workload> {
     cluster.longestTurn = story.scale.longestTurn
     cluster.logOptions = story.logOptions
     cluster.network.keepsOrder = story.scale.linksKeepOrder
+    cluster.showsCertificates = story.hasIntruders
     prepareNetwork()
     adjust()
     for name in story.names { cluster.skewClock(of: name, by: random.nanoseconds(in: .zero ... .milliseconds(1_000_000))) }

@@ -48,6 +48,7 @@ extension Fault.Harm {
       case .wipedDisk: .wipedDisk
       case .drift: .drift(perMillion: number(-500_000...500_000))
       case .wrongList: .wrongList(missing: 1 + count(1))
+      case .intrusion: .intrusion(seed: UInt64(bitPattern: amount))
       case .transfer: .transfer(to: other)
       case .join: .join(waits: amount != 0)
       case .promote: .promote
@@ -99,6 +100,7 @@ extension Fault.Harm {
     case .wipedDisk: .wipedDisk
     case .drift: .drift
     case .wrongList: .wrongList
+    case .intrusion: .intrusion
     case .transfer: .transfer
     case .join: .join
     case .promote: .promote
@@ -123,7 +125,8 @@ extension Fault.Harm {
     case .slowNode(let time): time / .microseconds(1)
     case .halfDeaf(let hears): hears ? 0 : 1
     case .minority(let oneFewer): oneFewer ? 1 : 0
-    case .partition(let bits), .bridge(let bits), .rot(let bits), .misdirectedWrite(let bits): Int64(bitPattern: bits)
+    case .partition(let bits), .bridge(let bits), .rot(let bits), .misdirectedWrite(let bits), .intrusion(let bits):
+      Int64(bitPattern: bits)
     case .drift(let rate): rate
     case .wrongList(let missing): Int64(missing) - 1
     case .join(let waits): waits ? 1 : 0

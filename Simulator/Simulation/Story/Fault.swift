@@ -95,6 +95,8 @@ public struct Fault: Sendable, Equatable {
     // People.
     /// The process is started anew with another list of members, in which so many are missing.
     case wrongList(missing: Int)
+    /// Somebody who is no member, or not who it says, talks to the target; who that is and what it says is drawn from `seed`.
+    case intrusion(seed: UInt64)
 
     // Operators: they ask only for what leaves a majority of those that count, and nothing is harmed by it.
     /// The target is asked to hand leadership over to the other; to whom it finds best, if none is named.
@@ -122,7 +124,7 @@ public struct Fault: Sendable, Equatable {
       slowNetwork, narrowNetwork
     case slowDisk, stalledDisk, fullDisk, failedWrite, failedSync, failedName, failedRead, rot, misdirectedWrite, wipedDisk
     case drift
-    case wrongList
+    case wrongList, intrusion
     case transfer, join, promote, remove, replace, move, moveAll
   }
 

@@ -92,6 +92,8 @@ extension Story {
   public var founders: [String] { names.filter { !joining.contains($0) } }
   /// Whether members come and go.
   public var changesMembers: Bool { !joining.isEmpty }
+  /// Whether others than members talk to the nodes, so that these show each other certificates.
+  var hasIntruders: Bool { steps.contains { if case .fault(let fault) = $0.action { fault.kind == .intrusion } else { false } } }
 
   /// What the nodes of this story are told: small bounds, so that snapshots happen all the time.
   var settings: ReplicaSettings {

@@ -14,7 +14,7 @@ struct FaultDrawer {
     self.end = end
     self.random = random
     pause = .zero
-    weights = Fault.Kind.allCases.filter { !$0.isRequest }.map { ($0, draw(from: $0)) }
+    weights = Fault.Kind.allCases.filter { !$0.isDrawnApart }.map { ($0, draw(from: $0)) }
     pause = .milliseconds(Int64(300 + self.random.below(1200)))
   }
 
@@ -76,6 +76,18 @@ struct FaultDrawer {
     var at = Instant.zero + random.nanoseconds(in: .zero...longest)
     while at < end {
       faults.append((at, changingMembers ? drawRequest(unit) : drawTransfer(unit)))
+      at = at + random.nanoseconds(in: .zero...longest)
+    }
+    return faults
+  }
+
+  /// Now and then somebody talks to one node, or to several at once.
+  mutating func drawIntrusions() -> [(at: Instant, fault: Fault)] {
+    let longest = random.nanoseconds(in: .milliseconds(2000) ... .milliseconds(10_000))
+    var faults: [(Instant, Fault)] = []
+    var at = Instant.zero + random.nanoseconds(in: .zero...longest)
+    while at < end {
+      faults.append((at, fault(.intrusion)))
       at = at + random.nanoseconds(in: .zero...longest)
     }
     return faults
@@ -157,7 +169,7 @@ struct FaultDrawer {
       case .fullDisk: 0...20_000
       case .failedWrite, .failedSync: 0...20
       case .failedRead: 0...6
-      case .rot, .misdirectedWrite: 0...Int64.max - 1
+      case .rot, .misdirectedWrite, .intrusion: 0...Int64.max - 1
       case .drift: -200_000...200_000
       }
     guard let bound else { return 0 }
@@ -173,6 +185,9 @@ extension Fault.Kind {
     default: false
     }
   }
+
+  /// Not one of the mixture of faults of a story.
+  var isDrawnApart: Bool { isRequest || self == .intrusion }
 
   /// The node may never serve again.
   var takesDisk: Bool {

@@ -13,7 +13,7 @@ extension Story {
     let drawn = [1, 2, 3, 3, 3, 3, 4, 5, 5, 5][Int(random.below(10))]
     var others = PseudoRandom(seed: ~seed)
     let isOfCareers = others.chance(1, in: 8)
-    // Drawn apart, so that a story without them is the same as ever.
+    // Drawn apart, so that a story without them is the same as ever; so are intruders.
     var operators = PseudoRandom(seed: seed ^ 0x0be7_a704)
     let hasRequests = operators.chance(1, in: 3)
     let changesMembers = hasRequests && !isOfCareers && operators.chance(3, in: 4)
@@ -33,6 +33,11 @@ extension Story {
     if hasRequests {
       var requests = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: operators.next()))
       faults += requests.drawRequests(isWide: place == .wan, changingMembers: changesMembers)
+    }
+    var intruders = PseudoRandom(seed: seed ^ 0x17_7e4d_e55e)
+    if intruders.chance(1, in: 4) {
+      var intrusions = FaultDrawer(names: names, end: end, random: PseudoRandom(seed: intruders.next()))
+      faults += intrusions.drawIntrusions()
     }
     steps += faults.map { Step(at: $0, .fault($1)) }
     // Sorting is not stable, so equal moments are told apart by the order of drawing.

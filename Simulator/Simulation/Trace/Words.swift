@@ -102,6 +102,7 @@ extension Fault {
     case .wipedDisk: "wiped disk"
     case .drift(let rate): "clock \(rate < 0 ? "slow" : "fast") by \(Self.tenths(rate.magnitude / 1000))%"
     case .wrongList: "wrong list of members"
+    case .intrusion: "intruders"
     case .join: "join"
     case .promote: "promote"
     case .remove: "remove"
