@@ -127,6 +127,39 @@ import Testing
     #expect(cancelled(next: 3, at: 4) == (nil, 4))
   }
 
+  // MARK: Who may watch
+
+  private static let anna = AccessName("anna")
+  private static let key = Key("a".utf8)
+
+  /// A log in which anna may read the key a, and then nothing any more.
+  private static let changes: [AccessRequest] = [
+    .addUser(.root, verifier: [1]), .grantRole(.root, toUser: .root), .addRole("readers"),
+    .grantPermission(Permission(.read, KeyRange(key)), toRole: "readers"), .addUser(anna, verifier: [1]),
+    .grantRole("readers", toUser: anna), .enable, .revokeRole("readers", fromUser: anna),
+  ]
+
+  @Test func knowsWhoMightWatchAtEachMoment() throws {
+    var (model, checker, machine) = (NaiveStore(), WatchChecker(), KeyValueMachine())
+    var stamps: [AccessStamp] = []
+    for change in Self.changes {
+      _ = try model.perform(.access(change), size: 10).get()
+      _ = machine.apply([.init(index: 1, term: 1, payload: Request.access(change).encoded()[...])])
+      checker.committed(model)
+      stamps.append(machine.view.access.stamp)
+    }
+    func isRight(_ key: Key, _ subject: Subject?, isDenied: Bool, _ stamp: AccessStamp) -> Bool {
+      checker.judged(WatchRequest(range: KeyRange(key), subject: subject), isDenied: isDenied, by: stamp) == nil
+    }
+    // Whoever reads by old rights is judged by them.
+    let (open, granted, revoked) = (stamps[5], stamps[6], stamps[7])
+    #expect(isRight(Self.key, .user(Self.anna), isDenied: false, granted) && isRight(Self.key, .user(Self.anna), isDenied: true, revoked))
+    #expect(!isRight(Self.key, .user(Self.anna), isDenied: true, granted) && !isRight(Self.key, .user(Self.anna), isDenied: false, revoked))
+    #expect(isRight([0x62], .user(Self.anna), isDenied: true, granted) && isRight([0x62], .user(Self.anna), isDenied: false, open))
+    #expect(isRight(Self.key, .nobody, isDenied: true, granted) && isRight(Self.key, nil, isDenied: false, revoked))
+    #expect(checker.mayWatch(WatchRequest(range: .all, subject: .user(.root))))
+  }
+
   /// At the end everyone has seen everything: one that a node leaves alone is missed.
   @Test func missesWhoIsNotTold() throws {
     var clients = WatchClients(nodes: 1, keys: 3, seed: 1)

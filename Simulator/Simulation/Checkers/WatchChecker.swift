@@ -3,7 +3,7 @@ import KeyValue
 /// Checks what watchers are told against what the log did: in order, complete, no gap, no repeat, nothing that is not committed, each
 /// revision in one piece unless it may be split, and with the pair that was there before.
 ///
-/// It believes the model alone, not the store.
+/// It believes the model alone, not the store; so it does in who may read what, whenever that changed.
 struct WatchChecker {
   /// An event as a client has it.
   struct Told: Equatable {
@@ -51,13 +51,37 @@ struct WatchChecker {
   private var history: [[NaivePast.Change]] = []
   /// From this revision on they can be told what happened.
   private var firstEvents: Revision = -1
+  /// Who might do what since when: all there ever was, the newest last.
+  private var rights: [NaiveAccess] = [NaiveAccess()]
 
   var newest: Revision { Revision(history.count) + 1 }
 
   /// The log goes on to this state.
   mutating func committed(_ model: NaiveStore) {
     firstEvents = model.firstEvents
+    if let last = rights.last, !Self.isStamp(model.access.revision, model.access.isEnabled, of: last) { rights.append(model.access) }
     if let state = model.past.newest, state.revision == newest + 1 { history.append(state.changes) }
+  }
+
+  // MARK: Who may watch
+
+  private static func isStamp(_ revision: Int64, _ isEnabled: Bool, of access: NaiveAccess) -> Bool {
+    access.revision == revision && access.isEnabled == isEnabled
+  }
+
+  /// By the rights that a node has come to; by the newest, if none are named.
+  func mayWatch(_ request: WatchRequest, at stamp: AccessStamp? = nil) -> Bool {
+    let access = rights.last { access in stamp.map { Self.isStamp($0.revision, $0.isEnabled, of: access) } ?? true }
+    // Rights that the log never gave are none.
+    return access?.mayRead(request.range, request.subject) ?? false
+  }
+
+  /// - Parameter isDenied: that it may not watch, or not any more.
+  /// - Returns: what is wrong with what a node answered.
+  func judged(_ request: WatchRequest, isDenied: Bool, by stamp: AccessStamp) -> String? {
+    guard isDenied == mayWatch(request, at: stamp) else { return nil }
+    let who = KeyValueWords.text(of: request.range) + " at \(stamp.revision)"
+    return isDenied ? "may watch \(who), and is denied it" : "may not watch \(who), and is not denied it"
   }
 
   // MARK: What a client is told

@@ -53,6 +53,11 @@ struct NaiveAccess: Sendable {
     }
   }
 
+  /// Whether somebody may read each key of a range; `nil` is the process itself.
+  func mayRead(_ range: KeyRange, _ subject: Subject?) -> Bool {
+    subject.map { (try? check(.range(RangeRequest(range: range)), for: $0, in: NaiveStore())) != nil } ?? true
+  }
+
   private static func isAdministration(_ request: Request) -> Bool {
     switch request {
     case .access, .record, .compaction, .settings: true

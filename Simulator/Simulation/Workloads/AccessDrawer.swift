@@ -14,18 +14,19 @@ struct AccessDrawer {
     access = view.access
   }
 
-  func subject(_ random: inout PseudoRandom) -> Subject {
+  /// On whose behalf something is asked.
+  static func subject(_ random: inout PseudoRandom) -> Subject {
     switch random.below(12) {
     case 0: .nobody
     case 1: .operator
-    default: .user(random.pick(Self.users))
+    default: .user(random.pick(users))
     }
   }
 
   /// Mostly by the process itself, which may.
   func change(_ random: inout PseudoRandom) -> Request {
     let request = Request.access(accessRequest(&random))
-    return random.chance(1, in: 4) ? .onBehalf(of: subject(&random), request) : request
+    return random.chance(1, in: 4) ? .onBehalf(of: Self.subject(&random), request) : request
   }
 
   private func accessRequest(_ random: inout PseudoRandom) -> AccessRequest {

@@ -38,7 +38,7 @@ public struct KeyValueWorkload: Workload {
     if random.chance(1, in: 64) { return command(AccessDrawer(keys: keys, seeing: view).change(&random)) }
     let operation = trustedOperation(number, seeing: view, using: &random)
     guard random.chance(1, in: 16) else { return operation }
-    return onBehalf(of: AccessDrawer(keys: keys, seeing: view).subject(&random), operation)
+    return onBehalf(of: AccessDrawer.subject(&random), operation)
   }
 
   private func onBehalf(of subject: Subject, _ operation: ClientOperation) -> ClientOperation {
