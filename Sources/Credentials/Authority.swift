@@ -5,8 +5,9 @@ import X509
 
 /// The cluster's certificate authority: a key on the curve P-256 and the certificate that everybody trusts.
 public struct Authority: Sendable {
-  /// How long the authority's own certificate is valid.
-  public static let life: TimeInterval = 20 * 365 * 86400
+  /// From when to when the authority's own certificate is valid: as early and as late as a certificate can say (RFC 5280, 4.1.2.5), but for
+  /// the last day, which `vouch` needs. So it makes no difference what time it was, by a clock that was perhaps wrong, when it was made.
+  static let validity = Date(timeIntervalSince1970: -631_152_000)...Date(timeIntervalSince1970: 253_402_300_799 - 86400)
   /// Certificates count from so long before they were made, so that a clock that is a little wrong does no harm.
   public static let allowedSkew: TimeInterval = 3600
 
@@ -15,12 +16,12 @@ public struct Authority: Sendable {
   private let key: P256.Signing.PrivateKey
 
   /// A new one, whose certificate it signs itself.
-  public init(domain: TrustDomain, now: Date, life: TimeInterval = Authority.life) throws {
+  public init(domain: TrustDomain) throws {
     let key = P256.Signing.PrivateKey()
     let name = try Self.name(domain, key.publicKey)
     let certificate = try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
-      notValidBefore: now - Self.allowedSkew, notValidAfter: now + life, issuer: name, subject: name,
+      notValidBefore: Self.validity.lowerBound, notValidAfter: Self.validity.upperBound, issuer: name, subject: name,
       extensions: try Self.extensions(key.publicKey), issuerPrivateKey: .init(key))
     self.init(domain: domain, certificate: certificate, key: key)
   }
@@ -82,9 +83,9 @@ public struct Authority: Sendable {
   ///
   /// It is valid for a day longer than the other's own certificate: of two for one key, OpenSSL tries the one that ends last and no other,
   /// and for who trusts this authority alone it must be this.
-  public func vouch(for other: Certificate, now: Date) throws -> Certificate {
+  public func vouch(for other: Certificate) throws -> Certificate {
     try Certificate(
-      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: other.publicKey, notValidBefore: now - Self.allowedSkew,
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: other.publicKey, notValidBefore: other.notValidBefore,
       notValidAfter: other.notValidAfter + 86400, issuer: certificate.subject, subject: other.subject,
       extensions: other.extensions, issuerPrivateKey: .init(key))
   }

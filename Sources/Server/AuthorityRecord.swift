@@ -71,7 +71,7 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
   func succeeded(by next: Authority, _ key: WrappingKey, overlap: Int64, now: Date) throws -> AuthorityRecord {
     let current = try newest(key)
     var record = try AuthorityRecord(next, sealedUnder: key)
-    record.entries[0].vouched = Data(try current.vouch(for: next.certificate, now: now).der)
+    record.entries[0].vouched = Data(try current.vouch(for: next.certificate).der)
     var old = entries[0]
     old.retires = Int64(now.timeIntervalSince1970) + overlap
     old.vouched = nil

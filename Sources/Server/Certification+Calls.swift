@@ -254,7 +254,7 @@ struct CertificationCalls: ClusterAdministration {
       }
       let record = try AuthorityRecord(decoding: bytes)
       let key = certification.current.wrappingKey
-      let next = try Authority(domain: try record.trustDomain(), now: Date())
+      let next = try Authority(domain: try record.trustDomain())
       let rotated = try record.succeeded(by: next, key, overlap: Int64(overlap), now: Date())
       if try await records.replace(AuthorityRecord.name, bytes, with: try rotated.encoded()) {
         return RotationAnswer(retires: rotated.entries.last?.retires ?? 0)

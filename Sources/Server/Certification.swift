@@ -43,7 +43,7 @@ final class Certification: Sendable {
   static func found(
     in secrets: NodeSecrets, node: UInt64, names: [String], settings: Settings, logger: Logger
   ) throws -> Certification {
-    let authority = try Authority(domain: .random(), now: Date())
+    let authority = try Authority(domain: .random())
     let wrappingKey = WrappingKey.random()
     let key = KeyPair()
     let certificate = try authority.issue(

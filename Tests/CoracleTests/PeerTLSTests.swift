@@ -20,7 +20,7 @@ import X509
   private struct Cluster {
     let authority: Authority
 
-    init() throws { authority = try Authority(domain: .random(), now: Date()) }
+    init() throws { authority = try Authority(domain: .random()) }
 
     /// - Parameter from: when it was made, in seconds from now.
     func credentials(
@@ -306,7 +306,7 @@ import X509
     try await member.writeAndFlush(Self.onTheWire(Self.frame(from: 8)))
     #expect(try await eventually { host.has(8) })
     // Another authority takes over at once.
-    let (next, key) = (try Authority(domain: cluster.authority.domain, now: Date()), KeyPair())
+    let (next, key) = (try Authority(domain: cluster.authority.domain), KeyPair())
     let leaf = try next.issue(.node(domain: next.domain, 7), for: key.publicKey, now: Date(), life: 3600)
     try credentials.install(
       .init(

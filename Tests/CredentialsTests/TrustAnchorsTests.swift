@@ -15,7 +15,7 @@ import X509
   private let node: CertifiedIdentity
 
   init() throws {
-    authority = try Authority(domain: domain, now: now - 1000 * Self.hour)
+    authority = try Authority(domain: domain)
     node = .node(domain: domain, 7)
   }
 
@@ -63,12 +63,12 @@ import X509
 
   @Test func anotherAuthorityIsForeign() async throws {
     // Even one of the same domain, and though it comes with its own certificate.
-    let other = try Authority(domain: domain, now: now)
+    let other = try Authority(domain: domain)
     #expect(await outcome([try leaf(node, by: other), other.certificate], trusting: [authority]) == .failure(.foreign))
   }
 
   @Test func whatIsForeignIsNotCalledExpired() async throws {
-    let other = try Authority(domain: domain, now: now)
+    let other = try Authority(domain: domain)
     let old = try leaf(node, by: other, from: -10 * Self.hour)
     #expect(await outcome([old], trusting: [authority]) == .failure(.foreign))
   }
@@ -97,10 +97,24 @@ import X509
     }
   }
 
-  @Test func whatAnAuthorityGaveCountsAfterItsOwnEnd() async throws {
-    let old = try Authority(domain: domain, now: now - 1000 * Self.hour, life: 995 * Self.hour)
-    let given = try leaf(node, by: old, from: -20 * Self.hour, life: 21 * Self.hour)
-    #expect(await outcome([given], trusting: [old]) == .success(node))
+  /// A clock that has lost its time says 1970; one that is set wrong says anything.
+  @Test(arguments: [0, 4_000_000_000, 200_000_000_000])
+  func anAuthorityCountsWhateverItsClockSaid(seconds: TimeInterval) async throws {
+    let then = Date(timeIntervalSince1970: seconds)
+    let chain = [try authority.issue(node, for: key.publicKey, now: then, life: 2), authority.certificate]
+    #expect(try await TrustAnchors(domain: domain, authorities: [authority.certificate]).identity(of: chain, now: then) == node)
+  }
+
+  @Test func anAuthoritysDatesDoNotDependOnTheClock() throws {
+    let certificate = authority.certificate
+    let again = try Certificate(der: try certificate.der)
+    #expect(again.notValidBefore.formatted(.iso8601) == "1950-01-01T00:00:00Z")
+    #expect(again.notValidAfter.formatted(.iso8601) == "9999-12-30T23:59:59Z")
+    // Of two certificates for one key OpenSSL takes the one that ends last.
+    let other = try Authority(domain: domain)
+    let vouched = try Certificate(der: try authority.vouch(for: other.certificate).der)
+    #expect(vouched.notValidBefore == certificate.notValidBefore && vouched.notValidAfter > other.certificate.notValidAfter)
+    #expect(vouched.notValidAfter.formatted(.iso8601) == "9999-12-31T23:59:59Z")
   }
 
   @Test func namesNobodyOfThisCluster() async throws {
@@ -120,9 +134,9 @@ import X509
   // MARK: One authority after the other
 
   @Test func aNewAuthorityIsBelievedByWhoTrustsTheOldOneAndByWhoTrustsTheNewOne() async throws {
-    let next = try Authority(domain: domain, now: now)
+    let next = try Authority(domain: domain)
     let leaf = try leaf(node, by: next)
-    let chain = [leaf, try authority.vouch(for: next.certificate, now: now), next.certificate, authority.certificate]
+    let chain = [leaf, try authority.vouch(for: next.certificate), next.certificate, authority.certificate]
     for trusted in [[authority], [next], [next, authority]] { #expect(await outcome(chain, trusting: trusted) == .success(node)) }
     let withoutVoucher = [leaf, next.certificate, authority.certificate]
     #expect(await outcome(withoutVoucher, trusting: [authority]) == .failure(.foreign))
@@ -133,7 +147,7 @@ import X509
   @Test func anAuthorityIsMadeAgainOfItsKeyAlone() throws {
     let again = try Authority(domain: domain, certificate: authority.certificate, keyBytes: authority.keyBytes)
     #expect(again.certificate == authority.certificate)
-    let other = try Authority(domain: domain, now: now)
+    let other = try Authority(domain: domain)
     #expect(throws: CertificateFault.malformed) {
       try Authority(domain: domain, certificate: authority.certificate, keyBytes: other.keyBytes)
     }
@@ -146,7 +160,7 @@ import X509
     let chain = [try leaf(node, by: authority), authority.certificate]
     let (anchors, identity) = try await TrustAnchors.anchors(pinnedBy: pin, in: chain, now: now)
     #expect(identity == node && anchors.authorities == [authority.certificate])
-    let other = try Authority(domain: domain, now: now)
+    let other = try Authority(domain: domain)
     // The pin is of another; the right authority is there, and has not signed; there is none.
     let otherPin = try Authority.pin(of: other.certificate)
     await #expect(throws: CertificateFault.foreign) { try await TrustAnchors.anchors(pinnedBy: otherPin, in: chain, now: now) }

@@ -25,7 +25,7 @@ import X509
   private let authority: Authority
   private let refusals = Refusals()
 
-  init() throws { authority = try Authority(domain: .random(), now: Date() - 100_000) }
+  init() throws { authority = try Authority(domain: .random()) }
 
   /// - Parameter issuer: whose certificate is shown; this cluster's authority is believed.
   private func credentials(
@@ -83,7 +83,7 @@ import X509
 
   @Test func whoIsNotLetInIsReported() async throws {
     try await withPort { _, port in
-      let other = try Authority(domain: .random(), now: Date() - 100_000)
+      let other = try Authority(domain: .random())
       let foreign = try await client(port, showing: try credentials({ .client(domain: $0, "alice") }, by: other))
       #expect(try await refusals.wait(for: 1) == [.certificate])
       let expired = try await client(port, showing: try credentials({ .client(domain: $0, "alice") }, from: -50_000))

@@ -74,11 +74,11 @@ import Testing
   private let record: AuthorityRecord
 
   init() throws {
-    authority = try Authority(domain: .random(), now: now)
+    authority = try Authority(domain: .random())
     record = try AuthorityRecord(authority, sealedUnder: key)
   }
 
-  private func next() throws -> Authority { try Authority(domain: authority.domain, now: now) }
+  private func next() throws -> Authority { try Authority(domain: authority.domain) }
 
   @Test func theKeyIsSealed() throws {
     #expect(try record.newest(key).keyBytes == authority.keyBytes)
@@ -154,7 +154,7 @@ import Testing
   }
 
   private func contents() throws -> NodeSecrets.Contents {
-    let (authority, key, wrappingKey) = (try Authority(domain: .random(), now: Date()), KeyPair(), WrappingKey.random())
+    let (authority, key, wrappingKey) = (try Authority(domain: .random()), KeyPair(), WrappingKey.random())
     let leaf = try authority.issue(.node(domain: authority.domain, 7), for: key.publicKey, now: Date(), life: 60)
     return NodeSecrets.Contents(
       wrappingKey: wrappingKey, authorities: try AuthorityRecord(authority, sealedUnder: wrappingKey), key: key,
