@@ -93,8 +93,8 @@ let package = Package(
         "Budget", "Coracle", "Credentials", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
         server("ArgumentParser", "swift-argument-parser"), server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"),
         server("Metrics", "swift-metrics"), server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"),
-        server("Crypto", "swift-crypto"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"),
-        server("NIOSSL", "swift-nio-ssl"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        server("Crypto", "swift-crypto"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"),
+        server("ServiceLifecycle", "swift-service-lifecycle"),
         server("UnixSignals", "swift-service-lifecycle"), server("X509", "swift-certificates"),
       ]),
     .executableTarget(
@@ -152,8 +152,9 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Coracle", "Credentials", "KeyValue", "Server", server("ArgumentParser", "swift-argument-parser"), server("Logging", "swift-log"),
-        server("NIOConcurrencyHelpers", "swift-nio"), server("ServiceLifecycle", "swift-service-lifecycle"),
+        "Coracle", "Credentials", "EtcdAPI", "KeyValue", "Replica", "Server", server("ArgumentParser", "swift-argument-parser"),
+        server("Logging", "swift-log"), server("NIOConcurrencyHelpers", "swift-nio"),
+        server("ServiceLifecycle", "swift-service-lifecycle"), server("X509", "swift-certificates"),
       ]),
   ],
   swiftLanguageModes: [.v6]

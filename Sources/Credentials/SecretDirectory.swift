@@ -51,8 +51,12 @@ public struct SecretDirectory: Sendable {
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw .system("create", temporary, errno) }
     defer { close(descriptor) }
-    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
-    guard (try? handle.write(contentsOf: Data(bytes))) != nil else { throw .system("write", temporary, EIO) }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + written, $0.count - written, off_t(written)) }
+      guard count >= 0 || errno == EINTR else { throw .system("write", temporary, errno) }
+      written += max(count, 0)
+    }
     guard fsync(descriptor) == 0 else { throw .system("sync", temporary, errno) }
     guard rename(temporary, file) == 0 else { throw .system("rename", temporary, errno) }
     try sync()

@@ -11,6 +11,7 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
     var certificate: Data
     /// DER: the signature of the authority before it below its key.
     var vouched: Data?
+    /// Empty if it has a successor.
     var sealedKey: Data
     /// When it counts no more, in seconds since 1970; `nil` for the newest.
     var retires: Int64?
@@ -23,6 +24,8 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
 
   /// The trust domain.
   var domain: String
+  /// How often the authority was replaced. A node that starts again meets older records in its log before it meets the one that it has.
+  var replacements = 0
   var entries: [Entry]
 
   init(_ authority: Authority, sealedUnder key: WrappingKey) throws {
@@ -48,20 +51,38 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
     return domain
   }
 
-  func anchors() throws -> TrustAnchors {
-    TrustAnchors(domain: try trustDomain(), authorities: try entries.map { try Certificate(der: Array($0.certificate)) })
+  /// As far as they count at a moment. The record itself changes when the authority is replaced, and only then: one wrong clock must not
+  /// decide for all.
+  func inForce(at now: Date) -> AuthorityRecord {
+    var record = self
+    record.entries.removeAll { $0.retires.map { $0 <= Int64(now.timeIntervalSince1970) } ?? false }
+    guard record != self, !record.entries.isEmpty else { return self }
+    record.entries[0].vouched = nil
+    return record
+  }
+
+  /// Until when the authority before the newest one counts; `nil` if there is none, or its time is over.
+  func overlapEnd(at now: Date) -> Date? {
+    inForce(at: now).entries.dropFirst().first?.retires.map { Date(timeIntervalSince1970: TimeInterval($0)) }
+  }
+
+  /// All of them, the newest first.
+  func certificates() throws -> [Certificate] { try entries.map { try Certificate(der: Array($0.certificate)) } }
+
+  /// Whom to believe.
+  func anchors(at now: Date) throws -> TrustAnchors {
+    TrustAnchors(domain: try trustDomain(), authorities: try inForce(at: now).certificates())
   }
 
   /// What is shown after a certificate of the newest authority: that authority's, and what leads there from the one before.
-  func chain() throws -> [Certificate] {
-    try entries.compactMap(\.vouched).map { try Certificate(der: Array($0)) } + anchors().authorities
+  func chain(at now: Date) throws -> [Certificate] {
+    let record = inForce(at: now)
+    return try record.entries.compactMap(\.vouched).map { try Certificate(der: Array($0)) } + record.certificates()
   }
 
-  /// The newest authority, with its key. Throws `.malformed` if the wrapping key is another.
+  /// The newest authority, with its key. Throws `SealedAuthority` if the wrapping key is another.
   func newest(_ key: WrappingKey) throws -> Authority {
-    guard let entry = entries.first, let bytes = key.open(Array(entry.sealedKey), for: Self.purpose) else {
-      throw CertificateFault.malformed
-    }
+    guard let entry = entries.first, let bytes = key.open(Array(entry.sealedKey), for: Self.purpose) else { throw SealedAuthority() }
     return try Authority(domain: try trustDomain(), certificate: try Certificate(der: Array(entry.certificate)), keyBytes: bytes)
   }
 
@@ -71,20 +92,19 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
   func succeeded(by next: Authority, _ key: WrappingKey, overlap: Int64, now: Date) throws -> AuthorityRecord {
     let current = try newest(key)
     var record = try AuthorityRecord(next, sealedUnder: key)
+    record.replacements = replacements + 1
     record.entries[0].vouched = Data(try current.vouch(for: next.certificate).der)
     var old = entries[0]
     old.retires = Int64(now.timeIntervalSince1970) + overlap
     old.vouched = nil
+    // It signs nothing more.
+    old.sealedKey = Data()
     record.entries.append(old)
     return record
   }
+}
 
-  /// Without those whose time is over; `nil` if there are none such.
-  func withoutRetired(now: Date) -> AuthorityRecord? {
-    var record = self
-    record.entries.removeAll { $0.retires.map { $0 <= Int64(now.timeIntervalSince1970) } ?? false }
-    guard record != self, !record.entries.isEmpty else { return nil }
-    record.entries[0].vouched = nil
-    return record
-  }
+/// The authority's key was sealed under another wrapping key.
+struct SealedAuthority: Error, Equatable, CustomStringConvertible {
+  var description: String { "the authority's key cannot be opened: the file wrapping.key is not the cluster's" }
 }

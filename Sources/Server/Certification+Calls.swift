@@ -9,7 +9,7 @@ import X509
 /// The calls under `/coracle/`, answered by this node.
 struct CertificationCalls: ClusterAdministration {
   let certification: Certification
-  let records: SharedRecords
+  let records: any RecordStore
   /// Where clients reach this node.
   let address: String
   let refusals: RefusalReport
@@ -88,15 +88,15 @@ struct CertificationCalls: ClusterAdministration {
       throw AdministrationError.malformed("the certificate signing request cannot be used: it needs a key on P-256, and its signature")
     }
     try await admit(request, number)
-    let current = certification.current
+    let (current, now) = (certification.current, certification.settings.now())
     let authority = try current.authorities.newest(current.wrappingKey)
     let identity = CertifiedIdentity.node(domain: authority.domain, node)
     let certificate = try authority.issue(
-      identity, for: key, names: request.names, now: Date(), life: certification.settings.nodeLife)
+      identity, for: key, names: request.names, now: now, life: certification.settings.nodeLife)
     try await certification.record(certificate, of: identity, records)
     certification.logger.notice("gave a certificate to a server that joins", metadata: ["id": "\(request.node)"])
     return JoinAnswer(
-      certificates: try CertificateText.encode([certificate] + (try current.authorities.chain())), authorities: current.authorities,
+      certificates: try CertificateText.encode([certificate] + (try current.authorities.chain(at: now))), authorities: current.authorities,
       wrappingKey: Data(current.wrappingKey.bytes))
   }
 
@@ -106,7 +106,7 @@ struct CertificationCalls: ClusterAdministration {
     for _ in 0..<5 {
       guard let bytes = try await records.read(TokenRecord.name(number)) else { throw TokenRefusal.unknown }
       var token = try TokenRecord(decoding: bytes)
-      try token.admit(admission, digest: JoinToken.digest(of: Array(request.secret)), now: Date())
+      try token.admit(admission, digest: JoinToken.digest(of: Array(request.secret)), now: certification.settings.now())
       if try await records.replace(TokenRecord.name(number), bytes, with: try token.encoded()) { return }
     }
     throw AdministrationError.unavailable("several servers use this token at once; try again")
@@ -141,26 +141,21 @@ struct CertificationCalls: ClusterAdministration {
   struct Nothing: Codable, Sendable {}
 
   static let usualTokenLife: TimeInterval = 2 * 3600
-  static let mostTokens = 64
 
   func makeToken(_ request: TokenRequest) async throws -> TokenAnswer {
     let (uses, life) = (request.uses ?? 1, request.seconds ?? Self.usualTokenLife)
     guard (1...TokenRecord.mostUses).contains(uses), (1...TokenRecord.longestLife).contains(life) else {
       throw AdministrationError.malformed("a token lets in 1 to \(TokenRecord.mostUses) servers, for a second to 30 days")
     }
-    let now = Date()
-    var count = 0
-    for (name, bytes) in try await records.list(TokenRecord.prefix) {
-      guard let record = try? TokenRecord(decoding: bytes), record.expires >= Int64(now.timeIntervalSince1970) else {
-        _ = try await records.replace(name, bytes, with: nil)
-        continue
-      }
-      count += 1
+    let now = certification.settings.now()
+    let hasRoom = try await records.makeRoom(TokenRecord.prefix, most: TokenRecord.most, at: now) {
+      (try? TokenRecord(decoding: $0))?.expires ?? 0
     }
-    guard count < Self.mostTokens else {
-      throw AdministrationError.refused("there are \(count) tokens already: revoke some")
+    guard hasRoom else {
+      throw AdministrationError.refused(
+        "there are \(TokenRecord.most) tokens, and too few of them ended a day ago or longer: revoke some (`coracle token list`)")
     }
-    guard let authority = try certification.current.authorities.anchors().authorities.first else {
+    guard let authority = try certification.current.authorities.certificates().first else {
       throw AdministrationError.unavailable("there is no authority yet")
     }
     let token = JoinToken(pin: try Authority.pin(of: authority), address: address)
@@ -219,14 +214,14 @@ struct CertificationCalls: ClusterAdministration {
     } catch {
       throw AdministrationError.malformed("the certificate signing request cannot be used: it needs a key on P-256, and its signature")
     }
-    let current = certification.current
+    let (current, now) = (certification.current, certification.settings.now())
     let authority = try current.authorities.newest(current.wrappingKey)
     let identity = CertifiedIdentity.client(domain: authority.domain, request.name)
-    let certificate = try authority.issue(identity, for: key, now: Date(), life: life)
+    let certificate = try authority.issue(identity, for: key, now: now, life: life)
     try await certification.record(certificate, of: identity, records)
     return ClientAnswer(
-      certificates: try CertificateText.encode([certificate] + (try current.authorities.chain())),
-      authorities: try CertificateText.encode(try current.authorities.anchors().authorities))
+      certificates: try CertificateText.encode([certificate] + (try current.authorities.chain(at: now))),
+      authorities: try CertificateText.encode(try current.authorities.anchors(at: now).authorities))
   }
 
   // MARK: The authority itself
@@ -234,6 +229,8 @@ struct CertificationCalls: ClusterAdministration {
   struct RotationRequest: Codable, Sendable {
     /// How long the old authority still counts; as long as a node's certificate if it is not said.
     var overlap: Double?
+    /// Also if the one before the old authority still counts, which it does no more then.
+    var force: Bool?
   }
 
   struct RotationAnswer: Codable, Sendable {
@@ -253,9 +250,15 @@ struct CertificationCalls: ClusterAdministration {
         throw AdministrationError.unavailable("the cluster has not written its authority down yet; try again")
       }
       let record = try AuthorityRecord(decoding: bytes)
-      let key = certification.current.wrappingKey
+      let now = certification.settings.now()
+      if let end = record.overlapEnd(at: now), request.force != true {
+        throw AdministrationError.refused(
+          "the authority was replaced before, and the one before it counts until \(end.formatted(.iso8601)) (it is "
+            + "\(now.formatted(.iso8601)) by this server's clock): replace it again then. With --force it is replaced now, and who trusts "
+            + "only the oldest of the three is cut off at once")
+      }
       let next = try Authority(domain: try record.trustDomain())
-      let rotated = try record.succeeded(by: next, key, overlap: Int64(overlap), now: Date())
+      let rotated = try record.succeeded(by: next, certification.current.wrappingKey, overlap: Int64(overlap), now: now)
       if try await records.replace(AuthorityRecord.name, bytes, with: try rotated.encoded()) {
         return RotationAnswer(retires: rotated.entries.last?.retires ?? 0)
       }

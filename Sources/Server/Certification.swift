@@ -1,9 +1,9 @@
 import Coracle
 import Credentials
-import EtcdAPI
 import Foundation
 import KeyValue
 import Logging
+import Metrics
 import NIOConcurrencyHelpers
 import Raft
 import ServiceLifecycle
@@ -17,6 +17,21 @@ final class Certification: Sendable {
     var nodeLife: TimeInterval = 7 * 86400
     /// How often it is looked whether anything must be done.
     var interval = Duration.seconds(1)
+    /// The time of day.
+    var now: @Sendable () -> Date = { Date() }
+
+    /// What failed is tried again after that: a minute, with the usual life.
+    var pause: Duration { max(interval, .seconds(nodeLife / 10_000)) }
+  }
+
+  private struct State {
+    var contents: NodeSecrets.Contents
+    /// What is believed: the authorities that counted when that was looked at last.
+    var trusted: AuthorityRecord
+    /// Whether the files hold all this.
+    var isSaved = true
+    /// When what failed is tried again.
+    var retry = ContinuousClock.now
   }
 
   let credentials = TLSCredentials()
@@ -26,17 +41,29 @@ final class Certification: Sendable {
   private let secrets: NodeSecrets
   /// At which this node is reached.
   private let names: [String]
-  private let contents: NIOLockedValueBox<NodeSecrets.Contents>
+  private let state: NIOLockedValueBox<State>
   /// The certificate whose issue the log knows of.
   private let reported = NIOLockedValueBox<Certificate?>(nil)
+  private let troubles: NIOLockedValueBox<RefusalLog>
+  private let validUntil = Gauge(label: "coracle_certificate_valid_until_seconds")
 
   /// For a node whose directory holds secrets. A certificate that has ended is replaced at once, since no peer would help with that.
   init(
     _ contents: NodeSecrets.Contents, in secrets: NodeSecrets, node: UInt64, names: [String], settings: Settings, logger: Logger
   ) throws {
-    self.contents = NIOLockedValueBox(contents)
     (self.secrets, self.node, self.names, self.settings, self.logger) = (secrets, node, names, settings, logger)
-    if needsRenewal(contents, now: Date()) { try renew() } else { try install(contents) }
+    let now = settings.now()
+    state = NIOLockedValueBox(State(contents: contents, trusted: contents.authorities.inForce(at: now)))
+    troubles = NIOLockedValueBox(RefusalLog(logger: logger))
+    renewAndSave(at: now)
+    if !credentials.areInstalled {
+      try install(contents, at: now)
+      state.withLockedValue { $0.isSaved = $0.contents.chain == contents.chain }
+    }
+    // Nobody would talk to this node, and nothing but an operator changes that.
+    guard let certificate = current.chain.first, now <= certificate.notValidAfter else {
+      throw NodeSecretsError(path: secrets.directory.path)
+    }
   }
 
   /// For the first node of a cluster: makes the authority.
@@ -45,123 +72,138 @@ final class Certification: Sendable {
   ) throws -> Certification {
     let authority = try Authority(domain: .random())
     let wrappingKey = WrappingKey.random()
-    let key = KeyPair()
+    let (key, now) = (KeyPair(), settings.now())
     let certificate = try authority.issue(
-      .node(domain: authority.domain, node), for: key.publicKey, names: names, now: Date(), life: settings.nodeLife)
+      .node(domain: authority.domain, node), for: key.publicKey, names: names, now: now, life: settings.nodeLife)
     let record = try AuthorityRecord(authority, sealedUnder: wrappingKey)
     let contents = NodeSecrets.Contents(
-      wrappingKey: wrappingKey, authorities: record, key: key, chain: [certificate] + (try record.chain()))
-    try secrets.save(contents)
+      wrappingKey: wrappingKey, authorities: record, key: key, chain: [certificate] + (try record.chain(at: now)))
+    try secrets.save(contents, at: now)
     return try Certification(contents, in: secrets, node: node, names: names, settings: settings, logger: logger)
   }
 
-  // MARK: What is in force
+  var current: NodeSecrets.Contents { state.withLockedValue { $0.contents } }
 
-  var current: NodeSecrets.Contents { contents.withLockedValue { $0 } }
-
-  private func install(_ contents: NodeSecrets.Contents) throws {
-    try credentials.install(
-      .init(key: contents.key.privateKey, chain: contents.chain, anchors: try contents.authorities.anchors()))
+  /// Does what is due. Throws what kept it from being done for the other nodes to see; that is tried again at the next call.
+  func keep(_ records: any RecordStore) async throws {
+    let known: [UInt8]?
+    do {
+      known = try await records.readLocally(AuthorityRecord.name)
+    } catch {
+      tend(nil)
+      throw error
+    }
+    tend(known)
+    if known == nil { _ = try await records.replace(AuthorityRecord.name, nil, with: try current.authorities.encoded()) }
+    try await report(records)
   }
 
-  private func needsRenewal(_ contents: NodeSecrets.Contents, now: Date) -> Bool {
-    guard let certificate = contents.chain.first, let newest = try? contents.authorities.anchors().authorities.first,
-      newest.publicKey.isValidSignature(certificate.signature, for: certificate), certificate.publicKey == contents.key.publicKey,
-      (try? certificate.extensions.subjectAlternativeNames)?.contains(.uniformResourceIdentifier(identityURI)) == true
-    else { return true }
-    return now >= certificate.notValidAfter - settings.nodeLife / 3 || now < certificate.notValidBefore
+  // MARK: What this node does alone
+
+  /// Needs no other node, and so no leader: without certificates that count there may be none.
+  ///
+  /// - Parameter known: what the log says of the authorities, as far as this node has come.
+  private func tend(_ known: [UInt8]?) {
+    let now = settings.now()
+    attempt("does not follow the cluster's authorities; are all nodes of the same release?") { try follow(known, at: now) }
+    guard state.withLockedValue({ $0.retry }) <= ContinuousClock.now else { return }
+    renewAndSave(at: now)
   }
 
-  private var identityURI: String {
-    (try? current.authorities.trustDomain()).map { CertifiedIdentity.node(domain: $0, node).uri } ?? ""
+  private func renewAndSave(at now: Date) {
+    let isRenewed = attempt(
+      "cannot renew its certificate, without which no node takes it; if that goes on, `coracle join` with a token gets another"
+    ) {
+      if current.needsRenewal(node, life: settings.nodeLife, at: now) { try renew(at: now) }
+    }
+    let isSaved = attempt("cannot write its certificate to its file, and has an older one after a restart: see to the disk") {
+      try save(at: now)
+    }
+    if !isRenewed || !isSaved { state.withLockedValue { $0.retry = .now + settings.pause } }
   }
 
-  private func renew() throws {
+  /// Whether it was done.
+  @discardableResult
+  private func attempt(_ message: Logger.Message, _ work: () throws -> Void) -> Bool {
+    do {
+      try work()
+      return true
+    } catch {
+      warn(message, ["reason": "\(error)", "valid_until": "\(current.chain.first?.notValidAfter.formatted(.iso8601) ?? "-")"])
+      return false
+    }
+  }
+
+  /// Once a second at most.
+  func warn(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+    troubles.withLockedValue { $0.record(message, metadata, now: .now()) }
+  }
+
+  private func follow(_ known: [UInt8]?, at now: Date) throws {
+    var contents = current
+    if let known {
+      let record = try AuthorityRecord(decoding: known)
+      guard record.domain == contents.authorities.domain else { throw CertificateFault.foreign }
+      if record.replacements >= contents.authorities.replacements { contents.authorities = record }
+    }
+    // By this node's clock, for this node: the record stays as it is.
+    let trusted = contents.authorities.inForce(at: now)
+    guard contents.authorities != current.authorities || trusted != state.withLockedValue({ $0.trusted }) else { return }
+    try install(contents, at: now)
+    logger.notice("the cluster's authorities have changed", metadata: ["count": "\(trusted.entries.count)"])
+  }
+
+  private func renew(at now: Date) throws {
     var contents = current
     let authority = try contents.authorities.newest(contents.wrappingKey)
     contents.key = KeyPair()
     let certificate = try authority.issue(
-      .node(domain: authority.domain, node), for: contents.key.publicKey, names: names, now: Date(), life: settings.nodeLife)
-    contents.chain = [certificate] + (try contents.authorities.chain())
-    try secrets.saveCertificate(contents)
-    try adopt(contents)
+      .node(domain: authority.domain, node), for: contents.key.publicKey, names: names, now: now, life: settings.nodeLife)
+    contents.chain = [certificate]
+    // In force before it is in its file: the disk may be full, and the old one ends all the same.
+    try install(contents, at: now)
     logger.info("has a new certificate", metadata: ["valid_until": "\(certificate.notValidAfter.formatted(.iso8601))"])
   }
 
-  private func adopt(_ new: NodeSecrets.Contents) throws {
-    try install(new)
-    contents.withLockedValue { $0 = new }
-  }
-
-  // MARK: What must be done
-
-  /// Does what is due.
-  func keep(_ records: SharedRecords) async throws {
-    let now = Date()
-    if let bytes = try await records.readLocally(AuthorityRecord.name) {
-      let record = try AuthorityRecord(decoding: bytes)
-      if record != current.authorities { try follow(record) }
-      // Before anything that needs a leader: without a certificate that counts there may be none.
-      if needsRenewal(current, now: now) { try renew() }
-      if let rest = record.withoutRetired(now: now) {
-        _ = try await records.replace(AuthorityRecord.name, bytes, with: try rest.encoded())
-      }
-    } else {
-      _ = try await records.replace(AuthorityRecord.name, nil, with: try current.authorities.encoded())
+  /// From now on, this is shown and believed. What leads from the old authority to the new one goes with the certificate as long as both
+  /// count.
+  private func install(_ contents: NodeSecrets.Contents, at now: Date) throws {
+    var contents = contents
+    contents.chain = Array(contents.chain.prefix(1)) + (try contents.authorities.chain(at: now))
+    try credentials.install(
+      .init(key: contents.key.privateKey, chain: contents.chain, anchors: try contents.authorities.anchors(at: now)))
+    state.withLockedValue { [contents] state in
+      (state.contents, state.trusted, state.isSaved) = (contents, contents.authorities.inForce(at: now), false)
     }
-    if needsRenewal(current, now: now) { try renew() }
-    try await report(records)
+    validUntil.record(contents.chain.first?.notValidAfter.timeIntervalSince1970 ?? 0)
   }
 
-  private func follow(_ record: AuthorityRecord) throws {
-    var contents = current
-    guard record.domain == contents.authorities.domain else { throw CertificateFault.foreign }
-    contents.authorities = record
-    // What leads from the old authority to the new one goes with the certificate as long as both count.
-    contents.chain = Array(contents.chain.prefix(1)) + (try record.chain())
-    try secrets.saveAuthorities(contents)
-    try secrets.saveCertificate(contents)
-    try adopt(contents)
-    logger.notice("the cluster's authorities have changed", metadata: ["count": "\(record.entries.count)"])
+  private func save(at now: Date) throws {
+    let state = state.withLockedValue { $0 }
+    guard !state.isSaved else { return }
+    try secrets.save(state.contents, at: now)
+    self.state.withLockedValue { $0.isSaved = true }
   }
+
+  // MARK: What the others see
 
   /// The log gets to know which certificate this node has.
-  private func report(_ records: SharedRecords) async throws {
+  private func report(_ records: any RecordStore) async throws {
     guard let certificate = current.chain.first, certificate != reported.withLockedValue({ $0 }) else { return }
     try await record(certificate, of: CertifiedIdentity.node(domain: try current.authorities.trustDomain(), node), records)
     reported.withLockedValue { $0 = certificate }
   }
-
-  func record(_ certificate: Certificate, of identity: CertifiedIdentity, _ records: SharedRecords) async throws {
-    let name =
-      switch identity {
-      case .node(_, let id): "certificate/node/\(NodeID(id))"
-      case .client(_, let client): "certificate/client/\(client)"
-      }
-    let value = try IssuedCertificate(certificate).encoded()
-    for _ in 0..<3 {
-      let before = try await records.read(name)
-      if before == value { return }
-      if try await records.replace(name, before, with: value) { return }
-    }
-  }
 }
 
-/// What the log knows of a certificate: enough to say who has one, and until when.
-struct IssuedCertificate: Codable, Sendable {
-  var serial: String
-  /// In seconds since 1970.
-  var notAfter: Int64
-
-  init(_ certificate: Certificate) {
-    serial = Array(certificate.serialNumber.bytes).hexadecimal
-    notAfter = Int64(certificate.notValidAfter.timeIntervalSince1970)
-  }
-
-  func encoded() throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    return Array(try encoder.encode(self))
+extension NodeSecrets.Contents {
+  /// Whether the certificate is not of the newest authority, not for this key and node, or two thirds over.
+  func needsRenewal(_ node: UInt64, life: TimeInterval, at now: Date) -> Bool {
+    guard let certificate = chain.first, let newest = try? authorities.certificates().first, let domain = try? authorities.trustDomain(),
+      newest.publicKey.isValidSignature(certificate.signature, for: certificate), certificate.publicKey == key.publicKey,
+      (try? certificate.extensions.subjectAlternativeNames)?
+        .contains(.uniformResourceIdentifier(CertifiedIdentity.node(domain: domain, node).uri)) == true
+    else { return true }
+    return now >= certificate.notValidAfter - life / 3 || now < certificate.notValidBefore
   }
 }
 
@@ -169,7 +211,7 @@ struct IssuedCertificate: Codable, Sendable {
 struct CertificationService: Service {
   let certification: Certification
   let node: Node<KeyValueMachine>
-  let records: SharedRecords
+  let records: any RecordStore
 
   func run() async throws {
     do {
@@ -179,7 +221,8 @@ struct CertificationService: Service {
           do {
             try await certification.keep(records)
           } catch let error where !(error is CancellationError) {
-            certification.logger.debug("looks after its certificate again later", metadata: ["reason": "\(error)"])
+            // There is no leader, for the most part.
+            certification.logger.debug("writes its certificate down later", metadata: ["reason": "\(error)"])
           }
           try await Task.sleep(for: certification.settings.interval)
         }

@@ -13,7 +13,7 @@ struct ClientCredentials: Sendable {
   /// A node's own.
   init(_ contents: NodeSecrets.Contents) throws {
     try self.init(
-      authorities: contents.authorities.anchors().authorities, chain: contents.chain, keyPEM: contents.key.pem)
+      authorities: contents.authorities.anchors(at: Date()).authorities, chain: contents.chain, keyPEM: contents.key.pem)
   }
 
   /// Whether a directory holds some; `false` also if it may not be looked into.

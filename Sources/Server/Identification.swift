@@ -36,7 +36,7 @@ struct Identification {
       if let old = try? secrets.load(), old.authorities.domain != contents.authorities.domain {
         throw IdentificationError(text: "\(directory) is that of a node of another cluster: use an empty directory")
       }
-      try secrets.save(contents)
+      try secrets.save(contents, at: Date())
       return Result(certification: try certification(contents, secrets, node))
     }
     if let contents = try secrets.load() {
@@ -59,7 +59,7 @@ struct Identification {
   /// Whether the node has credentials of the authority that the token names: then it was let in before, or follows that authority since. If
   /// not, what it has is lost, or of an authority that counts no more.
   private func hasCertificate(of token: JoinToken, _ secrets: NodeSecrets) -> Bool {
-    guard let authorities = try? secrets.load()?.authorities.anchors().authorities else { return false }
+    guard let authorities = try? secrets.load()?.authorities.certificates() else { return false }
     return authorities.contains { (try? Authority.pin(of: $0)) == token.pin }
   }
 

@@ -11,6 +11,8 @@ struct TokenRecord: Codable, Sendable {
   }
 
   static let prefix = "token/"
+  /// How many are kept, those that have ended included.
+  static let most = 256
   /// Servers that one token lets in at most.
   static let mostUses = 16
   static let longestLife: TimeInterval = 30 * 86400

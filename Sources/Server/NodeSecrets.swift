@@ -31,8 +31,11 @@ struct NodeSecrets: Sendable {
       let key = try directory.read(Self.keyFile), let chain = try directory.read(Self.certificateFile)
     else { throw NodeSecretsError(path: directory.path) }
     do {
+      let authorities = try AuthorityRecord(decoding: record)
+      // With another wrapping key nothing could be renewed.
+      _ = try authorities.newest(wrapping)
       return Contents(
-        wrappingKey: wrapping, authorities: try AuthorityRecord(decoding: record), key: try KeyPair(pem: Self.text(key)),
+        wrappingKey: wrapping, authorities: authorities, key: try KeyPair(pem: Self.text(key)),
         chain: try CertificateText.decode(Self.text(chain)))
     } catch {
       throw NodeSecretsError(path: directory.path)
@@ -40,19 +43,13 @@ struct NodeSecrets: Sendable {
   }
 
   /// The record of authorities goes last: without it there are no secrets.
-  func save(_ contents: Contents) throws {
+  ///
+  /// - Parameter now: decides which authorities clients are told to trust.
+  func save(_ contents: Contents, at now: Date) throws {
     try directory.write(Self.wrappingFile, Array(contents.wrappingKey.bytes.hexadecimal.utf8))
-    try saveCertificate(contents)
-    try saveAuthorities(contents)
-  }
-
-  func saveCertificate(_ contents: Contents) throws {
     try directory.write(Self.keyFile, Array(contents.key.pem.utf8))
     try directory.write(Self.certificateFile, Array(try CertificateText.encode(contents.chain).utf8))
-  }
-
-  func saveAuthorities(_ contents: Contents) throws {
-    try directory.write(Self.authoritiesFile, Array(try CertificateText.encode(contents.authorities.anchors().authorities).utf8))
+    try directory.write(Self.authoritiesFile, Array(try CertificateText.encode(contents.authorities.anchors(at: now).authorities).utf8))
     try directory.write(Self.recordFile, try contents.authorities.encoded())
   }
 

@@ -60,8 +60,8 @@ enum ImportTable {
     ]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": [
-      "Testing", "Server", "ArgumentParser", "Coracle", "Credentials", "Foundation", "KeyValue", "Logging", "NIOConcurrencyHelpers",
-      "ServiceLifecycle",
+      "Testing", "Server", "ArgumentParser", "Coracle", "Credentials", "EtcdAPI", "Foundation", "KeyValue", "Logging",
+      "NIOConcurrencyHelpers", "Replica", "ServiceLifecycle", "X509",
     ],
     "Tests/LinksTests": pureModules.union(["Testing", "LocalStore"]),
     "Tests/Examples": ["Coracle", "Logging"],

@@ -82,7 +82,7 @@ import Testing
 
   @Test func theKeyIsSealed() throws {
     #expect(try record.newest(key).keyBytes == authority.keyBytes)
-    #expect(throws: CertificateFault.malformed) { try record.newest(.random()) }
+    #expect(throws: SealedAuthority.self) { try record.newest(.random()) }
     let text = String(decoding: try record.encoded(), as: UTF8.self)
     #expect(!text.contains(Data(authority.keyBytes).base64EncodedString()))
     #expect(record.entries[0].sealedKey.range(of: Data(authority.keyBytes)) == nil)
@@ -92,13 +92,15 @@ import Testing
     let next = try next()
     let followed = try record.succeeded(by: next, key, overlap: 60, now: now)
     #expect(try followed.newest(key).keyBytes == next.keyBytes)
-    #expect(try followed.anchors().authorities == [next.certificate, authority.certificate])
-    let chain = try followed.chain()
+    #expect(try followed.anchors(at: now).authorities == [next.certificate, authority.certificate])
+    let chain = try followed.chain(at: now)
     #expect(chain.count == 3 && chain[0].publicKey == next.certificate.publicKey && chain[0].issuer == authority.certificate.subject)
     #expect(followed.entries[1].retires == 1_000_000_060 && followed.entries[0].retires == nil)
+    #expect(followed.entries[1].sealedKey.isEmpty, "what signs nothing more needs no key")
+    #expect(followed.replacements == 1 && record.replacements == 0)
     #expect(try AuthorityRecord(decoding: try followed.encoded()) == followed)
     #expect(try followed.encoded().count < 16 << 10, "it fits into a record of the cluster's")
-    #expect(throws: CertificateFault.malformed) { try record.succeeded(by: next, .random(), overlap: 60, now: now) }
+    #expect(throws: SealedAuthority.self) { try record.succeeded(by: next, .random(), overlap: 60, now: now) }
   }
 
   @Test func whoTrustsOneOfTwoBelievesANodeOfEither() async throws {
@@ -108,17 +110,20 @@ import Testing
     let leaf = try next.issue(identity, for: KeyPair().publicKey, now: now, life: 60)
     for trusted in [authority, next] {
       let anchors = TrustAnchors(domain: authority.domain, authorities: [trusted.certificate])
-      #expect(try await anchors.identity(of: [leaf] + (try followed.chain()), now: now) == identity)
+      #expect(try await anchors.identity(of: [leaf] + (try followed.chain(at: now)), now: now) == identity)
     }
   }
 
-  @Test func theOldOneRetires() throws {
+  @Test func theOldOneCountsUntilItsTimeIsOver() throws {
     let next = try next()
     let followed = try record.succeeded(by: next, key, overlap: 60, now: now)
-    #expect(record.withoutRetired(now: now + 1000) == nil, "the newest never does")
-    #expect(followed.withoutRetired(now: now + 59) == nil)
-    let rest = try #require(followed.withoutRetired(now: now + 60))
-    #expect(try rest.anchors().authorities == [next.certificate] && rest.chain() == [next.certificate])
+    #expect(record.inForce(at: now + 1000) == record, "the newest always does")
+    #expect(followed.inForce(at: now + 59) == followed && followed.overlapEnd(at: now + 59) == now + 60)
+    #expect(record.overlapEnd(at: now) == nil && followed.overlapEnd(at: now + 60) == nil)
+    let rest = followed.inForce(at: now + 60)
+    #expect(rest.entries.count == 1 && rest.entries[0].vouched == nil)
+    #expect(try followed.anchors(at: now + 60).authorities == [next.certificate])
+    #expect(try followed.chain(at: now + 60) == [next.certificate])
     #expect(try rest.newest(key).keyBytes == next.keyBytes)
   }
 
@@ -126,7 +131,7 @@ import Testing
     let second = try next()
     let third = try next()
     let record = try record.succeeded(by: second, key, overlap: 60, now: now).succeeded(by: third, key, overlap: 60, now: now)
-    #expect(try record.anchors().authorities == [third.certificate, second.certificate])
+    #expect(try record.certificates() == [third.certificate, second.certificate])
   }
 
   @Test func whatNoNodeWritesIsRefused() throws {
@@ -165,7 +170,7 @@ import Testing
     try withSecrets { secrets, directory in
       #expect(try secrets.load() == nil)
       let written = try contents()
-      try secrets.save(written)
+      try secrets.save(written, at: Date())
       let read = try #require(try secrets.load())
       #expect(read.wrappingKey.bytes == written.wrappingKey.bytes && read.authorities == written.authorities)
       #expect(read.key.pem == written.key.pem && read.chain == written.chain)
@@ -179,7 +184,7 @@ import Testing
 
   @Test(arguments: ["wrapping.key", "node.key", "node.crt"]) func oneThatIsMissingOrDamagedIsNamed(file: String) throws {
     try withSecrets { secrets, directory in
-      try secrets.save(try contents())
+      try secrets.save(try contents(), at: Date())
       try secrets.directory.write(file, [1, 2, 3])
       #expect(throws: NodeSecretsError.self) { try secrets.load() }
       try secrets.directory.remove(file)
@@ -188,9 +193,17 @@ import Testing
     }
   }
 
+  @Test func anotherClustersWrappingKeyIsOfNoUse() throws {
+    try withSecrets { secrets, _ in
+      try secrets.save(try contents(), at: Date())
+      try secrets.directory.write("wrapping.key", Array(String(repeating: "0", count: 64).utf8))
+      #expect(throws: NodeSecretsError.self) { try secrets.load() }
+    }
+  }
+
   @Test func thoseThatOthersMayReadAreRefused() throws {
     try withSecrets { secrets, directory in
-      try secrets.save(try contents())
+      try secrets.save(try contents(), at: Date())
       try FileManager.default.setAttributes([.posixPermissions: NSNumber(value: 0o644)], ofItemAtPath: directory + "/node.key")
       let error = #expect(throws: SecretFileError.self) { try secrets.load() }
       #expect(error?.description.contains("chmod 600 \(directory)/node.key") == true)
@@ -200,7 +213,8 @@ import Testing
 
   @Test func beforeTheRecordOfAuthoritiesThereAreNone() throws {
     try withSecrets { secrets, _ in
-      try secrets.saveCertificate(try contents())
+      try secrets.save(try contents(), at: Date())
+      try secrets.directory.remove("authority.json")
       #expect(try secrets.load() == nil, "a stop in the middle of a first write leaves nothing to stumble over")
     }
   }
