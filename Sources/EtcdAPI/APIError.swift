@@ -75,6 +75,7 @@ extension APIError {
     case .unavailable(let text):
       self.init(.unavailable, "coracle: \(text)")
       outcome = .notDone
+    case .store(let error): self.init(error)
     }
   }
 

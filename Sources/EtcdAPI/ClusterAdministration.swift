@@ -1,3 +1,5 @@
+import KeyValue
+
 /// What the cluster's own software is asked for beside the store, under `/coracle/`: certificates, and the tokens with which servers join.
 public protocol ClusterAdministration: Sendable {
   /// Answers once, from any thread, with the text of a JSON object.
@@ -28,4 +30,6 @@ public enum AdministrationError: Error, Hashable, Sendable {
   case refused(String)
   /// This node cannot do it now; nothing was done, a retry is safe.
   case unavailable(String)
+  /// The store did not write it down, or nobody knows whether it did; its error says which.
+  case store(StoreError)
 }

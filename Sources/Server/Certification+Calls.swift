@@ -38,6 +38,8 @@ struct CertificationCalls: ClusterAdministration {
     } catch let error as TokenRefusal {
       refusals.say(["reason": "\(error)"])
       return .failure(.refused("\(error)"))
+    } catch let error as StoreError {
+      return .failure(.store(error))
     } catch {
       return .failure(.unavailable("\(error)"))
     }

@@ -9,7 +9,7 @@ enum ClientError: Error, Equatable, CustomStringConvertible {
   /// No node could do it, each for its reason; nothing was changed.
   case unavailable([String])
   /// A node took a write, and what became of it is not known.
-  case unknown(String)
+  case unknown(String, advice: String = "look before repeating it")
   /// A node answered something that is no answer.
   case malformed(String)
   /// What listens at an address is something else.
@@ -33,7 +33,7 @@ enum ClientError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .refused(let text): text
     case .unavailable(let reasons): "no node could do it; nothing was changed\n  " + reasons.joined(separator: "\n  ")
-    case .unknown(let text): "outcome unknown: \(text)\n  The write may have been done: look before repeating it."
+    case .unknown(let text, let advice): "outcome unknown: \(text)\n  It may have been done: \(advice)."
     case .malformed(let text): "the answer is not understood: \(text)"
     case .notANode(let text): "this is no Coracle node: \(text)"
     case .outputLost(let code): "the answer cannot be written: \(String(cString: strerror(code))); what was asked for was done"

@@ -9,9 +9,14 @@ import NIOPosix
 
 /// Talks to whichever node of a cluster answers.
 ///
-/// Any node takes any request. What was certainly not done is tried at the next node; a write whose outcome is unknown is not repeated.
+/// Any node takes any request. What was certainly not done is tried at the next node; a write whose outcome is unknown is not repeated,
+/// unless twice is the same as once.
 final class ClusterClient: Sendable {
-  enum Kind { case read, write }
+  enum Kind {
+    case read, write
+    /// A write that may be done twice.
+    case repeatable
+  }
 
   let endpoints: [HostPort]
   let timeout: Duration
@@ -70,10 +75,11 @@ final class ClusterClient: Sendable {
   ) async throws(ClientError) -> [UInt8] {
     let deadline = ContinuousClock.now + (limit ?? timeout)
     var reasons: [HostPort: String] = [:]
+    var doubt: String?
     repeat {
       for endpoint in endpoints {
         let remaining = max(ContinuousClock.now.duration(to: deadline), .milliseconds(1))
-        // A read leaves time for the other nodes, should this one hang.
+        // What may be repeated leaves time for the other nodes, should this one hang.
         let limit = kind == .write ? remaining : max(remaining / endpoints.count, min(remaining, .milliseconds(500)))
         switch await attempt(endpoint, path, body, limit, beginning) {
         case .answer(let bytes): return bytes
@@ -82,12 +88,15 @@ final class ClusterClient: Sendable {
         case .unreachable(let reason): reasons[endpoint] = reason.description
         case .notDone(let text): reasons[endpoint] = text
         case .unknown(let text) where kind == .write: throw .unknown("\(endpoint): \(text)")
-        case .unknown(let text): reasons[endpoint] = text
+        case .unknown(let text):
+          reasons[endpoint] = text
+          doubt = "\(endpoint): \(text)"
         }
         guard !Task.isCancelled, ContinuousClock.now < deadline else { break }
       }
       try? await Task.sleep(for: Self.pause)
     } while !Task.isCancelled && ContinuousClock.now < deadline
+    if kind == .repeatable, let doubt { throw .unknown(doubt) }
     throw .unavailable(endpoints.map { "\($0): \(reasons[$0] ?? "not asked")" })
   }
 

@@ -24,7 +24,9 @@ struct TokenCommand: AsyncParsableCommand {
   }
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show which tokens are good. Their secrets are not kept.")
+    static let configuration = CommandConfiguration(
+      abstract: "Show the tokens, without their secrets, which are not kept.",
+      discussion: "Those that have ended are kept until their place is needed, which does not matter: they let nobody in.")
 
     @OptionGroup var client: ClientOptions
 
@@ -57,8 +59,38 @@ extension ClientOptions {
     _ call: AdministrationCall, _ body: Data, _ print: ([UInt8]) throws(ClientError) -> Void
   ) async throws {
     try await withClient { cluster throws(ClientError) in
-      let bytes = try await cluster.call("/coracle/\(call.rawValue)", Array(body), .write, beginning: "{")
+      let bytes = try await cluster.administer(call, Array(body))
       if json { try Output.line(String(decoding: bytes, as: UTF8.self)) } else { try print(bytes) }
+    }
+  }
+}
+
+extension ClusterClient {
+  func administer(_ call: AdministrationCall, _ body: [UInt8]) async throws(ClientError) -> [UInt8] {
+    do throws(ClientError) {
+      return try await self.call("/coracle/\(call.rawValue)", body, call.kind, beginning: "{")
+    } catch .unknown(let text, _) {
+      throw .unknown(text, advice: call.advice)
+    }
+  }
+}
+
+extension AdministrationCall {
+  var kind: ClusterClient.Kind {
+    switch self {
+    case .listTokens: .read
+    // The same key gets another certificate, as good as the first.
+    case .join, .clientCertificate: .repeatable
+    case .makeToken, .revokeToken, .rotateAuthority: .write
+    }
+  }
+
+  /// What to do if nobody knows whether it was done.
+  var advice: String {
+    switch self {
+    case .join, .listTokens, .clientCertificate, .revokeToken: "to repeat it does no harm"
+    case .makeToken: "to repeat it does no harm, for a token that nobody has seen lets nobody in"
+    case .rotateAuthority: "to repeat it does no harm, for then it is refused, with the time until which the old authority counts"
     }
   }
 }
