@@ -38,7 +38,9 @@ public struct TrustAnchors: Sendable {
     pinnedBy pin: [UInt8], in chain: [Certificate], now: Date = Date()
   ) async throws(CertificateFault) -> (TrustAnchors, CertifiedIdentity) {
     guard let leaf = chain.first else { throw .none }
-    guard let authority = chain.dropFirst().first(where: { (try? Authority.pin(of: $0)) == pin }) else { throw .foreign }
+    // Not what an older authority signed for the same key: as an anchor, that is none for everybody.
+    guard let authority = chain.dropFirst().first(where: { $0.issuer == $0.subject && (try? Authority.pin(of: $0)) == pin })
+    else { throw .foreign }
     guard let named = identity(in: leaf) else { throw .namesNobody }
     let anchors = TrustAnchors(domain: named.domain, authorities: [authority])
     return (anchors, try await anchors.identity(of: chain, now: now))

@@ -170,6 +170,14 @@ import X509
     await #expect(throws: CertificateFault.none) { try await TrustAnchors.anchors(pinnedBy: pin, in: [], now: now) }
   }
 
+  /// While one authority follows another, two certificates are for the key that the pin names.
+  @Test func aPinFindsTheAuthoritysOwnCertificate() async throws {
+    let next = try Authority(domain: domain)
+    let chain = [try leaf(node, by: next), try authority.vouch(for: next.certificate), next.certificate, authority.certificate]
+    let (anchors, identity) = try await TrustAnchors.anchors(pinnedBy: try Authority.pin(of: next.certificate), in: chain, now: now)
+    #expect(identity == node && anchors.authorities == [next.certificate])
+  }
+
   // MARK: Keys and texts
 
   @Test func aSigningRequestProvesItsKey() throws {
