@@ -93,7 +93,7 @@ let package = Package(
         "Budget", "Coracle", "Credentials", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "WriteAheadLog",
         server("ArgumentParser", "swift-argument-parser"), server("AsyncHTTPClient", "async-http-client"), server("Logging", "swift-log"),
         server("Metrics", "swift-metrics"), server("NIOCore", "swift-nio"), server("NIOConcurrencyHelpers", "swift-nio"),
-        server("Crypto", "swift-crypto"), server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"),
+        server("NIOHTTP1", "swift-nio"), server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"),
         server("ServiceLifecycle", "swift-service-lifecycle"),
         server("UnixSignals", "swift-service-lifecycle"), server("X509", "swift-certificates"),
       ]),

@@ -46,13 +46,8 @@ public struct Authority: Sendable {
   /// The secret key. Whoever has it can be any node and any client.
   public var keyBytes: [UInt8] { Array(key.rawRepresentation) }
 
-  /// What is written down of an authority to know it again, whatever certificate it shows: SHA-256 of its public key (the
-  /// `SubjectPublicKeyInfo` of RFC 5280).
-  public static func pin(of certificate: Certificate) throws -> [UInt8] {
-    var serializer = DER.Serializer()
-    try serializer.serialize(certificate.publicKey)
-    return Array(SHA256.hash(data: serializer.serializedBytes))
-  }
+  /// What is written down of an authority to know it again, whatever certificate it shows: the digest of its public key.
+  public static func pin(of certificate: Certificate) throws -> [UInt8] { try KeyPair.digest(of: certificate.publicKey) }
 
   /// A certificate for somebody's key.
   ///

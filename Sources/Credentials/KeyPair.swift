@@ -22,6 +22,13 @@ public struct KeyPair: Sendable {
   public var privateKey: Certificate.PrivateKey { Certificate.PrivateKey(key) }
   public var publicKey: Certificate.PublicKey { Certificate.PublicKey(key.publicKey) }
 
+  /// By which a public key is known again: SHA-256 of its `SubjectPublicKeyInfo` (RFC 5280).
+  public static func digest(of publicKey: Certificate.PublicKey) throws -> [UInt8] {
+    var serializer = DER.Serializer()
+    try serializer.serialize(publicKey)
+    return Array(SHA256.hash(data: serializer.serializedBytes))
+  }
+
   /// A certificate signing request (PKCS #10), which proves that its sender has the key.
   public func request() throws -> String {
     let request = try CertificateSigningRequest(

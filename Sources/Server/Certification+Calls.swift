@@ -1,6 +1,5 @@
 import Coracle
 import Credentials
-import Crypto
 import EtcdAPI
 import Foundation
 import KeyValue
@@ -89,7 +88,7 @@ struct CertificationCalls: ClusterAdministration {
     } catch {
       throw AdministrationError.malformed("the certificate signing request cannot be used: it needs a key on P-256, and its signature")
     }
-    try await admit(request, number)
+    try await admit(.init(node: request.node, key: try KeyPair.digest(of: key).hexadecimal), number, Array(request.secret))
     let (current, now) = (certification.current, certification.settings.now())
     let authority = try current.authorities.newest(current.wrappingKey)
     let identity = CertifiedIdentity.node(domain: authority.domain, node)
@@ -102,13 +101,11 @@ struct CertificationCalls: ClusterAdministration {
       wrappingKey: Data(current.wrappingKey.bytes))
   }
 
-  private func admit(_ request: JoinRequest, _ number: [UInt8]) async throws {
-    let admission = TokenRecord.Admission(
-      node: request.node, request: Array(SHA256.hash(data: Data(request.request.utf8))).hexadecimal)
+  private func admit(_ admission: TokenRecord.Admission, _ number: [UInt8], _ secret: [UInt8]) async throws {
     for _ in 0..<5 {
       guard let bytes = try await records.read(TokenRecord.name(number)) else { throw TokenRefusal.unknown }
       var token = try TokenRecord(decoding: bytes)
-      try token.admit(admission, digest: JoinToken.digest(of: Array(request.secret)), now: certification.settings.now())
+      guard try token.admit(admission, digest: JoinToken.digest(of: secret), now: certification.settings.now()) else { return }
       if try await records.replace(TokenRecord.name(number), bytes, with: try token.encoded()) { return }
     }
     throw AdministrationError.unavailable("several servers use this token at once; try again")

@@ -12,35 +12,43 @@ import X509
 struct Enrollment {
   let endpoint: HostPort
   let token: JoinToken
+  /// The same at each attempt, so that the token is not used up by one whose answer is lost.
+  let key: KeyPair
+  /// The cluster that the server belongs to already, if it does.
+  var domain: TrustDomain?
 
   private static let time = TimeAmount.seconds(5)
 
   func enroll(_ node: UInt64, names: [String]) async throws -> NodeSecrets.Contents {
-    let authority = try await authority()
-    let key = KeyPair()
+    let anchors = try await anchors()
+    // Before anything is asked for: the token is good for another server.
+    guard domain == nil || domain == anchors.domain, let authority = anchors.authorities.first else {
+      throw EnrollmentError(
+        endpoint: endpoint,
+        reason: "the token is of another cluster than this data directory: use an empty directory, or a token of its own cluster")
+    }
     let request = CertificationCalls.JoinRequest(
       number: token.number.hexadecimal, secret: Data(token.secret), node: String(node, radix: 16), request: try key.request(), names: names)
     let client = ClusterClient(
       endpoints: [endpoint], timeout: .nanoseconds(2 * Self.time.nanoseconds), credentials: try ClientCredentials(authority: authority))
     let bytes: [UInt8]
     do {
-      bytes = try await client.call(
-        "/coracle/\(AdministrationCall.join.rawValue)", Array(try JSONEncoder().encode(request)), .write, beginning: "{")
+      bytes = try await client.administer(.join, Array(try JSONEncoder().encode(request)))
       await client.close()
     } catch {
       await client.close()
       throw EnrollmentError(endpoint: endpoint, reason: "\(error)")
     }
-    return try contents(of: bytes, key)
+    return try contents(of: bytes, anchors.domain)
   }
 
-  private func contents(of bytes: [UInt8], _ key: KeyPair) throws -> NodeSecrets.Contents {
+  private func contents(of bytes: [UInt8], _ domain: TrustDomain) throws -> NodeSecrets.Contents {
     do {
       let answer = try JSONDecoder().decode(CertificationCalls.JoinAnswer.self, from: Data(bytes))
       let chain = try CertificateText.decode(answer.certificates)
-      guard let wrapping = WrappingKey(bytes: Array(answer.wrappingKey)), chain.first?.publicKey == key.publicKey else {
-        throw CertificateFault.malformed
-      }
+      guard let wrapping = WrappingKey(bytes: Array(answer.wrappingKey)), chain.first?.publicKey == key.publicKey,
+        try answer.authorities.trustDomain() == domain
+      else { throw CertificateFault.malformed }
       _ = try answer.authorities.newest(wrapping)
       return NodeSecrets.Contents(wrappingKey: wrapping, authorities: answer.authorities, key: key, chain: chain)
     } catch {
@@ -49,9 +57,9 @@ struct Enrollment {
   }
 
   /// Connects, and looks whether the other side has the authority that the token names.
-  private func authority() async throws -> Certificate {
+  private func anchors() async throws -> TrustAnchors {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    let found = eventLoop.makePromise(of: Certificate.self)
+    let found = eventLoop.makePromise(of: TrustAnchors.self)
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.certificateVerification = .noHostnameVerification
     let context = try NIOSSLContext(configuration: configuration)
@@ -63,8 +71,8 @@ struct Enrollment {
             let checked = promise.futureResult.eventLoop.makeFutureWithTask {
               let chain = try certificates.prefix(8).map { try Certificate(der: $0.toDERBytes()) }
               let (anchors, identity) = try await TrustAnchors.anchors(pinnedBy: pin, in: chain)
-              guard case .node = identity, let authority = anchors.authorities.first else { throw CertificateFault.wrongParty(identity) }
-              return authority
+              guard case .node = identity else { throw CertificateFault.wrongParty(identity) }
+              return anchors
             }
             checked.whenComplete { result in
               found.completeWith(result)
@@ -75,10 +83,10 @@ struct Enrollment {
           try channel.pipeline.syncOperations.addHandler(HandshakeFailure(found))
         }
       }.connect(host: endpoint.host, port: endpoint.port).get()
-      let authority = try await found.futureResult.get()
+      let anchors = try await found.futureResult.get()
       deadline.cancel()
       try? await channel.close()
-      return authority
+      return anchors
     } catch {
       deadline.cancel()
       // Unless it was this that failed.
@@ -101,9 +109,9 @@ struct Enrollment {
 private final class HandshakeFailure: ChannelInboundHandler {
   typealias InboundIn = NIOAny
 
-  private let found: EventLoopPromise<Certificate>
+  private let found: EventLoopPromise<TrustAnchors>
 
-  init(_ found: EventLoopPromise<Certificate>) { self.found = found }
+  init(_ found: EventLoopPromise<TrustAnchors>) { self.found = found }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     found.fail(error)

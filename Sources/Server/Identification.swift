@@ -32,10 +32,8 @@ struct Identification {
     }
     if let join, let token = join.token, !hasCertificate(of: token, secrets) {
       let node = try identity()
-      let contents = try await Enrollment(endpoint: join.endpoint, token: token).enroll(node, names: names)
-      if let old = try? secrets.load(), old.authorities.domain != contents.authorities.domain {
-        throw IdentificationError(text: "\(directory) is that of a node of another cluster: use an empty directory")
-      }
+      let enrollment = Enrollment(endpoint: join.endpoint, token: token, key: try secrets.joiningKey(), domain: secrets.domain())
+      let contents = try await enrollment.enroll(node, names: names)
       try secrets.save(contents, at: Date())
       return Result(certification: try certification(contents, secrets, node))
     }

@@ -6,8 +6,8 @@ struct TokenRecord: Codable, Sendable {
   /// A server that was let in, so that it may ask again if the answer was lost.
   struct Admission: Codable, Equatable, Sendable {
     var node: String
-    /// SHA-256 of its key's certificate signing request.
-    var request: String
+    /// SHA-256 of its public key. Signing requests for the same key differ.
+    var key: String
   }
 
   static let prefix = "token/"
@@ -41,18 +41,20 @@ struct TokenRecord: Codable, Sendable {
     return Array(try encoder.encode(self))
   }
 
-  /// Throws why a server is not let in; else takes it down.
+  /// Throws why a server is not let in; else takes it down. Not again if it asks once more, because the answer was lost: `false` then.
   ///
   /// - Parameter digest: of the secret that it showed.
-  mutating func admit(_ admission: Admission, digest shown: [UInt8], now: Date) throws(TokenRefusal) {
+  @discardableResult
+  mutating func admit(_ admission: Admission, digest shown: [UInt8], now: Date) throws(TokenRefusal) -> Bool {
     // In a time that does not tell how much of it was right.
     let known = [UInt8](hexadecimal: digest) ?? []
     guard known.count == shown.count, zip(known, shown).reduce(0, { $0 | ($1.0 ^ $1.1) }) == 0 else { throw .wrongSecret }
     guard Int64(now.timeIntervalSince1970) <= expires else { throw .expired }
-    if admissions.contains(admission) { return }
+    if admissions.contains(admission) { return false }
     guard uses > 0 else { throw .used }
     uses -= 1
     admissions.append(admission)
+    return true
   }
 }
 

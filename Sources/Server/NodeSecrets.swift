@@ -17,6 +17,7 @@ struct NodeSecrets: Sendable {
   static let keyFile = "node.key"
   static let certificateFile = "node.crt"
   static let authoritiesFile = "ca.crt"
+  private static let joiningFile = "joining.key"
   private static let wrappingFile = "wrapping.key"
   private static let recordFile = "authority.json"
 
@@ -51,6 +52,20 @@ struct NodeSecrets: Sendable {
     try directory.write(Self.certificateFile, Array(try CertificateText.encode(contents.chain).utf8))
     try directory.write(Self.authoritiesFile, Array(try CertificateText.encode(contents.authorities.anchors(at: now).authorities).utf8))
     try directory.write(Self.recordFile, try contents.authorities.encoded())
+    try directory.remove(Self.joiningFile)
+  }
+
+  /// The key with which this node asks to be let in: the same until it is, so that the cluster knows it again if an answer was lost.
+  func joiningKey() throws -> KeyPair {
+    if let pem = try directory.read(Self.joiningFile), let key = try? KeyPair(pem: Self.text(pem)) { return key }
+    let key = KeyPair()
+    try directory.write(Self.joiningFile, Array(key.pem.utf8))
+    return key
+  }
+
+  /// The cluster whose credentials are or were here, even if they are of no use any more.
+  func domain() -> TrustDomain? {
+    (try? directory.read(Self.recordFile)).flatMap { try? AuthorityRecord(decoding: $0).trustDomain() }
   }
 
   private static func text(_ bytes: [UInt8]) -> String {

@@ -33,7 +33,7 @@ enum ImportTable {
     ],
     "Sources/Server": [
       "Budget", "Coracle", "Credentials", "EtcdAPI", "KeyValue", "Links", "Raft", "Replica", "ShortLinks", "ArgumentParser",
-      "AsyncHTTPClient", "Crypto", "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+      "AsyncHTTPClient", "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
       "ServiceLifecycle", "Synchronization", "UnixSignals", "WriteAheadLog", "X509",
     ],
     "Sources/ShortLinks": [

@@ -8,8 +8,8 @@ import Testing
 @Suite struct TokenRecordTests {
   private let now = Date(timeIntervalSince1970: 1_000_000)
   private let token = JoinToken(pin: [UInt8](repeating: 1, count: 32), address: "a:1")
-  private let one = TokenRecord.Admission(node: "1", request: "x")
-  private let other = TokenRecord.Admission(node: "2", request: "y")
+  private let one = TokenRecord.Admission(node: "1", key: "x")
+  private let other = TokenRecord.Admission(node: "2", key: "y")
 
   private func record(uses: Int = 1) -> TokenRecord { TokenRecord(token, uses: uses, life: 60, now: now) }
 
@@ -18,16 +18,16 @@ import Testing
     try record.admit(one, digest: token.digest, now: now)
     try record.admit(other, digest: token.digest, now: now)
     #expect(record.uses == 0 && record.admissions == [one, other])
-    #expect(throws: TokenRefusal.used) { try record.admit(.init(node: "3", request: "z"), digest: token.digest, now: now) }
+    #expect(throws: TokenRefusal.used) { try record.admit(.init(node: "3", key: "z"), digest: token.digest, now: now) }
   }
 
   @Test func theSameServerMayAskAgain() throws {
     var record = record()
-    try record.admit(one, digest: token.digest, now: now)
-    try record.admit(one, digest: token.digest, now: now)
+    #expect(try record.admit(one, digest: token.digest, now: now))
+    #expect(try !record.admit(one, digest: token.digest, now: now))
     #expect(record.uses == 0 && record.admissions == [one])
     // With the same key only: who reads the token later is another.
-    #expect(throws: TokenRefusal.used) { try record.admit(.init(node: "1", request: "z"), digest: token.digest, now: now) }
+    #expect(throws: TokenRefusal.used) { try record.admit(.init(node: "1", key: "z"), digest: token.digest, now: now) }
     #expect(throws: TokenRefusal.expired) { try record.admit(one, digest: token.digest, now: now + 61) }
     #expect(throws: TokenRefusal.wrongSecret) { try record.admit(one, digest: [], now: now) }
   }
@@ -53,7 +53,7 @@ import Testing
     var record = record(uses: TokenRecord.mostUses)
     for number in 0..<TokenRecord.mostUses {
       try record.admit(
-        .init(node: String(UInt64.max - UInt64(number), radix: 16), request: String(repeating: "f", count: 64)), digest: token.digest,
+        .init(node: String(UInt64.max - UInt64(number), radix: 16), key: String(repeating: "f", count: 64)), digest: token.digest,
         now: now)
     }
     let bytes = try record.encoded()
@@ -198,6 +198,19 @@ import Testing
       try secrets.save(try contents(), at: Date())
       try secrets.directory.write("wrapping.key", Array(String(repeating: "0", count: 64).utf8))
       #expect(throws: NodeSecretsError.self) { try secrets.load() }
+    }
+  }
+
+  @Test func aServerAsksWithOneKeyUntilItIsLetIn() throws {
+    try withSecrets { secrets, _ in
+      let key = try secrets.joiningKey()
+      #expect(try secrets.joiningKey().pem == key.pem)
+      #expect(try secrets.load() == nil, "there are no secrets yet")
+      try secrets.save(try contents(), at: Date())
+      #expect(try secrets.joiningKey().pem != key.pem, "it begins anew next time")
+      try secrets.directory.write("joining.key", [1, 2, 3])
+      let again = try secrets.joiningKey()
+      #expect(try secrets.joiningKey().pem == again.pem, "what is damaged is replaced")
     }
   }
 
