@@ -112,7 +112,9 @@ let package = Package(
     .testTarget(name: "RaftTests", dependencies: ["ByteCoding", "Golden", "Raft"], exclude: ["Scripts"]),
     .testTarget(
       name: "CredentialsTests",
-      dependencies: ["Credentials", server("Crypto", "swift-crypto"), server("X509", "swift-certificates")]),
+      dependencies: [
+        "Credentials", server("Crypto", "swift-crypto"), server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
+      ]),
     .testTarget(name: "WriteAheadLogTests", dependencies: ["Golden", "WriteAheadLog", "Simulation"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KeyValue", "Links", "Raft", "Replica", "WriteAheadLog"]),
     .testTarget(name: "ReplicaTests", dependencies: ["Golden", "Replica", "KeyValue", "Simulation"]),

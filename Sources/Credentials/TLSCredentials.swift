@@ -28,8 +28,14 @@ public final class TLSCredentials: Sendable {
   }
 
   private let contexts = NIOLockedValueBox<Contexts?>(nil)
+  private let own = NIOLockedValueBox<OwnCertificate?>(nil)
 
   public init() {}
+
+  /// From now on, clients that ask for a name of this certificate are shown it. All others are shown the cluster's: those that come with an
+  /// address, and the nodes and commands of the cluster, which ask for a name that is nobody's and know the cluster's authority alone.
+  /// Whoever it is shown to may show a certificate of the cluster as before.
+  public func show(_ certificate: OwnCertificate) { own.withLockedValue { $0 = certificate } }
 
   /// From now on, this is shown and believed.
   public func install(_ material: Material) throws {
@@ -43,6 +49,9 @@ public final class TLSCredentials: Sendable {
     clients.minimumTLSVersion = .tlsv12
     clients.certificateVerification = .optionalVerification
     clients.applicationProtocols = ["http/1.1"]
+    clients.sslContextCallback = { [own] asked, promise in
+      promise.succeed(own.withLockedValue { $0 }?.override(for: asked.serverHostname) ?? .noChanges)
+    }
     var client = TLSConfiguration.makeClientConfiguration()
     client.minimumTLSVersion = .tlsv13
     client.certificateChain = chain

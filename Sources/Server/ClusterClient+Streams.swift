@@ -89,7 +89,7 @@ extension ClusterClient {
   }
 
   private func begin(_ client: HTTPClient, _ endpoint: HostPort, _ path: String, _ body: [UInt8]) async throws -> HTTPClientResponse {
-    var request = HTTPClientRequest(url: "\(scheme)://\(endpoint)\(path)")
+    var request = request(endpoint, path)
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
     request.body = .bytes(body)

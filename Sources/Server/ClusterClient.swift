@@ -23,6 +23,10 @@ final class ClusterClient: Sendable {
   let http: HTTPClient
   let streams: HTTPClient
   let credentials: ClientCredentials?
+  /// What is asked for in TLS in place of the host, for which a node may show a certificate of its operator's that this client does not
+  /// know. These names are nobody's (RFC 2606): the node shows the cluster's.
+  private let hostNames: [HostPort: String]
+  private static let nobody = "coracle.invalid"
   /// Those that refused a connection.
   private let refusals = NIOLockedValueBox<Set<HostPort>>([])
 
@@ -35,6 +39,13 @@ final class ClusterClient: Sendable {
     self.credentials = credentials
     var configuration = HTTPClient.Configuration()
     configuration.tlsConfiguration = credentials?.configuration
+    var hostNames: [HostPort: String] = [:]
+    for (number, endpoint) in endpoints.enumerated() {
+      let name = "node\(number).\(Self.nobody)"
+      hostNames[endpoint] = name
+      configuration.dnsOverride[name] = endpoint.host
+    }
+    self.hostNames = hostNames
     configuration.httpVersion = .http1Only
     // Endpoints that nothing comes back from must leave time for the others.
     let connect = min(max(timeout / (endpoints.count + 1), .milliseconds(50)), .milliseconds(500))
@@ -53,7 +64,12 @@ final class ClusterClient: Sendable {
     try? await streams.shutdown()
   }
 
-  var scheme: String { credentials == nil ? "http" : "https" }
+  func request(_ endpoint: HostPort, _ path: String) -> HTTPClientRequest {
+    guard credentials != nil else { return HTTPClientRequest(url: "http://\(endpoint)\(path)") }
+    var request = HTTPClientRequest(url: "https://\(hostNames[endpoint].map { "\($0):\(endpoint.port)" } ?? "\(endpoint)")\(path)")
+    request.headers.add(name: "Host", value: "\(endpoint)")
+    return request
+  }
 
   /// Whether every endpoint refused a connection.
   var isNobodyThere: Bool { refusals.withLockedValue { $0.count == endpoints.count } }
@@ -121,7 +137,7 @@ final class ClusterClient: Sendable {
   }
 
   private func attempt(_ endpoint: HostPort, _ path: String, _ body: [UInt8], _ limit: Duration, _ beginning: String) async -> Attempt {
-    var request = HTTPClientRequest(url: "\(scheme)://\(endpoint)\(path)")
+    var request = request(endpoint, path)
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
     request.headers.add(name: "Grpc-Timeout", value: "\(max(1, Int64(limit / .milliseconds(1))))m")

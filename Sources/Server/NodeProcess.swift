@@ -1,4 +1,5 @@
 import Coracle
+import Credentials
 import EtcdAPI
 import Foundation
 import KeyValue
@@ -23,13 +24,14 @@ struct NodeProcess {
     logger.logLevel = configuration.logLevel
     defer { queue.drain(within: Self.lastWordsSeconds) }
     do {
+      let certificates = try OwnCertificates(configuration, logger: logger)
       var join = try prepared(for: configuration.node.dataDirectory)
       let identification = try await Identification(configuration, logger).certification(join)
       configuration.node.credentials = identification?.certification.credentials
       join?.credentials = try identification.map { try ClientCredentials($0.certification.current) }
       let members = try await join?.members(configuration.node)
       configuration.node.join = members?.peerAddresses ?? []
-      try await serve(configuration, join, members, identification, logger, queue)
+      try await serve(configuration, join, members, identification, certificates, logger, queue)
     } catch {
       logger.critical("\(error)")
       throw ExitStatus.failed
@@ -56,7 +58,7 @@ struct NodeProcess {
   /// Services stop in the reverse order: first the ports, so that no request meets a node that is gone.
   private func serve(
     _ configuration: ServeConfiguration, _ join: Join?, _ members: MembersAnswer?, _ identification: Identification.Result?,
-    _ logger: Logger, _ queue: LogQueue
+    _ certificates: OwnCertificates, _ logger: Logger, _ queue: LogQueue
   ) async throws {
     let hasTerminal = HarmlessSignals.ignore()
     let shares = try DescriptorShares(limit: DescriptorShares.raiseLimit(), servesLinks: configuration.links != nil)
@@ -73,14 +75,17 @@ struct NodeProcess {
       queue.drain(within: Self.lastWordsSeconds)
       _exit(ExitStatus.failed.rawValue)
     }
-    let clients = ClientPort(configuration: configuration, shares: shares, service: service, authority: authority, logger: logger)
+    let clients = ClientPort(
+      configuration: configuration, shares: shares, service: service, authority: authority, certificate: certificates.clients,
+      logger: logger)
     var services = [
       stop.watch("the node, whose log may wait for its disk", node),
       stop.watch("the client port", ServiceOfNode(node: node, service: clients)),
     ]
     if let address = configuration.links {
       let port = LinkPort(
-        address: address, configuration: configuration, shares: shares, service: service, authority: authority, logger: logger)
+        address: address, configuration: configuration, shares: shares, service: service, authority: authority,
+        certificate: certificates.links, logger: logger)
       let bounded = BoundedStop(service: ServiceOfNode(node: node, service: port), limit: configuration.stop.links)
       services.append(stop.watch("the port for links", bounded))
     }
@@ -91,6 +96,7 @@ struct NodeProcess {
       services.append(CertificationService(certification: authority.certification, node: node, records: authority.records))
       if identification?.isNew == true { services.append(Welcome(node: node, calls: authority)) }
     }
+    services += certificates.watches
     if options.stopWithParent { services.append(ParentWatch()) }
     services.append(stop)
     let group = ServiceGroup(
@@ -148,6 +154,7 @@ private struct ClientPort: Service {
   let shares: DescriptorShares
   let service: NodeService
   let authority: CertificationCalls?
+  let certificate: OwnCertificate?
   let logger: Logger
 
   func run() async throws {
@@ -170,10 +177,12 @@ private struct ClientPort: Service {
     var settings = GatewaySettings()
     settings.maximumConnections = shares.clients
     settings.shutdownTimeout = configuration.stop.requests
+    let credentials = address.isLoopback && certificate == nil ? nil : authority?.certification.credentials
+    if let certificate { credentials?.show(certificate) }
     let refusals = RefusalReport("a client's connection was refused", logger: logger)
     let server = try await GatewayServer.start(
       host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
-      answers: configuration.node.memory.answers, credentials: address.isLoopback ? nil : authority?.certification.credentials,
+      answers: configuration.node.memory.answers, credentials: credentials,
       administration: authority, refused: { refusals.record($0) })
     logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
     return server
@@ -187,6 +196,7 @@ private struct LinkPort: Service {
   let shares: DescriptorShares
   let service: NodeService
   let authority: CertificationCalls?
+  let certificate: OwnCertificate?
   let logger: Logger
 
   func run() async throws {
@@ -196,6 +206,7 @@ private struct LinkPort: Service {
     settings.logger = logger
     settings.maximumConnections = shares.links
     settings.stopTimeout = configuration.stop.requests
+    settings.certificate = certificate
     settings.credentials = address.isLoopback ? nil : authority?.certification.credentials
     do {
       try await LinkServer(store: NodeLinkStore(service: service), configuration: settings).application().run()

@@ -53,6 +53,20 @@ struct ServeOptions: ParsableArguments {
       discussion: "Without it, a node that others can reach speaks TLS alone, with certificates that the cluster makes for itself."))
   var insecure = false
 
+  @Option(
+    help: ArgumentHelp(
+      "A certificate of your own for the client port: a PEM file, in it what leads to its authority too. Read again when it changes.",
+      discussion: "Shown to clients that ask for a name in it. Other clients, and the cluster's own, are shown the cluster's certificate."))
+  var certFile: String?
+
+  @Option(help: "The key of --cert-file: a PEM file that nobody else may read.") var keyFile: String?
+
+  @Option(
+    help: "A certificate of your own for the links port: a PEM file, in it what leads to its authority too. Read again when it changes.")
+  var linksCertFile: String?
+
+  @Option(help: "The key of --links-cert-file: a PEM file that nobody else may read.") var linksKeyFile: String?
+
   @Option(help: .hidden) var certificateLife = 7 * 86400.0
 
   @Option(help: "How often the leader lets the others hear from it, in milliseconds.") var heartbeatInterval: Int64 = 50
@@ -110,8 +124,18 @@ struct ServeOptions: ParsableArguments {
     node.settings.raft.heartbeatInterval = .milliseconds(heartbeatInterval)
     node.settings.raft.electionTimeout = .milliseconds(electionTimeout)
     node.memory = MemoryShares(bytes: memoryBudget << 20)
+    let clientCertificate = try Self.files(certFile, keyFile, "--cert-file", "--key-file")
+    let linksCertificate = try Self.files(linksCertFile, linksKeyFile, "--links-cert-file", "--links-key-file")
+    guard linksCertificate == nil || links != nil else {
+      throw ValidationError("--links-cert-file: there is no port for links: say where with --links-address")
+    }
+    guard clientCertificate == nil || !insecure else {
+      throw ValidationError(
+        "--cert-file: with --insecure the cluster has no certificates by which its own commands and servers would know the client port: "
+          + "leave one of the two out")
+    }
     let isReachable = [client, node.peerAddress, links].contains { $0?.isLoopback == false }
-    let isEncrypted = isReachable && !insecure
+    let isEncrypted = (isReachable || clientCertificate != nil) && !insecure
     guard !isEncrypted || node.initialCluster.isEmpty else {
       throw ValidationError(
         "--initial-cluster: nodes that are to talk encrypted begin with one, to which the others come with `coracle join` and a token; "
@@ -121,8 +145,20 @@ struct ServeOptions: ParsableArguments {
     if isEncrypted { node.credentials = TLSCredentials() }
     try Self.check(node)
     return ServeConfiguration(
-      node: node, client: client, links: links, stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel,
-      isReachable: isReachable, isEncrypted: isEncrypted, certificateLife: certificateLife)
+      node: node, client: client, links: links, clientCertificate: clientCertificate, linksCertificate: linksCertificate,
+      stop: StopTimes(total: .seconds(stopTimeout)), logLevel: logLevel, isReachable: isReachable, isEncrypted: isEncrypted,
+      certificateLife: certificateLife)
+  }
+
+  private static func files(
+    _ certificate: String?, _ key: String?, _ certificateOption: String, _ keyOption: String
+  ) throws -> CertificateFiles? {
+    switch (certificate, key) {
+    case (nil, nil): return nil
+    case (let certificate?, let key?): return CertificateFiles(certificate: certificate, key: key)
+    case (nil, _): throw ValidationError("\(keyOption) needs \(certificateOption): the certificate that the key belongs to")
+    case (_, nil): throw ValidationError("\(certificateOption) needs \(keyOption): the key of the certificate")
+    }
   }
 
   /// The usual address to listen on; with a host, all addresses of this machine at its port.
@@ -182,11 +218,14 @@ struct ServeConfiguration {
   var node: NodeConfiguration
   var client: HostPort
   var links: HostPort?
+  /// The operator's own, if any.
+  var clientCertificate: CertificateFiles?
+  var linksCertificate: CertificateFiles?
   var stop: StopTimes
   var logLevel: Logger.Level
   /// From other machines.
   var isReachable = false
-  /// That, and it was not told to talk in plain text.
+  /// That, or it has a certificate of the operator's for clients; and it was not told to talk in plain text.
   var isEncrypted = false
   /// How long a node's certificate is valid, in seconds.
   var certificateLife = 0.0

@@ -6,28 +6,41 @@ import NIOCore
 import NIOHTTP1
 import RequestChecks
 
+/// What the port speaks, and whose certificate it shows.
+enum PortSecurity: Sendable {
+  case plainText
+  case cluster(TLSCredentials)
+  case own(OwnCertificate)
+
+  /// How long the two sides have to agree on TLS.
+  private static let handshakeTime = TimeAmount.seconds(10)
+
+  func addHandlers(_ pipeline: ChannelPipeline.SynchronousOperations) throws {
+    switch self {
+    case .plainText: return
+    case .cluster(let credentials): try pipeline.addHandler(credentials.serverHandlerForClients(HandshakeOutcome()))
+    case .own(let certificate): try pipeline.addHandler(certificate.serverHandler())
+    }
+    try pipeline.addHandler(HandshakeDeadline(Self.handshakeTime))
+  }
+}
+
 /// A connection to the service: Hummingbird's, with what it leaves out of HTTP/1.
 struct LinkChannel: ServerChildChannel {
   typealias Value = HTTP1Channel.Value
 
   private let channel: HTTP1Channel
-  /// `nil`: plain text.
-  private let credentials: TLSCredentials?
-  /// How long the two sides have to agree on TLS.
-  private static let handshakeTime = TimeAmount.seconds(10)
+  private let security: PortSecurity
 
-  static func builder(_ configuration: HTTP1Channel.Configuration, _ credentials: TLSCredentials?) -> HTTPServerBuilder {
-    HTTPServerBuilder { LinkChannel(channel: HTTP1Channel(responder: $0, configuration: configuration), credentials: credentials) }
+  static func builder(_ configuration: HTTP1Channel.Configuration, _ security: PortSecurity) -> HTTPServerBuilder {
+    HTTPServerBuilder { LinkChannel(channel: HTTP1Channel(responder: $0, configuration: configuration), security: security) }
   }
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    if let credentials {
-      do {
-        try channel.pipeline.syncOperations.addHandlers(
-          credentials.serverHandlerForClients(HandshakeOutcome()), HandshakeDeadline(Self.handshakeTime))
-      } catch {
-        return channel.eventLoop.makeFailedFuture(error)
-      }
+    do {
+      try security.addHandlers(channel.pipeline.syncOperations)
+    } catch {
+      return channel.eventLoop.makeFailedFuture(error)
     }
     return self.channel.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations

@@ -35,7 +35,7 @@ public struct LinkServer<Store: LinkStore>: Sendable {
     let times = connectionTimes
     return Application(
       router: routes.router(),
-      server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)]), configuration.credentials),
+      server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)]), configuration.security),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
@@ -63,6 +63,8 @@ public struct LinkServerConfiguration: Sendable {
   public var owner: CounterOwner
   /// With these it speaks TLS.
   public var credentials: TLSCredentials?
+  /// With this it speaks TLS too, and shows nothing else.
+  public var certificate: OwnCertificate?
   public var host = "127.0.0.1"
   public var port = 8080
   /// What the service's keys in the store begin with.
@@ -83,6 +85,11 @@ public struct LinkServerConfiguration: Sendable {
   public var random: @Sendable () -> UInt64 = { .random(in: .min ... .max) }
 
   public init(owner: CounterOwner) { self.owner = owner }
+
+  var security: PortSecurity {
+    if let certificate { return .own(certificate) }
+    return credentials.map { .cluster($0) } ?? .plainText
+  }
 }
 
 #if canImport(FoundationEssentials)

@@ -131,3 +131,111 @@ import X509
     }
   }
 }
+
+/// The client port with a certificate of the operator's.
+@Suite struct OwnCertificatePortTests {
+  private static let name = "api.example.net"
+  private let cluster: Authority
+  private let company: Authority
+  private let directory: String
+
+  init() throws {
+    cluster = try Authority(domain: .random(), now: Date() - 100_000)
+    company = try Authority(domain: .random(), now: Date() - 100_000)
+    directory = FileManager.default.temporaryDirectory.appendingPathComponent("coracle-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  }
+
+  private var files: CertificateFiles { CertificateFiles(certificate: directory + "/cert.pem", key: directory + "/key.pem") }
+
+  private func write() throws {
+    let key = KeyPair()
+    let leaf = try company.issue(.node(domain: company.domain, 1), for: key.publicKey, names: [Self.name], now: Date(), life: 600)
+    try Data(try CertificateText.encode([leaf]).utf8).write(to: URL(fileURLWithPath: files.certificate))
+    try Data(key.pem.utf8).write(to: URL(fileURLWithPath: files.key))
+    try FileManager.default.setAttributes([.posixPermissions: NSNumber(value: 0o600)], ofItemAtPath: files.key)
+  }
+
+  private func credentials(_ identity: CertifiedIdentity) throws -> TLSCredentials.Material {
+    let key = KeyPair()
+    let leaf = try cluster.issue(identity, for: key.publicKey, now: Date(), life: 600)
+    return .init(
+      key: key.privateKey, chain: [leaf, cluster.certificate],
+      anchors: TrustAnchors(domain: cluster.domain, authorities: [cluster.certificate]))
+  }
+
+  private func withPort(_ body: (Int, OwnCertificate) async throws -> Void) async throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try write()
+    let own = try OwnCertificate(files, .underItsNames)
+    let shown = TLSCredentials()
+    shown.show(own)
+    try shown.install(try credentials(.node(domain: cluster.domain, 7)))
+    var settings = GatewaySettings()
+    settings.shutdownTimeout = .milliseconds(300)
+    let server = try await GatewayServer.start(
+      host: "127.0.0.1", port: 0, service: ModelService(), settings: settings, credentials: shown)
+    let outcome: Result<Void, any Error>
+    do { outcome = .success(try await body(server.address.port ?? 0, own)) } catch { outcome = .failure(error) }
+    await server.stop()
+    try outcome.get()
+  }
+
+  /// A client that asks for a name and believes one authority.
+  private func client(
+    _ port: Int, asking name: String?, believing authority: Authority, showing client: String? = nil
+  ) async throws -> RawClient {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.trustRoots = .certificates([try NIOSSLCertificate(bytes: try authority.certificate.der, format: .der)])
+    configuration.certificateVerification = .noHostnameVerification
+    if let client {
+      let material = try credentials(.client(domain: cluster.domain, client))
+      configuration.certificateChain = try material.chain.map { .certificate(try NIOSSLCertificate(bytes: try $0.der, format: .der)) }
+      configuration.privateKey = .privateKey(
+        try NIOSSLPrivateKey(bytes: Array(try material.key.serializeAsPEM().pemString.utf8), format: .pem))
+    }
+    let context = try NIOSSLContext(configuration: configuration)
+    return try await RawClient(port: port) { try NIOSSLClientHandler(context: context, serverHostname: name) }
+  }
+
+  /// The beginning of the answer to a put; empty if the client did not believe what it was shown.
+  private func put(_ client: RawClient, answers: Int = 1) async throws -> String {
+    do { try await client.post("/v3/kv/put", #"{"key":"YQ==","value":"Yg=="}"#) } catch { return "" }
+    try await client.wait { !$0.isOpen || $0.received.components(separatedBy: "HTTP/1.1 ").count > answers }
+    return client.received.components(separatedBy: "HTTP/1.1 ").last.map { String($0.prefix(3)) } ?? ""
+  }
+
+  @Test func isShownToWhoAsksForItsName() async throws {
+    try await withPort { port, _ in
+      let clients = [
+        (try await client(port, asking: Self.name, believing: company, showing: "alice"), "200"),
+        (try await client(port, asking: Self.name, believing: company), "401"),
+        (try await client(port, asking: Self.name, believing: cluster), ""),
+        (try await client(port, asking: nil, believing: cluster, showing: "alice"), "200"),
+        (try await client(port, asking: "node0.coracle.invalid", believing: cluster, showing: "alice"), "200"),
+        (try await client(port, asking: "other.example.net", believing: company), ""),
+        (try await client(port, asking: nil, believing: company), ""),
+      ]
+      for (number, (client, status)) in clients.enumerated() {
+        #expect(try await put(client) == status, "client \(number)")
+        if !status.isEmpty { await client.close() }
+      }
+    }
+  }
+
+  @Test func aNewOneIsShownToLaterConnectionsAndOpenOnesGoOn() async throws {
+    try await withPort { port, own in
+      let early = try await client(port, asking: Self.name, believing: company, showing: "alice")
+      #expect(try await put(early) == "200")
+      let before = own.end
+      try await Task.sleep(for: .seconds(1.1))
+      try write()
+      #expect(try own.refresh())
+      #expect(own.end > before)
+      let late = try await client(port, asking: Self.name, believing: company, showing: "alice")
+      #expect(try await put(late) == "200")
+      #expect(try await put(early, answers: 2) == "200")
+      for client in [early, late] { await client.close() }
+    }
+  }
+}

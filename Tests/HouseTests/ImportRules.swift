@@ -47,7 +47,7 @@ enum ImportTable {
       "Testing", "Budget", "Coracle", "Credentials", "Foundation", "Logging", "Metrics", "NIOConcurrencyHelpers", "NIOCore", "NIOEmbedded",
       "NIOPosix", "NIOSSL", "ServiceLifecycle", "X509",
     ]),
-    "Tests/CredentialsTests": ["Testing", "Credentials", "Crypto", "Foundation", "X509"],
+    "Tests/CredentialsTests": ["Testing", "Credentials", "Crypto", "Foundation", "NIOSSL", "X509"],
     "Tests/FuzzingTests": pureModules.union(["Testing", "EtcdAPI", "Foundation"]),
     "Tests/HouseTests": ["Testing", "Foundation"],
     "Tests/RequestChecksTests": ["Testing", "RequestChecks"],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Coracle
+import Credentials
 import KeyValue
 import Testing
 
@@ -109,6 +110,23 @@ import Testing
       #expect(try !ServeOptions.parse(arguments + ["--insecure"]).configuration().isEncrypted, "\(arguments)")
     }
     #expect(try !ServeOptions.parse([]).configuration().isEncrypted)
+  }
+
+  @Test func aCertificateOfOnesOwnMeansTLS() throws {
+    let files = ["--cert-file", "c.pem", "--key-file", "k.pem"]
+    let own = try ServeOptions.parse(files).configuration()
+    #expect(own.clientCertificate == CertificateFiles(certificate: "c.pem", key: "k.pem") && own.linksCertificate == nil)
+    #expect(own.isEncrypted && own.node.credentials != nil, "on loopback too")
+    let links = ["--links-address", "127.0.0.1:80", "--links-cert-file", "c.pem", "--links-key-file", "k.pem"]
+    let browsers = try ServeOptions.parse(links).configuration()
+    #expect(browsers.linksCertificate != nil && browsers.clientCertificate == nil)
+    #expect(!browsers.isEncrypted, "what browsers are shown says nothing of the cluster")
+    let refusals = [
+      Array(files.prefix(2)): "--cert-file needs --key-file", Array(files.suffix(2)): "--key-file needs --cert-file",
+      files + ["--insecure"]: "--cert-file: with --insecure", Array(links.suffix(4)): "--links-cert-file: there is no port",
+      Array(links.prefix(4)): "--links-cert-file needs", files + ["--initial-cluster", "default=127.0.0.1:2380"]: "--initial-cluster: ",
+    ]
+    for (arguments, mentions) in refusals { refused(arguments: arguments, mentions: mentions) }
   }
 
   @Test func aHostIsEnough() throws {
