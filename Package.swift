@@ -148,7 +148,8 @@ let package = Package(
     .testTarget(
       name: "EtcdAPITests",
       dependencies: [
-        "Budget", "ByteCoding", "Credentials", "EtcdAPI", "KeyValue", "Raft", "RawClient", "Replica", server("NIOCore", "swift-nio"),
+        "Budget", "ByteCoding", "Credentials", "EtcdAPI", "KeyValue", "LocalStore", "Raft", "RawClient", "Replica",
+        server("NIOCore", "swift-nio"),
         server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
       ]),
     .testTarget(

@@ -104,7 +104,7 @@ struct Gateway: Sendable {
   let answers: LongAnswers
   /// `nil` for a node without an authority.
   let administration: (any ClusterAdministration)?
-  let logins = Logins()
+  let logins: Logins
 
   /// What a login does is the node's own work: it has judged a password.
   private var trusted: Gateway {
@@ -117,9 +117,10 @@ struct Gateway: Sendable {
 
   init(
     service: any KeyValueService, settings: GatewaySettings, answers: MemoryBudget.Account? = nil,
-    administration: (any ClusterAdministration)? = nil
+    administration: (any ClusterAdministration)? = nil, passwords: PasswordCheck = PasswordCheck()
   ) {
     self.service = service
+    logins = passwords.logins
     self.administration = administration
     self.settings = settings
     let account = answers ?? MemoryBudget(bytes: settings.maximumAnswerBytes).account("answers")

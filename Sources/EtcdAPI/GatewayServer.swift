@@ -31,15 +31,16 @@ public final class GatewayServer: Sendable {
   ///   - answers: What long answers hold is reserved here; by default on an account of its own.
   ///   - credentials: With these it speaks TLS: a client shows a certificate of the cluster's authority, or is told to.
   ///   - administration: What is asked for under `/coracle/`.
+  ///   - passwords: By which other ports judge theirs too.
   ///   - refused: Called for each connection over which nothing could be asked for, on any thread; it must not wait.
   public static func start(
     host: String, port: Int, service: any KeyValueService, settings: GatewaySettings = GatewaySettings(),
     bodies: MemoryBudget.Account = MemoryBudget(bytes: .max).account("bodies"), answers: MemoryBudget.Account? = nil,
     credentials: TLSCredentials? = nil, administration: (any ClusterAdministration)? = nil,
-    refused: @escaping @Sendable (ClientRefusal) -> Void = { _ in },
+    passwords: PasswordCheck = PasswordCheck(), refused: @escaping @Sendable (ClientRefusal) -> Void = { _ in },
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) async throws -> GatewayServer {
-    let gateway = Gateway(service: service, settings: settings, answers: answers, administration: administration)
+    let gateway = Gateway(service: service, settings: settings, answers: answers, administration: administration, passwords: passwords)
     let quiescing = ServerQuiescingHelper(group: group)
     let connections = ConnectionLimit(maximum: settings.maximumConnections)
     let handshakes = HandshakeLimit(maximum: settings.maximumHandshakes)

@@ -7,6 +7,8 @@ import ShortLinks
 /// A node, as the link service sees it.
 struct NodeLinkStore: LinkStore {
   let service: NodeService
+  let passwords: PasswordCheck
+  let refusals: RefusalReport
 
   /// A person waits for a link: an error after this time is better than none.
   private static let timeout = Duration.seconds(5)
@@ -15,10 +17,26 @@ struct NodeLinkStore: LinkStore {
     try await ask(request, .linearizable).answer
   }
 
-  func read(_ request: RangeRequest, allowStale: Bool) async throws(LinkStoreError) -> StoreReading {
-    let served = try await ask(.range(request), allowStale ? .serializable : .linearizable)
+  func read(_ request: RangeRequest, for subject: Subject?, allowStale: Bool) async throws(LinkStoreError) -> StoreReading {
+    let request = subject.map { Request.onBehalf(of: $0, .range(request)) } ?? .range(request)
+    let served = try await ask(request, allowStale ? .serializable : .linearizable)
     let isStale = served.staleness.map { $0 > service.usualSilence } ?? false
     return StoreReading(answer: served.answer, isStale: isStale)
+  }
+
+  var hasUsers: Bool { service.access.isEnabled }
+
+  func judge(_ login: LinkLogin) async -> LinkLoginVerdict {
+    let verdict: LinkLoginVerdict =
+      switch await passwords.judge(login.user, login.password, in: service.access) {
+      case .right: .right
+      case .wrong: .wrong
+      case .tooManyWrong: .tooManyWrong
+      case .busy: .busy
+      }
+    // Without the name: people type their password there too.
+    if verdict == .wrong { refusals.say(["address": "\(login.host ?? "unknown")", "reason": "the user or the password is wrong"]) }
+    return verdict
   }
 
   private func ask(_ request: Request, _ consistency: Consistency) async throws(LinkStoreError) -> ServedAnswer {

@@ -75,9 +75,10 @@ struct NodeProcess {
       queue.drain(within: Self.lastWordsSeconds)
       _exit(ExitStatus.failed.rawValue)
     }
+    let passwords = PasswordCheck()
     let clients = ClientPort(
       configuration: configuration, shares: shares, service: service, authority: authority, certificate: certificates.clients,
-      logger: logger)
+      passwords: passwords, logger: logger)
     var services = [
       stop.watch("the node, whose log may wait for its disk", node),
       stop.watch("the client port", ServiceOfNode(node: node, service: clients)),
@@ -85,7 +86,7 @@ struct NodeProcess {
     if let address = configuration.links {
       let port = LinkPort(
         address: address, configuration: configuration, shares: shares, service: service, authority: authority,
-        certificate: certificates.links, logger: logger)
+        certificate: certificates.links, passwords: passwords, logger: logger)
       let bounded = BoundedStop(service: ServiceOfNode(node: node, service: port), limit: configuration.stop.links)
       services.append(stop.watch("the port for links", bounded))
     }
@@ -155,6 +156,7 @@ private struct ClientPort: Service {
   let service: NodeService
   let authority: CertificationCalls?
   let certificate: OwnCertificate?
+  let passwords: PasswordCheck
   let logger: Logger
 
   func run() async throws {
@@ -183,7 +185,7 @@ private struct ClientPort: Service {
     let server = try await GatewayServer.start(
       host: address.host, port: address.port, service: service, settings: settings, bodies: configuration.node.memory.bodies,
       answers: configuration.node.memory.answers, credentials: credentials,
-      administration: authority, refused: { refusals.record($0) })
+      administration: authority, passwords: passwords, refused: { refusals.record($0) })
     logger.notice("serving clients", metadata: ["address": "\(address)", "connections": "\(shares.clients)"])
     return server
   }
@@ -197,6 +199,7 @@ private struct LinkPort: Service {
   let service: NodeService
   let authority: CertificationCalls?
   let certificate: OwnCertificate?
+  let passwords: PasswordCheck
   let logger: Logger
 
   func run() async throws {
@@ -208,8 +211,10 @@ private struct LinkPort: Service {
     settings.stopTimeout = configuration.stop.requests
     settings.certificate = certificate
     settings.credentials = address.isLoopback ? nil : authority?.certification.credentials
+    let store = NodeLinkStore(
+      service: service, passwords: passwords, refusals: RefusalReport("a login at the links page was refused", logger: logger))
     do {
-      try await LinkServer(store: NodeLinkStore(service: service), configuration: settings).application().run()
+      try await LinkServer(store: store, configuration: settings).application().run()
     } catch let error as IOError {
       throw ListenFailure(address, error)
     }

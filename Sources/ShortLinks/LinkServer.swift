@@ -10,8 +10,8 @@ import Sockets
 
 /// The link service: a web application over a key-value store.
 ///
-/// It knows no users: anyone who reaches `/_links` may change links. Put a proxy that knows the users in front of the paths that begin
-/// with an underscore, or let only your own network reach them.
+/// Its users are the store's: where there are some, whoever changes or lists links shows a name and a password (HTTP's Basic
+/// authentication), and the permissions of that user decide. Where there are none, anyone who reaches `/_links` may change links.
 public struct LinkServer<Store: LinkStore>: Sendable {
   private let configuration: LinkServerConfiguration
   private let service: LinkService<Store>
@@ -30,11 +30,9 @@ public struct LinkServer<Store: LinkStore>: Sendable {
   /// The server, with the service that flushes visits. At a graceful stop the server ends first and the visits are flushed then: so run it
   /// in a service group above the store's services, which end later still.
   public func application() -> some ApplicationProtocol {
-    let routes = Routes(
-      service: service, flusher: flusher, recent: RecentLinks(service: service), maximumImportBytes: configuration.maximumImportBytes)
     let times = connectionTimes
     return Application(
-      router: routes.router(),
+      router: router(),
       server: LinkChannel.builder(.init(additionalChannelHandlers: [ConnectionWatch(times)]), configuration.security),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
@@ -46,6 +44,13 @@ public struct LinkServer<Store: LinkStore>: Sendable {
         }.get()
       },
       logger: configuration.logger)
+  }
+
+  func router() -> Router<LinkRequestContext> {
+    Routes(
+      service: service, flusher: flusher, recent: RecentLinks(service: service), login: LoginCheck(store: service.store),
+      maximumImportBytes: configuration.maximumImportBytes
+    ).router()
   }
 
   private var connectionTimes: ConnectionWatch.Times {
@@ -101,8 +106,15 @@ public struct LinkServerConfiguration: Sendable {
 /// A request on its way through the service.
 struct LinkRequestContext: RequestContext {
   var coreContext: CoreRequestContextStorage
+  /// On whose behalf what the request asks for is done.
+  var subject = Subject.nobody
+  /// The address of the client, or of the proxy in front.
+  let host: String?
 
-  init(source: Source) { coreContext = .init(source: source) }
+  init(source: Source) {
+    coreContext = .init(source: source)
+    host = source.channel.remoteAddress?.ipAddress
+  }
 
   /// Bytes of a body that is read as a whole: the longest target, percent-encoded in a form, and a slug.
   var maxUploadSize: Int { 16 << 10 }

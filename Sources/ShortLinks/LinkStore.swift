@@ -2,14 +2,46 @@ import KeyValue
 
 /// The key-value store that the links are kept in, as the service needs it. An embedding program connects it to its node.
 public protocol LinkStore: Sendable {
-  /// Does a request through the log. The answer is linearizable, also when the request only reads. It must come within a bounded time: an
-  /// answer that does not is `outcomeUnknown`.
+  /// Does a request through the log, on whose behalf it says, or else on the program's own. The answer is linearizable, also when the
+  /// request only reads. It must come within a bounded time: an answer that does not is `outcomeUnknown`.
   func perform(_ request: Request) async throws(LinkStoreError) -> Response
 
   /// Reads a range.
-  /// - Parameter allowStale: answer from this node's own state, without asking anybody; it must work without a quorum. Otherwise the
-  ///   answer is linearizable.
-  func read(_ request: RangeRequest, allowStale: Bool) async throws(LinkStoreError) -> StoreReading
+  /// - Parameters:
+  ///   - subject: on whose behalf; `nil` for the program's own, which may read everything.
+  ///   - allowStale: answer from this node's own state, without asking anybody; it must work without a quorum. Otherwise the answer is
+  ///     linearizable.
+  func read(_ request: RangeRequest, for subject: Subject?, allowStale: Bool) async throws(LinkStoreError) -> StoreReading
+
+  /// Whether there are users: then who changes or lists links must be one. What this says may be a moment old; the store itself judges
+  /// each request when it does it.
+  var hasUsers: Bool { get }
+
+  /// Whether this is the user's password. It is asked with every request, and has to protect itself from who asks often.
+  func judge(_ login: LinkLogin) async -> LinkLoginVerdict
+}
+
+/// What somebody shows who wants to be taken for a user.
+public struct LinkLogin: Sendable {
+  public var user: AccessName
+  public var password: String
+  /// The address from which it comes, if that is known.
+  public var host: String?
+
+  public init(user: AccessName, password: String, host: String?) {
+    self.user = user
+    self.password = password
+    self.host = host
+  }
+}
+
+public enum LinkLoginVerdict: Hashable, Sendable {
+  case right
+  case wrong
+  /// There were too many wrong ones lately.
+  case tooManyWrong
+  /// Too many are judged just now.
+  case busy
 }
 
 public struct StoreReading: Sendable {

@@ -1,4 +1,5 @@
 import Hummingbird
+import KeyValue
 import Links
 
 /// What an import did, in JSON.
@@ -38,7 +39,8 @@ extension Routes {
   /// All links with their visits, page by page. If a page cannot be read the connection ends without the end of the body, so that the
   /// client sees that the file is not whole.
   @Sendable func exportLinks(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
-    let first = try await service.list(after: nil, limit: LinkShortener.maximumPage)
+    let subject = context.subject
+    let first = try await service.list(after: nil, limit: LinkShortener.maximumPage, for: subject)
     let body = ResponseBody { [service] writer in
       var page = first
       try await writer.write(ByteBuffer(string: LinkCSVWriter.header))
@@ -46,7 +48,7 @@ extension Routes {
         for key in page.damaged { context.logger.error("a link cannot be read", metadata: ["key": "\(key)"]) }
         try await writer.write(ByteBuffer(string: page.links.map { LinkCSVWriter.row($0.stored, visits: $0.visits) }.joined()))
         guard let next = page.next else { break }
-        page = try await service.list(after: next, limit: LinkShortener.maximumPage)
+        page = try await service.list(after: next, limit: LinkShortener.maximumPage, for: subject)
       }
       try await writer.finish(nil)
     }
@@ -70,10 +72,10 @@ extension Routes {
       for try await buffer in request.body {
         bytes += buffer.readableBytes
         guard bytes <= maximumImportBytes else { throw ServiceError.request(.tooLarge(maximumBytes: maximumImportBytes)) }
-        try await make(reader.read(buffer.readableBytesView), &summary)
+        try await make(reader.read(buffer.readableBytesView), context.subject, &summary)
         if reader.headerError != nil { break }
       }
-      if reader.headerError == nil { try await make(reader.finish(), &summary) }
+      if reader.headerError == nil { try await make(reader.finish(), context.subject, &summary) }
       // Nothing of a file whose header cannot be read is made: then it is not one row that is wrong, but the request.
       if let error = reader.headerError { failure = .link(error) }
     } catch let error as ServiceError {
@@ -88,22 +90,24 @@ extension Routes {
   }
 
   /// Rows of the same slug are made one after the other, in the order of the file.
-  private func make(_ rows: [LinkCSVReader.Row], _ summary: inout ImportSummary) async throws(ServiceError) {
+  private func make(_ rows: [LinkCSVReader.Row], _ subject: Subject, _ summary: inout ImportSummary) async throws(ServiceError) {
     var batch: [LinkCSVReader.Row] = []
     for row in rows {
       if batch.count == Self.importWidth || batch.contains(where: { $0.isSameLink(as: row) }) {
-        try await makeAtOnce(batch, &summary)
+        try await makeAtOnce(batch, subject, &summary)
         batch.removeAll()
       }
       batch.append(row)
     }
-    try await makeAtOnce(batch, &summary)
+    try await makeAtOnce(batch, subject, &summary)
   }
 
   /// What was made is counted even if one of the rows fails.
-  private func makeAtOnce(_ batch: [LinkCSVReader.Row], _ summary: inout ImportSummary) async throws(ServiceError) {
+  private func makeAtOnce(
+    _ batch: [LinkCSVReader.Row], _ subject: Subject, _ summary: inout ImportSummary
+  ) async throws(ServiceError) {
     let results = await withTaskGroup { group in
-      for row in batch { group.addTask { (row.line, await outcome(of: row)) } }
+      for row in batch { group.addTask { (row.line, await outcome(of: row, for: subject)) } }
       return await group.reduce(into: []) { $0.append($1) }
     }
     var failure: ServiceError?
@@ -117,12 +121,12 @@ extension Routes {
   }
 
   /// A failure is one that ends the import; a row that breaks a rule is refused, and the others go on.
-  private func outcome(of row: LinkCSVReader.Row) async -> Result<ImportSummary.Outcome, ServiceError> {
+  private func outcome(of row: LinkCSVReader.Row, for subject: Subject) async -> Result<ImportSummary.Outcome, ServiceError> {
     switch row.content {
     case .failure(let error): return .success(.refused(error))
     case .success(let link):
       do throws(ServiceError) {
-        return .success(try await service.create(link))
+        return .success(try await service.create(link, for: subject))
       } catch .link(let error) {
         return .success(.refused(error))
       } catch {

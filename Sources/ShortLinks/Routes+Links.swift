@@ -53,7 +53,7 @@ extension Routes {
       guard let number = Int(text), 1...LinkShortener.maximumPage ~= number else { throw ServiceError.request(.parameter("limit")) }
       limit = number
     }
-    let listing = try await service.list(after: after, limit: limit)
+    let listing = try await service.list(after: after, limit: limit, for: context.subject)
     for key in listing.damaged { context.logger.error("a link cannot be read", metadata: ["key": "\(key)"]) }
     let body = PageBody(
       links: listing.links.map { LinkBody($0.stored, visits: $0.visits) }, next: listing.next?.text, stale: listing.isStale)
@@ -67,13 +67,13 @@ extension Routes {
     do throws(ServiceError) {
       let target = try rule { () throws(LinkError) in try Target(fields.target) }
       if let text = fields.slug, !text.isEmpty {
-        created = try await service.create(try rule { () throws(LinkError) in try Slug(text) }, target)
+        created = try await service.create(try rule { () throws(LinkError) in try Slug(text) }, target, for: context.subject)
       } else {
-        created = try await service.create(target)
+        created = try await service.create(target, for: context.subject)
       }
     } catch {
-      guard request.wantsHTML else { throw error }
-      return await home(request, failure: error, fields: fields)
+      guard request.wantsHTML, !error.isAboutUsers else { throw error }
+      return try await home(request, context, failure: error, fields: fields)
     }
     recent.forget()
     let (link, status): (StoredLink, HTTPResponse.Status) =
@@ -90,7 +90,7 @@ extension Routes {
   }
 
   @Sendable func show(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
-    let listing = try await service.show(try Self.slug(context))
+    let listing = try await service.show(try Self.slug(context), for: context.subject)
     let (stored, visits) = listing.links[0]
     return try answer(stored, visits: visits, request, context)
   }
@@ -100,12 +100,13 @@ extension Routes {
     let slug = try Self.slug(context)
     let fields = try await fields(of: request, context)
     let target = try rule { () throws(LinkError) in try Target(fields.target) }
-    return try answer(try await service.edit(slug, target, revision: try expectedRevision(request)), request, context)
+    let edited = try await service.edit(slug, target, revision: try expectedRevision(request), for: context.subject)
+    return try answer(edited, request, context)
   }
 
   /// Deletes a link and its visits. `If-Match` as with an edit.
   @Sendable func delete(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
-    try await service.delete(try Self.slug(context), revision: try expectedRevision(request))
+    try await service.delete(try Self.slug(context), revision: try expectedRevision(request), for: context.subject)
     return Response(status: .noContent)
   }
 }

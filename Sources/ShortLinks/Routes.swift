@@ -3,31 +3,40 @@ import Links
 import RequestChecks
 
 /// Which path does what. The service's own paths begin with an underscore, which no slug does.
+///
+/// Whoever comes may follow a link, and ask whether the service is there. All else needs a user where there are users.
 struct Routes<Store: LinkStore>: Sendable {
   typealias Handler = @Sendable (Request, LinkRequestContext) async throws -> Response
 
   let service: LinkService<Store>
   let flusher: VisitFlusher<Store>
   let recent: RecentLinks<Store>
+  let login: LoginCheck<Store>
   let maximumImportBytes: Int
 
   func router() -> Router<LinkRequestContext> {
     let router = Router(context: LinkRequestContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: SourceCheck())
     add("/", [(.get, home)], to: router)
-    add("/_health", [(.get, health)], to: router)
+    add("/_health", [(.get, health)], isOpen: true, to: router)
     add("/_links", [(.get, list), (.post, create)], to: router)
     add("/_links.csv", [(.get, exportLinks), (.post, importLinks)], to: router)
     add("/_links/{slug}", [(.get, show), (.put, edit), (.delete, delete)], to: router)
-    add("/{slug}", [(.get, redirect)], to: router)
+    add("/{slug}", [(.get, redirect)], isOpen: true, to: router)
     return router
   }
 
   /// Every other method of a path that there is gets 405 and is told which ones there are (RFC 9110, section 15.5.6).
-  private func add(_ path: RouterPath, _ handlers: [(HTTPRequest.Method, Handler)], to router: Router<LinkRequestContext>) {
+  private func add(
+    _ path: RouterPath, _ handlers: [(HTTPRequest.Method, Handler)], isOpen: Bool = false, to router: Router<LinkRequestContext>
+  ) {
     var allowed: [HTTPRequest.Method] = []
     for (method, handler) in handlers {
-      router.on(path, method: method, use: handler)
+      router.on(path, method: method) { [login] request, context in
+        var context = context
+        if !isOpen { context.subject = try await login.subject(of: request, context) }
+        return try await handler(request, context)
+      }
       allowed += method == .get ? [.get, .head] : [method]
     }
     let allow = allowed.map(\.rawValue).joined(separator: ", ")
@@ -71,20 +80,29 @@ private struct Health: ResponseEncodable {
 
 extension Routes {
   /// The start page. After a create by its form, `made` names the new link.
-  @Sendable func home(_ request: Request, _ context: LinkRequestContext) async -> Response {
-    await home(request, made: request.uri.queryParameters["made"].flatMap { try? Slug(String($0)) })
+  @Sendable func home(_ request: Request, _ context: LinkRequestContext) async throws -> Response {
+    try await home(request, context, made: request.uri.queryParameters["made"].flatMap { try? Slug(String($0)) })
   }
 
   /// The start page with what went wrong, and with the form as it was filled in.
-  func home(_ request: Request, failure: ServiceError, fields: LinkFields) async -> Response {
-    var response = await home(request, fields: fields, problem: failure.description)
+  func home(_ request: Request, _ context: LinkRequestContext, failure: ServiceError, fields: LinkFields) async throws -> Response {
+    var response = try await home(request, context, fields: fields, problem: failure.description)
     response.status = failure.status
     return response
   }
 
-  private func home(_ request: Request, made: Slug? = nil, fields: LinkFields? = nil, problem: String? = nil) async -> Response {
-    let recent = try? await recent.links()
-    return Page.home(host: request.head.authority ?? "", made: made, fields: fields, problem: problem, recent: recent).response(.ok)
+  private func home(
+    _ request: Request, _ context: LinkRequestContext, made: Slug? = nil, fields: LinkFields? = nil, problem: String? = nil
+  ) async throws(ServiceError) -> Response {
+    var links: [StoredLink]?
+    do throws(ServiceError) {
+      links = try await recent.links(for: context.subject)
+    } catch .store(.refused(.access(let error))) {
+      throw .store(.refused(.access(error)))
+    } catch {
+      links = nil
+    }
+    return Page.home(host: request.head.authority ?? "", made: made, fields: fields, problem: problem, recent: links).response(.ok)
   }
 }
 

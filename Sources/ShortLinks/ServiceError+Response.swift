@@ -14,6 +14,7 @@ extension ServiceError: HTTPResponseError {
 
   /// Seconds after which a client may try again.
   private static let retrySeconds = "1"
+  private static let challenge = "Basic realm=\"links\", charset=\"UTF-8\""
 
   var status: HTTPResponse.Status {
     switch self {
@@ -22,6 +23,10 @@ extension ServiceError: HTTPResponseError {
     case .link(.taken): .conflict
     case .link(.missing), .request(.notFound): .notFound
     case .link(.changed): .preconditionFailed
+    case .store(.refused(.access(.userNameEmpty))), .login(.nobody), .login(.wrong): .unauthorized
+    case .store(.refused(.access)): .forbidden
+    case .login(.tooManyWrong): .tooManyRequests
+    case .login(.busy): .serviceUnavailable
     case .link(.damaged), .link(.unexpectedAnswer), .store(.refused): .internalServerError
     case .store(.unavailable), .store(.busy), .noFreeSlug: .serviceUnavailable
     case .store(.outcomeUnknown), .outcomeUnknown: .gatewayTimeout
@@ -43,6 +48,8 @@ extension ServiceError: HTTPResponseError {
       : try Body(error: .init(code: code, message: description, slug: slug)).response(from: request, context: context)
     response.status = status
     response.headers[.cacheControl] = "no-store"
+    if status == .unauthorized { response.headers[.wwwAuthenticate] = Self.challenge }
+    if status == .tooManyRequests { response.headers[.retryAfter] = "30" }
     if status == .serviceUnavailable { response.headers[.retryAfter] = Self.retrySeconds }
     return request.method == .head ? response.createHeadResponse() : response
   }

@@ -16,6 +16,23 @@ enum ServiceError: Error, Hashable, Sendable {
   case request(RequestRule)
   /// It goes or comes from where it may not.
   case source(RequestFault)
+  /// There are users, and nobody is known to be one.
+  case login(LoginFault)
+
+  /// It is about who asks, not about what is asked for.
+  var isAboutUsers: Bool {
+    switch self {
+    case .login, .store(.refused(.access)): true
+    default: false
+    }
+  }
+}
+
+enum LoginFault: Hashable, Sendable {
+  case nobody
+  case wrong
+  case tooManyWrong
+  case busy
 }
 
 enum RequestRule: Hashable, Sendable {
@@ -37,7 +54,12 @@ extension ServiceError: CustomStringConvertible {
     case .store(.unavailable): "unavailable"
     case .store(.busy): "busy"
     case .store(.outcomeUnknown), .outcomeUnknown: "outcome-unknown"
+    case .store(.refused(.access(.userNameEmpty))), .login(.nobody): "login-needed"
+    case .store(.refused(.access)): "forbidden"
     case .store(.refused): "store-refused"
+    case .login(.wrong): "wrong-login"
+    case .login(.tooManyWrong): "too-many-logins"
+    case .login(.busy): "busy"
     case .noFreeSlug: "no-free-slug"
     case .request(.notFound): "not-found"
     case .request(.tooLarge): "too-large"
@@ -54,6 +76,11 @@ extension ServiceError: CustomStringConvertible {
     case .store(.unavailable): "too few servers are reachable right now; nothing was changed, so please try again in a moment"
     case .store(.busy): "too many requests are waiting; nothing was changed, so please try again in a moment"
     case .store(.outcomeUnknown): "the store did not answer in time"
+    case .store(.refused(.access(.userNameEmpty))), .login(.nobody): "this needs a user: show a name and a password"
+    case .store(.refused(.access)): "this user may not do this; nothing was changed"
+    case .login(.wrong): "the user or the password is wrong"
+    case .login(.tooManyWrong): "there were too many wrong passwords for this user; wait half a minute"
+    case .login(.busy): "too many passwords are checked right now; nothing was changed, so please try again in a moment"
     case .store(.refused(let error)): "the store refused the request (\(error)); trying again does not help"
     case .outcomeUnknown(let slug):
       "it is unknown whether “\(slug)” was changed: the servers did not answer in time. Look in a moment; repeating it is safe"

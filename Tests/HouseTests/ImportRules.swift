@@ -56,7 +56,8 @@ enum ImportTable {
     "Tests/ReplicaTests": pureModules.union(["Testing", "Golden"]),
     "Tests/KeyValueTests": pureModules.union(["Testing", "Golden"]),
     "Tests/EtcdAPITests": pureModules.union([
-      "Testing", "Budget", "Credentials", "EtcdAPI", "Foundation", "NIOCore", "NIOPosix", "NIOSSL", "RawClient", "Synchronization", "X509",
+      "Testing", "Budget", "Credentials", "EtcdAPI", "Foundation", "LocalStore", "NIOCore", "NIOPosix", "NIOSSL", "RawClient",
+      "Synchronization", "X509",
     ]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": [

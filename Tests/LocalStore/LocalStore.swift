@@ -18,5 +18,10 @@ public struct LocalStore: Sendable {
     return try outputs[0].get()
   }
 
-  public func read(_ request: RangeRequest) throws(KeyValueError) -> Response { try machine.view.answer(request).get() }
+  public func read(_ request: RangeRequest, for subject: Subject? = nil) throws(KeyValueError) -> Response {
+    guard let subject else { return try machine.view.answer(request).get() }
+    return try machine.view.answer(.onBehalf(of: subject, .range(request))).get()
+  }
+
+  public var access: Access { machine.view.access }
 }

@@ -2,7 +2,8 @@ import Foundation
 import Hummingbird
 import HummingbirdTesting
 import Links
-import ShortLinks
+
+@testable import ShortLinks
 
 /// A service over a store whose faults the test decides, with a fixed clock and a counting "random" generator.
 struct Harness {
@@ -10,13 +11,26 @@ struct Harness {
   var random: @Sendable () -> UInt64 = { .random(in: .min ... .max) }
   var maximumImportBytes = 1 << 20
 
-  func run(_ setup: TestingSetup = .router, _ test: @Sendable (Client) async throws -> Void) async throws {
+  /// Every method and path that there is, with names in place of what stands for some.
+  var routes: [(method: HTTPRequest.Method, path: String)] {
+    let routes = LinkServer(store: store, configuration: configuration).router().routes.map {
+      (method: $0.method, path: $0.path.description.replacing("{slug}", with: "docs"))
+    }
+    // HEAD goes with GET, and is not listed.
+    return routes + routes.filter { $0.method == .get }.map { (.head, $0.path) }
+  }
+
+  private var configuration: LinkServerConfiguration {
     var configuration = LinkServerConfiguration(owner: CounterOwner(1))
     configuration.flushInterval = .milliseconds(5)
     configuration.nowSeconds = { 1_700_000_000 }
     configuration.random = random
     configuration.maximumImportBytes = maximumImportBytes
     configuration.logger.logLevel = .critical
+    return configuration
+  }
+
+  func run(_ setup: TestingSetup = .router, _ test: @Sendable (Client) async throws -> Void) async throws {
     try await LinkServer(store: store, configuration: configuration).application().test(setup) { try await test(Client(http: $0)) }
   }
 }

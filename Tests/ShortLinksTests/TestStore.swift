@@ -45,19 +45,33 @@ final class TestStore: LinkStore {
     }
   }
 
-  func read(_ request: RangeRequest, allowStale: Bool) async throws(LinkStoreError) -> StoreReading {
+  func read(_ request: RangeRequest, for subject: Subject?, allowStale: Bool) async throws(LinkStoreError) -> StoreReading {
     try state.withLock { (state) throws(LinkStoreError) in
       switch (state.mode, allowStale) {
-      case (.sound, true): return try Self.reading(state.local, request, isStale: false)
-      case (.sound, false), (.lagging, false): return try Self.reading(state.store, request, isStale: false)
-      case (_, true): return try Self.reading(state.local, request, isStale: true)
+      case (.sound, true): return try Self.reading(state.local, request, subject, isStale: false)
+      case (.sound, false), (.lagging, false): return try Self.reading(state.store, request, subject, isStale: false)
+      case (_, true): return try Self.reading(state.local, request, subject, isStale: true)
       case (_, false): throw .unavailable
       }
     }
   }
 
-  private static func reading(_ store: LocalStore, _ request: RangeRequest, isStale: Bool) throws(LinkStoreError) -> StoreReading {
-    StoreReading(answer: try refusing { () throws(KeyValueError) in try store.read(request) }, isStale: isStale)
+  private static func reading(
+    _ store: LocalStore, _ request: RangeRequest, _ subject: Subject?, isStale: Bool
+  ) throws(LinkStoreError) -> StoreReading {
+    StoreReading(answer: try refusing { () throws(KeyValueError) in try store.read(request, for: subject) }, isStale: isStale)
+  }
+
+  /// This node may not have heard of them.
+  var hasUsers: Bool { state.withLock { $0.local.access.isEnabled } }
+
+  /// Every user's password is the name, twice; for "guessed" and "crowd" it is not even looked at.
+  func judge(_ login: LinkLogin) async -> LinkLoginVerdict {
+    switch login.user {
+    case "guessed": .tooManyWrong
+    case "crowd": .busy
+    default: login.password == login.user.text + login.user.text ? .right : .wrong
+    }
   }
 
   private static func refusing(_ body: () throws(KeyValueError) -> Response) throws(LinkStoreError) -> Response {
