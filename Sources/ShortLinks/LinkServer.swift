@@ -49,7 +49,7 @@ public struct LinkServer<Store: LinkStore>: Sendable {
   func router() -> Router<LinkRequestContext> {
     Routes(
       service: service, flusher: flusher, recent: RecentLinks(service: service), login: LoginCheck(store: service.store),
-      maximumImportBytes: configuration.maximumImportBytes
+      headers: SafeHeaders(isTrustedByBrowsers: configuration.certificate != nil), maximumImportBytes: configuration.maximumImportBytes
     ).router()
   }
 

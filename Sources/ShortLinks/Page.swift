@@ -10,7 +10,6 @@ struct Page: Sendable {
     let buffer = ByteBuffer(string: html)
     let headers: HTTPFields = [
       .contentType: "text/html; charset=utf-8", .contentLength: String(buffer.readableBytes), .cacheControl: "no-store",
-      .xContentTypeOptions: "nosniff",
       .contentSecurityPolicy:
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ]

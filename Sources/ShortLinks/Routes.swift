@@ -12,10 +12,12 @@ struct Routes<Store: LinkStore>: Sendable {
   let flusher: VisitFlusher<Store>
   let recent: RecentLinks<Store>
   let login: LoginCheck<Store>
+  let headers: SafeHeaders
   let maximumImportBytes: Int
 
   func router() -> Router<LinkRequestContext> {
     let router = Router(context: LinkRequestContext.self, options: .autoGenerateHeadEndpoints)
+    router.add(middleware: headers)
     router.add(middleware: SourceCheck())
     add("/", [(.get, home)], to: router)
     add("/_health", [(.get, health)], isOpen: true, to: router)
