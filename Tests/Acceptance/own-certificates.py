@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The operator's own certificates on the client port and the links port: who is shown which, what a start refuses, and new files, linked as
-certbot links them, while requests go on: none fails. Commands and servers of the cluster go on knowing it by its own authority."""
+certbot links them, while requests go on: none fails. Commands and servers of the cluster go on knowing it by its own authority. And users at
+the links page, whose passwords need such a port."""
 
 import http.client
 import json
@@ -84,6 +85,9 @@ class Server:
         for mention in mentions:
             check(str(mention) in done.stderr, f"{mention} is not said: {done.stderr}")
 
+    def logged(self, text):
+        return text in self.log.read_text()
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
@@ -139,6 +143,44 @@ class Load:
     def stop(self):
         self.goes_on = False
         self.thread.join(15)
+
+
+def look_at_users(server, company):
+    step("where there are users, links are changed by who may, and followed by anybody")
+    files = server.data / "credentials"
+
+    def administer(call, **fields):
+        done = curl(server.ports[0], files / "ca.crt", f"/v3/auth/{call}", "--cert", files / "node.crt", "--key", files / "node.key",
+                    "-d", json.dumps(fields), name="127.0.0.1")
+        check(done.stdout.startswith('{"header"'), f"{call}: {done.stdout}{done.stderr}")
+
+    def links(path, *arguments):
+        """The status of an answer."""
+        return curl(server.ports[2], company.ca, path, "-o", os.devnull, "-w", "%{http_code}", *arguments).stdout
+
+    new = ("-d", '{"target":"https://example.org/","slug":"docs"}', "-H", "Content-Type: application/json")
+    check(links("/_links", *new) == "201", "there are no users, and a link was not made")
+    administer("user/add", name="root", password="r")
+    administer("role/add", name="root")
+    administer("user/grant", user="root", role="root")
+    administer("user/add", name="berta", password="b")
+    administer("role/add", name="links")
+    administer("role/grant", name="links", perm={"permType": "READWRITE", "key": encoded("shortlinks/"), "range_end": encoded("shortlinks0")})
+    administer("user/grant", user="berta", role="links")
+    administer("user/add", name="carl", password="c")
+    administer("enable")
+    wait_until("the links page knows of users", 5, lambda: links("/_links") == "401")
+    for path, arguments, expected in (
+            ("/", (), "401"), ("/_links", ("-u", "berta:x"), "401"), ("/_links", ("-u", "carl:c"), "403"),
+            ("/_links", ("-u", "berta:b"), "200"), ("/_links/docs", ("-u", "carl:c", "-X", "DELETE"), "403"), ("/docs", (), "302"),
+            ("/_links/docs", ("-u", "berta:b", "-X", "DELETE"), "204"), ("/docs", (), "404")):
+        status = links(path, *arguments)
+        check(status == expected, f"{path} {arguments}: {status}, not {expected}")
+    began = time.monotonic()
+    for _ in range(20):
+        check(links("/_links", "-u", "berta:b") == "200", "a password that was right is wrong")
+    check(time.monotonic() - began < 10, "every request hashes the password")
+    check(server.logged("a login at the links page was refused"), "a wrong password is not in the log")
 
 
 def main(directory):
@@ -208,6 +250,7 @@ def main(directory):
             check(not load.failures, f"{len(load.failures)} requests failed: {load.failures[:3]}")
         step(f"  {sum(load.done for load in loads)} requests")
         check(first.process.poll() is None, "the server ended")
+        look_at_users(first, company)
     finally:
         for server in (first, second):
             server.stop()
