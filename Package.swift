@@ -137,7 +137,8 @@ let package = Package(
       name: "ShortLinksTests",
       dependencies: [
         "Budget", "KeyValue", "Links", "ShortLinks", "LocalStore", "RawClient", server("Hummingbird", "hummingbird"),
-        server("HummingbirdTesting", "hummingbird"), server("NIOEmbedded", "swift-nio"), server("NIOHTTPTypes", "swift-nio-extras"),
+        server("HummingbirdTesting", "hummingbird"), server("Logging", "swift-log"), server("NIOEmbedded", "swift-nio"),
+        server("NIOHTTPTypes", "swift-nio-extras"),
       ]),
     .testTarget(
       name: "CoracleTests",
@@ -149,8 +150,8 @@ let package = Package(
       name: "EtcdAPITests",
       dependencies: [
         "Budget", "ByteCoding", "Credentials", "EtcdAPI", "KeyValue", "LocalStore", "Raft", "RawClient", "Replica",
-        server("NIOCore", "swift-nio"),
-        server("NIOPosix", "swift-nio"), server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
+        "Sockets", server("NIOCore", "swift-nio"), server("NIOEmbedded", "swift-nio"), server("NIOPosix", "swift-nio"),
+        server("NIOSSL", "swift-nio-ssl"), server("X509", "swift-certificates"),
       ]),
     .testTarget(
       name: "ServerTests",

@@ -21,6 +21,8 @@ final class PeerConnection: ChannelInboundHandler {
   private let outcome: HandshakeOutcome?
   /// What that comes to.
   private var proof: PeerProof
+  /// Since when another connection is used in its place: answers to what was sent over it may still come.
+  private(set) var replacedAt: NIODeadline?
   /// A frame of a member came over it.
   private(set) var isMembers = false
   private let transport: PeerTransport
@@ -120,6 +122,20 @@ final class PeerConnection: ChannelInboundHandler {
   }
 
   func close() { context?.close(promise: nil) }
+
+  func wasReplaced(now: NIODeadline) { replacedAt = now }
+
+  /// Why what the other side showed counts no more, if so.
+  var lapse: CertificateFault? { outcome?.lapse() }
+
+  /// Whether another connection should be opened in its place, with certificates that last.
+  func isDue(within time: TimeAmount) -> Bool { outcome?.isDue(within: Double(time.nanoseconds) / 1e9) ?? false }
+
+  /// The other side's node, if it is not one that may be talked to any more.
+  func formerMember(_ mayBeSentTo: (NodeID) -> Bool) -> NodeID? {
+    guard case .node(let node) = proof, !mayBeSentTo(node) else { return nil }
+    return node
+  }
 
   /// Since when bytes wait that the other side does not take; `nil` if none wait, or some went out since the last call.
   func stalledSince(_ now: NIODeadline) -> NIODeadline? {

@@ -22,6 +22,8 @@ final class PeerDialer {
   private(set) var lastUse: NIODeadline
   /// Failures since the last connection: the first one is worth a line in the log.
   private(set) var failures = 0
+  /// Another connection is being made, to take the place of the one that frames go over.
+  private(set) var isReplacing = false
   private var backoff: Backoff
   private var held: [[UInt8]] = []
   private var heldBytes = 0
@@ -66,15 +68,29 @@ final class PeerDialer {
     return held
   }
 
-  /// The connection is there; what was held goes first.
-  func connected(_ connection: PeerConnection, now: NIODeadline) {
+  /// Frames go over the connection that there is until `connected` gives another.
+  func beginReplacing() { isReplacing = true }
+
+  /// The connection is there; what was held goes first. Returns the one whose place it takes.
+  func connected(_ connection: PeerConnection, now: NIODeadline) -> PeerConnection? {
+    let former: PeerConnection? = if case .connected(let former, _) = state { former } else { nil }
+    isReplacing = false
     for frame in releaseHeld() { _ = connection.write(frame) }
     failures = 0
     state = .connected(connection, since: now)
+    return former
+  }
+
+  /// An attempt failed, or a connection ended: `connection`, if it came as far as one.
+  func ended(_ connection: PeerConnection?, now: NIODeadline) {
+    guard isReplacing, case .connected(let current, _) = state else { return disconnected(now: now) }
+    isReplacing = false
+    // The attempt that is under way goes on, as the only one.
+    if connection === current { state = .dialling }
   }
 
   /// The attempt failed, or the connection ended. One that lasted was no failure, and starts the backoff anew.
-  func disconnected(now: NIODeadline) {
+  private func disconnected(now: NIODeadline) {
     if case .connected(_, let since) = state, now - since >= .nanoseconds(Backoff.longest.count) { backoff.reset() }
     _ = releaseHeld()
     failures += 1

@@ -45,6 +45,10 @@ final class PeerTransport {
     var keepOpenTime = TimeAmount.seconds(20)
     /// How often both are looked for.
     var sweepInterval = TimeAmount.seconds(1)
+    /// This long before the other side's certificate ends, whoever opened a connection opens another.
+    var replaceTime = TimeAmount.seconds(3)
+    /// How long the one before is kept then, for answers that are still on their way over it.
+    var replacedTime = TimeAmount.seconds(10)
   }
 
   private struct LinkKey: Hashable {
@@ -193,7 +197,7 @@ final class PeerTransport {
     do {
       address = try HostPort(link.address)
     } catch {
-      return disconnected(link, error)
+      return ended(nil, of: link, error)
     }
     let this = NIOLoopBound((transport: self, link: link), eventLoop: eventLoop)
     ClientBootstrap(group: eventLoop)
@@ -210,7 +214,7 @@ final class PeerTransport {
           transport.outbound[connection.id] = link
           if transport.credentials == nil { transport.connected(link, connection) }
         } catch {
-          transport.disconnected(link, error)
+          transport.ended(nil, of: link, error)
         }
       }
   }
@@ -219,18 +223,23 @@ final class PeerTransport {
   private func connected(_ link: PeerDialer, _ connection: PeerConnection) {
     logger.debug("connected to peer", metadata: ["address": "\(link.address)"])
     if let greeting = greeting(link.address) { _ = connection.write(greeting) }
-    link.connected(connection, now: .now())
+    if let former = link.connected(connection, now: .now()) {
+      former.wasReplaced(now: .now())
+      outbound[former.id] = nil
+    }
     flush()
   }
 
   /// TLS is agreed on, and the other side has shown who it is.
   func authenticated(_ connection: PeerConnection, _ node: NodeID) {
     guard let link = outbound[connection.id] else { return }
-    guard mayBeSentTo(node) else {
-      refused(.notAMember, on: connection, "its certificate is that of a former member, \(node)")
-      return connection.close()
-    }
+    guard mayBeSentTo(node) else { return refuseFormerMember(node, on: connection) }
     connected(link, connection)
+  }
+
+  private func refuseFormerMember(_ node: NodeID, on connection: PeerConnection) {
+    refused(.notAMember, on: connection, "its certificate is that of a former member, \(node)")
+    connection.close()
   }
 
   private func accept(_ channel: any Channel) throws {
@@ -317,14 +326,34 @@ final class PeerTransport {
   func closed(_ connection: PeerConnection) {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
     if connection.isMembers, !isClosed { disconnected(connection.id) }
-    if let link = outbound.removeValue(forKey: connection.id) { disconnected(link, ChannelError.eof) }
+    if let link = outbound.removeValue(forKey: connection.id) { ended(connection, of: link, ChannelError.eof) }
   }
 
-  private func disconnected(_ link: PeerDialer, _ error: any Error) {
-    link.disconnected(now: .now())
-    if link.failures == 1, !isClosed {
+  private func ended(_ connection: PeerConnection?, of link: PeerDialer, _ error: any Error) {
+    link.ended(connection, now: .now())
+    // No other could be opened in its place.
+    if case .connected(let current, _) = link.state { endIfLapsed(current) }
+    if case .waiting = link.state, link.failures == 1, !isClosed {
       logger.info("peer cannot be reached, trying on", metadata: ["address": "\(link.address)", "error": "\(error)"])
     }
+  }
+
+  /// What was shown at the handshake must count as long as the connection is used. Whoever opened it opens another in good time, so that
+  /// nothing that is on its way is lost; the other side of one that was replaced closes it at the latest when its certificate ends.
+  private func lookAtCertificates(of connection: PeerConnection, now: NIODeadline) {
+    let link = outbound[connection.id]
+    if link != nil, let node = connection.formerMember(mayBeSentTo) { return refuseFormerMember(node, on: connection) }
+    let isCurrent = if case .connected(let current, _)? = link?.state { current === connection } else { false }
+    guard let link, isCurrent, connection.isDue(within: limits.replaceTime) else { return endIfLapsed(connection) }
+    guard !link.isReplacing else { return }
+    link.beginReplacing()
+    dial(link)
+  }
+
+  private func endIfLapsed(_ connection: PeerConnection) {
+    guard let fault = connection.lapse else { return }
+    refused(.certificate, on: connection, "\(fault)")
+    connection.close()
   }
 
   /// Closes what is stuck or unused, and forgets addresses that are not sent to any more.
@@ -341,6 +370,10 @@ final class PeerTransport {
       } else if now - connection.lastUse >= limits.idleTime {
         metrics.closed(.idle)
         connection.close()
+      } else if let replacedAt = connection.replacedAt {
+        if now - replacedAt >= limits.replacedTime { connection.close() }
+      } else {
+        lookAtCertificates(of: connection, now: now)
       }
     }
     links = links.filter { _, link in

@@ -4,7 +4,8 @@ import NIOCore
 import NIOSSL
 import X509
 
-/// What a node shows in TLS and whom it believes. It may change at any time: connections that are open go on, later ones use what is new.
+/// What a node shows in TLS and whom it believes. It may change at any time: later connections use what is new, and what was shown on those
+/// that are open is looked at again (`HandshakeOutcome.lapse`).
 public final class TLSCredentials: Sendable {
   /// A key with its certificate, and the authorities.
   public struct Material: Sendable {
@@ -21,6 +22,8 @@ public final class TLSCredentials: Sendable {
   }
 
   private struct Contexts {
+    /// How many there were before.
+    var generation = 0
     var anchors: TrustAnchors
     var peerServer: NIOSSLContext
     var clientServer: NIOSSLContext
@@ -57,10 +60,13 @@ public final class TLSCredentials: Sendable {
     client.certificateChain = chain
     client.privateKey = .privateKey(key)
     client.certificateVerification = .noHostnameVerification
-    let made = Contexts(
+    var made = Contexts(
       anchors: material.anchors, peerServer: try NIOSSLContext(configuration: server),
       clientServer: try NIOSSLContext(configuration: clients), client: try NIOSSLContext(configuration: client))
-    contexts.withLockedValue { $0 = made }
+    contexts.withLockedValue { contexts in
+      made.generation = (contexts?.generation ?? -1) + 1
+      contexts = made
+    }
   }
 
   /// Whether there is anything to show yet.
@@ -76,34 +82,50 @@ public final class TLSCredentials: Sendable {
   /// For a connection that a peer opened: it must show a certificate.
   package func serverHandlerForPeers(_ outcome: HandshakeOutcome) throws -> NIOSSLServerHandler {
     let current = try current()
-    return NIOSSLServerHandler(context: current.peerServer, customVerificationCallback: outcome.verification(current.anchors))
+    return NIOSSLServerHandler(context: current.peerServer, customVerificationCallback: verification(outcome, current))
   }
 
   /// For one that a client opened: it may show one.
   package func serverHandlerForClients(_ outcome: HandshakeOutcome) throws -> NIOSSLServerHandler {
     let current = try current()
-    return NIOSSLServerHandler(context: current.clientServer, customVerificationCallback: outcome.verification(current.anchors))
+    return NIOSSLServerHandler(context: current.clientServer, customVerificationCallback: verification(outcome, current))
   }
 
   /// For one that this node opens.
   package func clientHandler(_ outcome: HandshakeOutcome) throws -> NIOSSLClientHandler {
     let current = try current()
     return try NIOSSLClientHandler(
-      context: current.client, serverHostname: nil, customVerificationCallback: outcome.verification(current.anchors))
+      context: current.client, serverHostname: nil, customVerificationCallback: verification(outcome, current))
   }
+
+  private func verification(_ outcome: HandshakeOutcome, _ current: Contexts) -> NIOSSLCustomVerificationCallback {
+    outcome.verification(current.anchors, of: self, generation: current.generation)
+  }
+
+  /// Changes with every `install`.
+  fileprivate var generation: Int? { contexts.withLockedValue { $0?.generation } }
 }
 
 /// Whom the other side of one connection has shown itself to be. Confined to the connection's event loop.
 package final class HandshakeOutcome {
   package private(set) var identity: CertifiedIdentity?
   package private(set) var fault: CertificateFault?
+  /// What the connection was made with.
+  private var credentials: TLSCredentials?
+  private var generation = 0
+  /// What the other side showed, and when that ends.
+  private var chain: [Certificate] = []
+  private var shownEnds = Date.distantFuture
+  /// The last credentials under which the chain was good.
+  private var goodUnder = 0
 
   package init() {}
 
   private static let longestChain = 5
 
-  func verification(_ anchors: TrustAnchors) -> NIOSSLCustomVerificationCallback {
-    { certificates, promise in
+  func verification(_ anchors: TrustAnchors, of credentials: TLSCredentials, generation: Int) -> NIOSSLCustomVerificationCallback {
+    (self.credentials, self.generation, goodUnder) = (credentials, generation, generation)
+    return { certificates, promise in
       let this = NIOLoopBound(self, eventLoop: promise.futureResult.eventLoop)
       let chain = certificates.count <= Self.longestChain ? try? certificates.map { try Certificate(der: $0.toDERBytes()) } : nil
       promise.futureResult.eventLoop.makeFutureWithTask { () throws -> CertifiedIdentity in
@@ -113,6 +135,7 @@ package final class HandshakeOutcome {
         switch result {
         case .success(let identity):
           this.value.identity = identity
+          this.value.keep(chain ?? [])
           promise.succeed(.certificateVerified)
         case .failure(let error):
           this.value.fault = error as? CertificateFault ?? .malformed
@@ -129,9 +152,33 @@ package final class HandshakeOutcome {
     do throws(CertificateFault) {
       try TrustAnchors.checkTime(of: leaf, now: Date())
       identity = TrustAnchors.identity(in: leaf)
+      keep([leaf])
     } catch {
       fault = error
     }
+  }
+
+  private func keep(_ shown: [Certificate]) {
+    chain = shown
+    shownEnds = shown.first?.notValidAfter ?? .distantFuture
+  }
+
+  /// Why what the other side showed counts no more, if so: it has ended, or the authority that gave it counts no more. Nothing lapses of
+  /// who has shown nothing.
+  package func lapse(now: Date = Date()) -> CertificateFault? {
+    guard let leaf = chain.first, let credentials else { return nil }
+    if now > shownEnds { return .expired(at: shownEnds, now: now) }
+    guard let generation = credentials.generation, generation != goodUnder, let anchors = credentials.anchors else { return nil }
+    guard anchors.stillVouch(for: leaf, by: chain.dropFirst()) else { return .foreign }
+    goodUnder = generation
+    return nil
+  }
+
+  /// Whether a connection should be opened in place of this one: what this side shows has changed, or what the other side showed ends
+  /// within `time`.
+  package func isDue(within time: TimeInterval, now: Date = Date()) -> Bool {
+    guard let credentials else { return false }
+    return shownEnds < now + time || credentials.generation != generation
   }
 
   /// What went wrong, for people.

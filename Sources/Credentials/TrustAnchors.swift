@@ -26,6 +26,16 @@ public struct TrustAnchors: Sendable {
     return identity
   }
 
+  /// Whether a certificate that was good once still comes from an authority that counts, directly or by another's word.
+  ///
+  /// - Parameter others: what was shown with it.
+  func stillVouch(for leaf: Certificate, by others: some Collection<Certificate>) -> Bool {
+    func isSigned(_ certificate: Certificate, by issuers: some Collection<Certificate>) -> Bool {
+      issuers.contains { $0.publicKey.isValidSignature(certificate.signature, for: certificate) }
+    }
+    return isSigned(leaf, by: authorities) || isSigned(leaf, by: others.filter { isSigned($0, by: authorities) })
+  }
+
   static func checkTime(of leaf: Certificate, now: Date) throws(CertificateFault) {
     if now > leaf.notValidAfter { throw .expired(at: leaf.notValidAfter, now: now) }
     if now < leaf.notValidBefore { throw .notYetValid(from: leaf.notValidBefore, now: now) }

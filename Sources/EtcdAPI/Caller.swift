@@ -41,12 +41,14 @@ enum Clearance {
         .unauthenticated,
         "coracle: show a client certificate of this cluster; `coracle client-cert NAME` on one of its servers makes one")
     case .node(let id):
-      guard !isFormer(id) else {
-        throw APIError(.permissionDenied, "coracle: this node was removed from the cluster; its certificate is void")
-      }
+      guard !isFormer(id) else { throw .formerMember }
       guard isMember(id) || self == .joining else {
         throw APIError(.permissionDenied, "coracle: this node is no member of the cluster yet")
       }
     }
   }
+}
+
+extension APIError {
+  static let formerMember = APIError(.permissionDenied, "coracle: this node was removed from the cluster; its certificate is void")
 }

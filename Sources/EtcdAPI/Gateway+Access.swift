@@ -20,7 +20,9 @@ extension Gateway {
     case revokePermission = "role/revoke"
   }
 
-  func administer(_ call: AccessCall, _ body: inout RequestReader, _ subject: Subject, _ timeout: Duration) throws(APIError) -> Step {
+  func administer(
+    _ call: AccessCall, _ body: inout RequestReader, _ subject: Subject, _ host: String, _ timeout: Duration
+  ) throws(APIError) -> Step {
     let fields = try body.readAccess()
     switch call {
     case .enable: return change(.enable, timeout)
@@ -33,8 +35,8 @@ extension Gateway {
       }
     case .addUser:
       if fields.hasNoPassword { return change(.addUser(fields.name, verifier: nil), timeout) }
-      return .converse(try PasswordConversation(self, .addUser, fields, timeout: timeout))
-    case .changePassword: return .converse(try PasswordConversation(self, .changePassword, fields, timeout: timeout))
+      return .converse(try PasswordConversation(self, .addUser, fields, from: host, timeout: timeout))
+    case .changePassword: return .converse(try PasswordConversation(self, .changePassword, fields, from: host, timeout: timeout))
     case .deleteUser: return change(.deleteUser(fields.name), timeout)
     case .getUser:
       return look(timeout) { view, writer throws(AccessError) in

@@ -14,6 +14,8 @@ struct GatewayRequest {
   var timeout: String?
   var body: [UInt8] = []
   var caller = Caller.anyone
+  /// From where it comes: an address, or the network that holds so many of them.
+  var host = ""
   /// The header field `Authorization`: what a login gave.
   var token: String?
   /// The node has just caught up with all that was acknowledged.
@@ -105,6 +107,7 @@ struct Gateway: Sendable {
   /// `nil` for a node without an authority.
   let administration: (any ClusterAdministration)?
   let logins: Logins
+  let catchUps = CatchUps()
 
   /// What a login does is the node's own work: it has judged a password.
   private var trusted: Gateway {
@@ -288,8 +291,8 @@ struct Gateway: Sendable {
     case .lock, .unlock, .campaign, .proclaim, .leader, .observe, .resign:
       return try elect(call, try body.readClaim(), timeout, isLimited: request.timeout != nil)
     case .authenticate:
-      return .converse(try PasswordConversation(trusted, .logIn, try body.readAccess(), timeout: timeout))
-    case .access(let call): return try administer(call, &body, subject, timeout)
+      return .converse(try PasswordConversation(trusted, .logIn, try body.readAccess(), from: request.host, timeout: timeout))
+    case .access(let call): return try administer(call, &body, subject, request.host, timeout)
     case .memberList:
       try body.readNothing()
       return .answer(.json { $0.memberList(service.status, isEncrypted: isEncrypted) })
@@ -308,10 +311,11 @@ struct Gateway: Sendable {
     let configuration = service.status.configuration
     // A password will do in place of a certificate.
     if caller == .stranger, case .user = subject { return }
-    try Clearance(route).check(
-      caller, isMember: { id in configuration?.isMember(NodeID(id)) == true },
-      isFormer: { id in configuration?.removed.contains(NodeID(id)) == true })
+    try Clearance(route).check(caller, isMember: { id in configuration?.isMember(NodeID(id)) == true }, isFormer: isFormer)
   }
+
+  /// Whether this node was a member, and was removed.
+  func isFormer(_ node: UInt64) -> Bool { service.status.configuration?.removed.contains(NodeID(node)) == true }
 
   /// A node that is no member yet may become one, and have no other become one.
   private func checkJoining(_ caller: Caller, as learner: Learner) throws(APIError) {

@@ -7,6 +7,7 @@ import NIOSSL
 import NIOTLS
 import Replica
 import RequestChecks
+import Sockets
 
 /// One client's connection: one request at a time, in the order in which they came (`HTTPServerPipelineHandler` holds back the others and
 /// stops reading). Whatever the client does or fails to do, the state below ends by a deadline.
@@ -55,33 +56,27 @@ final class GatewayHandler: ChannelInboundHandler {
   private var settings: GatewaySettings { gateway.settings }
 
   private let bodies: MemoryBudget.Account
-  /// What TLS says of the client; `nil` in plain text.
-  private let outcome: HandshakeOutcome?
+  private let standing: Standing
+  /// From where the client comes.
+  private var host = ""
 
   init(gateway: Gateway, bodies: MemoryBudget.Account, outcome: HandshakeOutcome? = nil) {
     self.gateway = gateway
     self.bodies = bodies
-    self.outcome = outcome
-  }
-
-  private var caller: Caller {
-    guard let outcome else { return .anyone }
-    return switch outcome.identity {
-    case .node(_, let id): .node(id)
-    case .client(_, let name): .client(name)
-    case nil: .stranger
-    }
+    standing = Standing(outcome)
   }
 
   // MARK: What happens
 
   func handlerAdded(context: ChannelHandlerContext) {
     this = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    host = context.remoteAddress?.network ?? ""
     expect(within: settings.idleTimeout)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     if case .conversing(_, let conversation, _) = state { conversation.close() }
+    standing.stopLooking()
     state = .closed
     releaseBody()
     releaseMemory()
@@ -121,10 +116,8 @@ final class GatewayHandler: ChannelInboundHandler {
       case .waiting, .performing, .beginning, .answering, .closed: break
       }
     }
-    if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, let outcome,
-      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self)
-    {
-      outcome.resume(handler.peerCertificate)
+    if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+      standing.handshakeCompleted((try? context.pipeline.syncOperations.handler(type: NIOSSLHandler.self))?.peerCertificate)
     }
     context.fireUserInboundEventTriggered(event)
   }
@@ -208,8 +201,11 @@ final class GatewayHandler: ChannelInboundHandler {
   private func perform(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext, isFresh: Bool = false) {
     let request = GatewayRequest(
       method: head.method.rawValue, target: RequestTarget(head.uri)?.path ?? head.uri, timeout: head.headers.first(name: "Grpc-Timeout"),
-      body: body, caller: caller, token: head.headers.first(name: "Authorization"), isFresh: isFresh)
+      body: body, caller: standing.caller, host: host, token: head.headers.first(name: "Authorization"), isFresh: isFresh)
+    if let lapse = standing.lapse(gateway) { return answer(.error(lapse), to: head, mayKeepAlive: false, context) }
     let (gateway, step) = gateway.begin(request)
+    // What waits for the node to catch up holds its body, and begins again.
+    if case .catchUp = step { return catchUp(head, body, context) }
     releaseBody()
     switch step {
     case .answer(let response): answer(response, to: head, mayKeepAlive: true, context)
@@ -232,7 +228,7 @@ final class GatewayHandler: ChannelInboundHandler {
         if !hasPlace { answer { _ in .error(.busyAnswering) } }
       }
     case .converse(let conversation): converse(conversation, head, context)
-    case .catchUp: catchUp(head, body, context)
+    case .catchUp: break  // It has returned.
     case .administer(let administration, let call):
       guard let answer = answerLater(to: head, context) else { return }
       administration.perform(call, body: body) { result in
@@ -256,12 +252,18 @@ final class GatewayHandler: ChannelInboundHandler {
     deadline = nil  // The store keeps its own.
     guard let this else { return }
     let (number, eventLoop) = (requests, context.eventLoop)
-    gateway.service.read(.linearizable, timeout: settings.requestTimeout) { _ in
+    let (service, timeout) = (gateway.service, settings.requestTimeout)
+    let hasPlace = gateway.catchUps.wait { done in
+      service.read(.linearizable, timeout: timeout) { _ in done() }
+    } then: {
       eventLoop.execute {
         guard case .performing(let head, number) = this.value.0.state else { return }
         this.value.0.perform(head, body, this.value.1, isFresh: true)
       }
     }
+    guard !hasPlace else { return }
+    releaseBody()
+    answer(.busy, to: head, mayKeepAlive: true, context)
   }
 
   /// What the store calls, on any thread, when it is done; its answer is made on the loop, and dropped if nobody waits for it by then.
@@ -399,6 +401,7 @@ final class GatewayHandler: ChannelInboundHandler {
     guard !isInputClosed || !conversation.isEndless else { return context.close(promise: nil) }
     state = .conversing(head, conversation, hasBegun: false)
     deadline = nil
+    standing.keepLooking(gateway, on: context.eventLoop) { this.value.0.endConversation(.error($0), keepAlive: false, this.value.1) }
     conversation.begin(
       ConversationChannel(
         eventLoop: context.eventLoop, isWritable: { this.value.1.channel.isWritable }, send: { this.value.0.say($0, this.value.1) },
@@ -440,24 +443,26 @@ final class GatewayHandler: ChannelInboundHandler {
   /// HTTP/1.0 knows no chunks: there, the end of the connection is the end of the answer.
   private func isKept(_ request: HTTPRequestHead) -> Bool { request.isKeepAlive && request.version == .http1_1 }
 
-  private func finishConversation(_ context: ChannelHandlerContext) {
+  private func finishConversation(keepAlive mayKeepAlive: Bool = true, _ context: ChannelHandlerContext) {
     beginLines(context)
     guard case .conversing(let request, let conversation, _) = state else { return }
+    standing.stopLooking()
     conversation.close()
-    endAnswer(keepAlive: isKept(request), context)
+    endAnswer(keepAlive: mayKeepAlive && isKept(request), context)
   }
 
-  private func endConversation(_ response: GatewayResponse, _ context: ChannelHandlerContext) {
+  private func endConversation(_ response: GatewayResponse, keepAlive: Bool = true, _ context: ChannelHandlerContext) {
     guard case .conversing(let request, let conversation, let hasBegun) = state else { return }
     guard hasBegun else {
+      standing.stopLooking()
       conversation.close()
-      return answer(response, to: request, mayKeepAlive: true, context)
+      return answer(response, to: request, mayKeepAlive: keepAlive, context)
     }
     var response = response
     var line = Array("{\"error\":".utf8)
     while let part = response.body.next() { line += part }
     say(line + Array("}\n".utf8), context)
-    finishConversation(context)
+    finishConversation(keepAlive: keepAlive, context)
   }
 
   // MARK: Deadline

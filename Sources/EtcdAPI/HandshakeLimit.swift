@@ -1,4 +1,5 @@
 import NIOCore
+import Sockets
 import Synchronization
 
 /// The connections of one port on which TLS is not agreed on yet. There is a bound on them: for one more, the oldest goes of the address
@@ -29,7 +30,7 @@ final class HandshakeLimit: Sendable {
 
   /// Returns what to call when TLS is agreed on; what had to go for this one is told to `evicted`, and closed.
   func admit(_ channel: any Channel, evicted: (any Channel) -> Void) -> @Sendable () -> Void {
-    let host = channel.remoteAddress?.ipAddress ?? ""
+    let host = channel.remoteAddress?.network ?? ""
     let victim = waiting.withLock { waiting -> (any Channel)? in
       waiting.channels[host, default: []].append(channel)
       waiting.count += 1

@@ -37,14 +37,17 @@ final class LongAnswers: Sendable {
 final class LongLooks: Sendable {
   /// How many may wait, each with the state that it is to look at. A client that goes leaves its place to nobody until its turn has come.
   static let maximumWaiting = 16
+  /// How many of them may be of one asker.
+  static let maximumOfOne = 4
 
-  private let queue = Mutex<(waiting: [@Sendable () -> Void], isBusy: Bool)>(([], false))
+  private let queue = Mutex<(waiting: [(asker: String?, look: @Sendable () -> Void)], isBusy: Bool)>(([], false))
 
   /// False if too many wait.
-  func submit(_ look: @escaping @Sendable () -> Void) -> Bool {
+  func submit(for asker: String? = nil, _ look: @escaping @Sendable () -> Void) -> Bool {
     let begins: Bool? = queue.withLock { queue in
       guard queue.waiting.count < Self.maximumWaiting else { return nil }
-      queue.waiting.append(look)
+      if let asker, queue.waiting.count(where: { $0.asker == asker }) >= Self.maximumOfOne { return nil }
+      queue.waiting.append((asker, look))
       defer { queue.isBusy = true }
       return !queue.isBusy
     }
@@ -62,7 +65,7 @@ final class LongLooks: Sendable {
         queue.isBusy = false
         return nil
       }
-      return queue.waiting.removeFirst()
+      return queue.waiting.removeFirst().look
     }
   }
 }

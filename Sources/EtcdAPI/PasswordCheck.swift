@@ -20,18 +20,21 @@ public final class PasswordCheck: Sendable {
   public init() {}
 
   /// Judges a password that comes with a request. It takes the time of a slow hash, unless it was found right a little while ago.
-  public func judge(_ user: AccessName, _ password: String, in access: Access) async -> Verdict {
+  ///
+  /// - Parameter host: from where it comes: a client's address, or the network that holds so many of them.
+  public func judge(_ user: AccessName, _ password: String, from host: String, in access: Access) async -> Verdict {
     guard user.bytes.count <= Limits.accessNameBytes, password.utf8.count <= PasswordVerifier.maximumPasswordSize else { return .wrong }
     let verifier = access.user(user)?.verifier
     if let verifier, known.contains(password, verifier) { return .right }
-    guard logins.mayTry(user, now: .now()) else { return .tooManyWrong }
+    let guesser = Logins.Guesser(user: user, host: host)
+    guard logins.mayTry(guesser, now: .now()) else { return .tooManyWrong }
     let isRight = await withCheckedContinuation { (continuation: CheckedContinuation<Bool?, Never>) in
-      let isTaken = logins.hashing.submit { continuation.resume(returning: PasswordVerifier.matches(password, verifier)) }
+      let isTaken = logins.hashing.submit(for: host) { continuation.resume(returning: PasswordVerifier.matches(password, verifier)) }
       if !isTaken { continuation.resume(returning: nil) }
     }
     guard let isRight else { return .busy }
     guard isRight, let verifier else {
-      logins.wasWrong(user, now: .now())
+      logins.wasWrong(guesser, now: .now())
       return .wrong
     }
     known.insert(password, verifier)

@@ -12,11 +12,12 @@ final class PasswordConversation: Conversation {
   private let gateway: Gateway
   private let purpose: Purpose
   private let fields: AccessFields
+  private let host: String
   private let timeout: Duration
   private var channel: ConversationChannel?
 
   /// Throws for a password that is too long.
-  init(_ gateway: Gateway, _ purpose: Purpose, _ fields: AccessFields, timeout: Duration) throws(APIError) {
+  init(_ gateway: Gateway, _ purpose: Purpose, _ fields: AccessFields, from host: String, timeout: Duration) throws(APIError) {
     guard fields.password.utf8.count <= PasswordVerifier.maximumPasswordSize else {
       throw APIError(.invalidArgument, "coracle: a password has at most \(PasswordVerifier.maximumPasswordSize) bytes")
     }
@@ -28,6 +29,7 @@ final class PasswordConversation: Conversation {
     self.gateway = gateway
     self.purpose = purpose
     self.fields = fields
+    self.host = host
     self.timeout = timeout
   }
 
@@ -61,13 +63,14 @@ final class PasswordConversation: Conversation {
     case .failure(let error): fail(APIError(error))
     case .success(let view):
       guard view.access.isEnabled else { return fail(APIError(KeyValueError.access(.notEnabled))) }
-      guard gateway.logins.mayTry(fields.name, now: .now()) else {
-        return fail(APIError(.resourceExhausted, "coracle: too many wrong passwords for this user; wait a few seconds"))
+      let guesser = Logins.Guesser(user: fields.name, host: host)
+      guard gateway.logins.mayTry(guesser, now: .now()) else {
+        return fail(APIError(.resourceExhausted, "coracle: too many wrong passwords for this user from this address; wait a few seconds"))
       }
       let (user, password) = (view.access.user(fields.name), fields.password)
       hash({ PasswordVerifier.matches(password, user?.verifier) }) { this, isRight in
         guard isRight, let user else {
-          this.gateway.logins.wasWrong(this.fields.name, now: .now())
+          this.gateway.logins.wasWrong(guesser, now: .now())
           return this.fail(APIError(KeyValueError.access(.authenticationFailed)))
         }
         this.logIn(passwordRevision: user.passwordRevision)
@@ -91,7 +94,7 @@ final class PasswordConversation: Conversation {
   ) {
     guard let channel else { return }
     let later = channel.later(self, next)
-    if !gateway.logins.hashing.submit({ later(work()) }) { fail(.busyAnswering) }
+    if !gateway.logins.hashing.submit(for: host, { later(work()) }) { fail(.busyAnswering) }
   }
 
   private func perform(_ request: Request, _ next: @escaping @Sendable (PasswordConversation, Revision) -> Void) {

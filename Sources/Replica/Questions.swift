@@ -92,13 +92,12 @@ struct Questions: Sendable {
 
   /// A member's. Of one that has too many here the oldest are dropped, as the network may drop them: it asks again.
   mutating func ask(_ items: [Item], from node: NodeID, number: UInt64, at now: Instant, term: Term) -> UInt64 {
-    if asked.count(where: { $0.origin?.node == node }) >= Self.maximumFrames,
-      let oldest = asked.firstIndex(where: { $0.origin?.node == node })
-    {
-      asked.remove(at: oldest)
-    }
+    if hasMost(of: node), let oldest = asked.firstIndex(where: { $0.origin?.node == node }) { asked.remove(at: oldest) }
     return enter(origin: (node, number), items, at: now, term: term)
   }
+
+  /// Whether one more of this member's drops its oldest.
+  func hasMost(of node: NodeID) -> Bool { asked.count { $0.origin?.node == node } >= Self.maximumFrames }
 
   private mutating func enter(origin: (node: NodeID, number: UInt64)?, _ items: [Item], at now: Instant, term: Term) -> UInt64 {
     lastKey &+= 1

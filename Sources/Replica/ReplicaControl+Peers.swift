@@ -112,6 +112,8 @@ extension ReplicaControl {
         kept.append(outbound)
         continue
       }
+      // The leader of another term may have had it replaced by now; the one of the earlier term does not lead any more.
+      if case .appendAccepted = outbound.message.body, outbound.message.term != raft?.term { continue }
       guard let destination = destination(of: outbound.message.to, in: configuration) else { continue }
       let frame = Frame(cluster: cluster, from: identity.node, to: outbound.message.to, body: .message(outbound.message))
       effects.frames.append((destination, frame.kind.lane, frame.encoded()))

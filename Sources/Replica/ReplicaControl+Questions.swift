@@ -35,7 +35,9 @@ extension ReplicaControl {
 
   mutating func receive(_ frame: QuestionFrame, from peer: NodeID, now: Instant) {
     guard raft?.role == .leader, raft?.configuration.isMember(peer) == true else { return }
+    let drops = questions.hasMost(of: peer)
     reads.add(questions: questions.ask(frame.items, from: peer, number: frame.number, at: now, term: raft?.term ?? 0))
+    if drops { reads.forgetQuestions { questions.isAsked($0) } }
   }
 
   mutating func receiveAnswers(_ frame: QuestionFrame, into effects: inout ControlEffects) {

@@ -62,11 +62,11 @@ struct Reads: Sendable {
     batches.removeAll { $0.index == nil && $0.retryAt <= now }
   }
 
-  /// Batches that have nothing else go with them.
-  mutating func forgetQuestions() {
-    waitingQuestions.removeAll()
-    for place in batches.indices { batches[place].questions = [] }
-    batches.removeAll { $0.requests.isEmpty }
+  /// All of them, or those that are not asked any more. Batches that have nothing else go with them.
+  mutating func forgetQuestions(butNot isAsked: (UInt64) -> Bool = { _ in false }) {
+    waitingQuestions.removeAll { !isAsked($0) }
+    for place in batches.indices { batches[place].questions.removeAll { !isAsked($0) } }
+    batches.removeAll { $0.requests.isEmpty && $0.questions.isEmpty }
   }
 
   /// Each is dropped alone: a batch may last as long as its most patient request, and clients may fill any number of them meanwhile.

@@ -35,6 +35,14 @@ struct AuthorityRecord: Codable, Equatable, Sendable {
     ]
   }
 
+  init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    domain = try fields.decode(String.self, forKey: .domain)
+    // Older releases did not count.
+    replacements = try fields.decodeIfPresent(Int.self, forKey: .replacements) ?? 0
+    entries = try fields.decode([Entry].self, forKey: .entries)
+  }
+
   init(decoding bytes: [UInt8]) throws {
     self = try JSONDecoder().decode(Self.self, from: Data(bytes))
     guard (1...Self.maximumEntries).contains(entries.count), TrustDomain(domain) != nil else { throw CertificateFault.malformed }

@@ -1,19 +1,30 @@
 import Credentials
 import Foundation
+import NIOConcurrencyHelpers
 import NIOSSL
 import X509
 
-/// What a client shows to the nodes, and by what it knows them.
+/// What a client shows to the nodes, and by what it knows them. Certificates are renewed while `coracle watch` goes on, so what is in a
+/// directory is looked at again for each request.
 struct ClientCredentials: Sendable {
   static let keyFile = "client.key"
   static let certificateFile = "client.crt"
 
-  let configuration: TLSConfiguration
+  private typealias Known = (configuration: TLSConfiguration, certificates: String)
+
+  private let known: NIOLockedValueBox<Known>
+  private let directory: String?
 
   /// A node's own.
   init(_ contents: NodeSecrets.Contents) throws {
-    try self.init(
-      authorities: contents.authorities.anchors(at: Date()).authorities, chain: contents.chain, keyPEM: contents.key.pem)
+    self.init(
+      try Self.configuration(
+        authorities: contents.authorities.anchors(at: Date()).authorities, chain: contents.chain, keyPEM: contents.key.pem))
+  }
+
+  private init(_ configuration: TLSConfiguration) {
+    directory = nil
+    known = NIOLockedValueBox((configuration, ""))
   }
 
   /// Whether a directory holds some; `false` also if it may not be looked into.
@@ -23,6 +34,21 @@ struct ClientCredentials: Sendable {
 
   /// A client's directory, or the data directory of a node.
   init(directory: String) throws {
+    self.directory = directory
+    known = NIOLockedValueBox(try (try? Self.read(directory)) ?? Self.read(directory))
+  }
+
+  var configuration: TLSConfiguration {
+    guard let directory, let read = try? Self.read(directory) else { return known.withLockedValue { $0.configuration } }
+    return known.withLockedValue { known in
+      // The same as before, if it can be: connections are shared by those who show the same.
+      if known.certificates != read.certificates { known = read }
+      return known.configuration
+    }
+  }
+
+  /// Throws also while the key is another's than the certificate's: one of them is just being replaced.
+  private static func read(_ directory: String) throws -> Known {
     let inside = directory + "/" + NodeSecrets.folder
     let isNodes = FileManager.default.fileExists(atPath: inside)
     let files = SecretDirectory(path: isNodes ? inside : directory)
@@ -30,10 +56,13 @@ struct ClientCredentials: Sendable {
       guard let bytes = try files.read(name) else { throw MissingCredentials(path: files.path, file: name) }
       return String(decoding: bytes, as: UTF8.self)
     }
-    try self.init(
-      authorities: try CertificateText.decode(try read(NodeSecrets.authoritiesFile)),
-      chain: try CertificateText.decode(try read(isNodes ? NodeSecrets.certificateFile : Self.certificateFile)),
-      keyPEM: try read(isNodes ? NodeSecrets.keyFile : Self.keyFile))
+    let (authorities, chain) = (
+      try read(NodeSecrets.authoritiesFile), try read(isNodes ? NodeSecrets.certificateFile : Self.certificateFile)
+    )
+    let key = try read(isNodes ? NodeSecrets.keyFile : Self.keyFile)
+    let configuration = try configuration(
+      authorities: try CertificateText.decode(authorities), chain: try CertificateText.decode(chain), keyPEM: key)
+    return (configuration, authorities + chain)
   }
 
   /// Nobody's: for who has no certificate yet, and knows the authority.
@@ -42,16 +71,17 @@ struct ClientCredentials: Sendable {
     configuration.trustRoots = .certificates([try Self.convert(authority)])
     // Which server of the cluster answers does not matter; that it is one, its certificate says.
     configuration.certificateVerification = .noHostnameVerification
-    self.configuration = configuration
+    self.init(configuration)
   }
 
-  private init(authorities: [Certificate], chain: [Certificate], keyPEM: String) throws {
+  private static func configuration(authorities: [Certificate], chain: [Certificate], keyPEM: String) throws -> TLSConfiguration {
+    guard chain.first?.publicKey == (try Certificate.PrivateKey(pemEncoded: keyPEM)).publicKey else { throw CertificateFault.malformed }
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.trustRoots = .certificates(try authorities.map(Self.convert))
     configuration.certificateChain = try chain.map { .certificate(try Self.convert($0)) }
     configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(keyPEM.utf8), format: .pem))
     configuration.certificateVerification = .noHostnameVerification
-    self.configuration = configuration
+    return configuration
   }
 
   private static func convert(_ certificate: Certificate) throws -> NIOSSLCertificate {

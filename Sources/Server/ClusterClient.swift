@@ -38,7 +38,6 @@ final class ClusterClient: Sendable {
     self.timeout = timeout
     self.credentials = credentials
     var configuration = HTTPClient.Configuration()
-    configuration.tlsConfiguration = credentials?.configuration
     var hostNames: [HostPort: String] = [:]
     for (number, endpoint) in endpoints.enumerated() {
       let name = "node\(number).\(Self.nobody)"
@@ -65,9 +64,10 @@ final class ClusterClient: Sendable {
   }
 
   func request(_ endpoint: HostPort, _ path: String) -> HTTPClientRequest {
-    guard credentials != nil else { return HTTPClientRequest(url: "http://\(endpoint)\(path)") }
+    guard let credentials else { return HTTPClientRequest(url: "http://\(endpoint)\(path)") }
     var request = HTTPClientRequest(url: "https://\(hostNames[endpoint].map { "\($0):\(endpoint.port)" } ?? "\(endpoint)")\(path)")
     request.headers.add(name: "Host", value: "\(endpoint)")
+    request.tlsConfiguration = credentials.configuration
     return request
   }
 

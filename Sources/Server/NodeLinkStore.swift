@@ -28,7 +28,7 @@ struct NodeLinkStore: LinkStore {
 
   func judge(_ login: LinkLogin) async -> LinkLoginVerdict {
     let verdict: LinkLoginVerdict =
-      switch await passwords.judge(login.user, login.password, in: service.access) {
+      switch await passwords.judge(login.user, login.password, from: login.host ?? "", in: service.access) {
       case .right: .right
       case .wrong: .wrong
       case .tooManyWrong: .tooManyWrong

@@ -113,7 +113,7 @@ struct LinkRequestContext: RequestContext {
 
   init(source: Source) {
     coreContext = .init(source: source)
-    host = source.channel.remoteAddress?.ipAddress
+    host = source.channel.remoteAddress?.network
   }
 
   /// Bytes of a body that is read as a whole: the longest target, percent-encoded in a form, and a slug.

@@ -50,6 +50,16 @@ class Server:
         check(done.returncode == 0, f"{self.name}: coracle {' '.join(arguments)}: status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def watch(self, key, other):
+        """Watches at another server until that ends it."""
+        process = subprocess.Popen(
+            self.host.command(PROGRAM, "watch", key, "--json", "--credentials", str(self.data), "--endpoints", f"{other.host.address}:2379"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # Longer than a certificate lives: the one of later must be shown when the one of now ends.
+        time.sleep(LIFE + 3)
+        check(process.poll() is None, f"the watch ended: {process.poll()}")
+        return process
+
     def serial(self):
         done = subprocess.run(
             ["openssl", "x509", "-in", str(self.data / "credentials" / "node.crt"), "-noout", "-serial"], capture_output=True, text=True)
@@ -177,10 +187,13 @@ def main(directory):
 
         step("a member that was removed is refused at once, whatever its certificate says")
         removed = servers[2]
+        watching = removed.watch("after", servers[0])
         servers[0].expect("member", "remove", removed.host.address)
         wait_until("it is no member", 10, lambda: servers[0].expect("member", "list").count(" voter ") == 2)
         refused = removed.coracle("put", "x", "y", endpoints=f"{servers[0].host.address}:2379")
         check(refused.returncode != 0 and "removed" in refused.stderr, f"the removed one got {refused.stdout}{refused.stderr}")
+        wait_until("it watches no more", 10, lambda: watching.poll() is not None)
+        check("removed" in watching.stderr.read(), "the watch of the removed one ended without a reason")
         denied = removed.coracle("token", "create", endpoints=f"{servers[0].host.address}:2379")
         check(denied.returncode != 0, "the removed one got a token")
         servers[0].expect("put", "after", "all")

@@ -18,7 +18,7 @@ import Testing
     var now = NIODeadline.now()
     #expect(link.send([0], now: now) == .dial)
     for _ in 0..<10 {
-      link.disconnected(now: now)
+      link.ended(nil, now: now)
       #expect(link.send([0], now: now) == .drop(.notConnected))
       now = now + .nanoseconds(Backoff.longest.count)
       #expect(link.send([0], now: now) == .dial)

@@ -299,23 +299,132 @@ import X509
     #expect(lines.withLockedValue { $0.count } == 3 && lines.withLockedValue { !$0[2].contains("others") })
   }
 
-  @Test func credentialsChangeWhileConnectionsGoOn() async throws {
-    let credentials = try cluster.node(7)
-    let host = try await Host(7, credentials)
-    let member = try await connect(to: host, as: cluster.node(8))
-    try await member.writeAndFlush(Self.onTheWire(Self.frame(from: 8)))
-    #expect(try await eventually { host.has(8) })
-    // Another authority takes over at once.
-    let (next, key) = (try Authority(domain: cluster.authority.domain), KeyPair())
-    let leaf = try next.issue(.node(domain: next.domain, 7), for: key.publicKey, now: Date(), life: 3600)
+  // MARK: What changes while connections are open
+
+  /// Another authority that follows the cluster's own; what trusts either believes it if it vouches for it.
+  private func successor(vouched: Bool = true) throws -> (next: Authority, chain: [Certificate]) {
+    let next = try Authority(domain: cluster.authority.domain)
+    return (next, vouched ? [try cluster.authority.vouch(for: next.certificate), next.certificate] : [next.certificate])
+  }
+
+  private func install(
+    _ id: UInt64, by authority: Authority, chain: [Certificate], trusting anchors: [Authority], life: TimeInterval = 3600,
+    in credentials: TLSCredentials
+  ) throws {
+    let key = KeyPair()
+    let leaf = try authority.issue(.node(domain: authority.domain, id), for: key.publicKey, now: Date(), life: life)
     try credentials.install(
       .init(
-        key: key.privateKey, chain: [leaf, next.certificate], anchors: TrustAnchors(domain: next.domain, authorities: [next.certificate])))
-    let late = try await connect(to: host, as: cluster.node(9))
-    #expect(try await eventually { !late.isActive })
+        key: key.privateKey, chain: [leaf] + chain,
+        anchors: TrustAnchors(domain: authority.domain, authorities: anchors.map(\.certificate))))
+  }
+
+  private static var oftenLookedAt: PeerTransport.Limits {
+    var limits = PeerTransport.Limits()
+    limits.sweepInterval = .milliseconds(50)
+    limits.replaceTime = .milliseconds(500)
+    limits.replacedTime = .milliseconds(200)
+    return limits
+  }
+
+  /// A member's channel to the host, over which a frame went.
+  private func member(_ id: UInt64, of host: Host, life: TimeInterval = 3600) async throws -> any Channel {
+    let channel = try await connect(to: host, as: try cluster.credentials({ .node(domain: $0, id) }, life: life))
+    try await channel.writeAndFlush(Self.onTheWire(Self.frame(from: id)))
+    #expect(try await eventually { host.has(id) })
+    return channel
+  }
+
+  @Test func connectionsGoOnUntilTheirAuthorityCountsNoMore() async throws {
+    let credentials = try cluster.node(7)
+    let host = try await Host(7, credentials, Self.oftenLookedAt)
+    let member = try await member(8, of: host)
+    let (next, chain) = try successor()
+    // Both count for a while.
+    try install(7, by: next, chain: chain, trusting: [next, cluster.authority], in: credentials)
+    try await Task.sleep(for: .milliseconds(200))
     try await member.writeAndFlush(Self.onTheWire(Self.frame(from: 8)))
     #expect(try await eventually { host.has(8, times: 2) })
-    try await member.close()
+    try install(7, by: next, chain: chain, trusting: [next], in: credentials)
+    #expect(try await eventually { !member.isActive && host.closed(.certificate) == 1 })
+    #expect(host.hasLogged("not from this cluster's authority"))
     try await host.stop()
+  }
+
+  /// Who has shown the new authority's certificate to one that knows only the old, by the old one's word, stays when the new one is known.
+  @Test func aConnectionByAnothersWordGoesOn() async throws {
+    let (host, credentials) = (try await Host(7, cluster.node(7), Self.oftenLookedAt), TLSCredentials())
+    let (next, chain) = try successor()
+    try install(8, by: next, chain: chain, trusting: [next, cluster.authority], in: credentials)
+    let early = try await connect(to: host, as: credentials)
+    try await early.writeAndFlush(Self.onTheWire(Self.frame(from: 8)))
+    #expect(try await eventually { host.has(8) })
+    try await Task.sleep(for: .milliseconds(200))
+    #expect(early.isActive && host.closed(.certificate) == 0)
+    try await early.close()
+    try await host.stop()
+  }
+
+  @Test func aConnectionEndsWithTheCertificateThatOpenedIt() async throws {
+    let host = try await Host(7, cluster.node(7), Self.oftenLookedAt)
+    let brief = try await member(8, of: host, life: 1)
+    let lasting = try await member(9, of: host)
+    #expect(try await eventually { !brief.isActive && host.closed(.certificate) == 1 })
+    #expect(host.hasLogged("ended at"))
+    #expect(lasting.isActive)
+    try await lasting.close()
+    try await host.stop()
+  }
+
+  /// Frames go on over another connection, opened in time: nothing is dropped.
+  @Test func aCertificateThatEndsCostsNoFrame() async throws {
+    let credentials = try cluster.credentials({ .node(domain: $0, 7) }, life: 3)
+    let a = try await Host(7, credentials, Self.oftenLookedAt)
+    let b = try await Host(8, cluster.node(8), Self.oftenLookedAt)
+    for count in 1...60 {
+      if count == 20 {
+        try install(7, by: cluster.authority, chain: [cluster.authority.certificate], trusting: [cluster.authority], in: credentials)
+      }
+      try await a.send(Self.frame(from: 7), to: .address(b.address.description))
+      #expect(try await eventually { b.has(7, times: count) })
+      try await Task.sleep(for: .milliseconds(70))
+    }
+    let connections = b.frames.withLockedValue { Set($0.map(\.connection)) }
+    #expect(connections.count == 2, "one when there was a new certificate, and no more")
+    #expect(b.closed(.certificate) == 0 && a.closed(.certificate) == 0)
+    try await a.stop()
+    try await b.stop()
+  }
+
+  @Test func aConnectionToAFormerMemberEnds() async throws {
+    let removed = NIOLockedValueBox(false)
+    let a = try await Host(7, cluster.node(7), Self.oftenLookedAt, mayBeSentTo: { _ in !removed.withLockedValue { $0 } })
+    let b = try await Host(8, cluster.node(8))
+    try await a.send(Self.frame(from: 7), to: .address(b.address.description))
+    #expect(try await eventually { b.has(7) })
+    removed.withLockedValue { $0 = true }
+    #expect(try await eventually { a.closed(.notAMember) == 1 })
+    try await a.stop()
+    try await b.stop()
+  }
+
+  /// The other side has let its certificate end: there is nothing to open another connection with.
+  @Test func aCertificateThatIsNotRenewedEndsTheConnectionToo() async throws {
+    let a = try await Host(7, cluster.node(7), Self.oftenLookedAt)
+    let b = try await Host(8, try cluster.credentials({ .node(domain: $0, 8) }, life: 2))
+    try await a.send(Self.frame(from: 7), to: .address(b.address.description))
+    #expect(try await eventually { b.has(7) })
+    let connection = try #require(b.frames.withLockedValue { $0.last?.connection })
+    #expect(
+      try await eventually {
+        try await b.send(Self.frame(from: 8), to: .connection(connection))
+        return a.hasLogged("ended at")
+      })
+    let heard = a.frames.withLockedValue { $0.count }
+    try await b.send(Self.frame(from: 8), to: .connection(connection))
+    try await Task.sleep(for: .milliseconds(100))
+    #expect(a.frames.withLockedValue { $0.count } == heard)
+    try await a.stop()
+    try await b.stop()
   }
 }

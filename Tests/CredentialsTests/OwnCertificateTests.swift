@@ -11,7 +11,7 @@ import X509
   private let directory: String
 
   init() throws {
-    authority = try Authority(domain: .random(), now: Date() - 100_000)
+    authority = try Authority(domain: .random())
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("coracle-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
   }

@@ -1,4 +1,5 @@
 import Credentials
+import Dispatch
 import KeyValue
 import NIOCore
 import RawClient
@@ -127,14 +128,43 @@ import Testing
 
   @Test func whoGuessesWaits() {
     let logins = Logins()
+    let (bob, alice) = (Logins.Guesser(user: "bob", host: "a"), Logins.Guesser(user: "alice", host: "a"))
     let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
-    for _ in 0..<Logins.free { logins.wasWrong("bob", now: start) }
-    #expect(logins.mayTry("bob", now: start))
-    logins.wasWrong("bob", now: start)
-    #expect(!logins.mayTry("bob", now: start) && logins.mayTry("alice", now: start))
-    #expect(logins.mayTry("bob", now: start + .seconds(1)))
-    for _ in 0..<20 { logins.wasWrong("bob", now: start) }
-    #expect(!logins.mayTry("bob", now: start + .seconds(29)) && logins.mayTry("bob", now: start + .seconds(30)))
+    for _ in 0..<Logins.free { logins.wasWrong(bob, now: start) }
+    #expect(logins.mayTry(bob, now: start))
+    logins.wasWrong(bob, now: start)
+    #expect(!logins.mayTry(bob, now: start) && logins.mayTry(alice, now: start))
+    #expect(logins.mayTry(Logins.Guesser(user: "bob", host: "b"), now: start), "the guesser waits, and not the user")
+    #expect(logins.mayTry(bob, now: start + .seconds(1)))
+    for _ in 0..<20 { logins.wasWrong(bob, now: start) }
+    #expect(!logins.mayTry(bob, now: start + .seconds(29)) && logins.mayTry(bob, now: start + .seconds(30)))
+  }
+
+  @Test func oneAskerLeavesRoomInTheQueue() {
+    let (looks, gate, begun) = (LongLooks(), DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let isFirst = looks.submit {
+      begun.signal()
+      gate.wait()
+    }
+    begun.wait()
+    let ofOne = (0..<6).map { _ in looks.submit(for: "a") {} }
+    let ofAnother = looks.submit(for: "b") {}
+    gate.signal()
+    #expect(isFirst && ofAnother)
+    #expect(ofOne == [true, true, true, true, false, false])
+  }
+
+  @Test func whatIsNoPasswordIsRefusedAtOnce() async throws {
+    try await withUsers { port, service in
+      let root = try logIn(.root, service)
+      for (path, body) in [("user/add", #"{"name":"eve","password":""}"#), ("user/changepw", #"{"name":"bob"}"#)] {
+        #expect(try await answer(port, "/v3/auth/\(path)", body, token: root).contains("the password is empty"), "\(path)")
+      }
+      let long = String(repeating: "n", count: Limits.accessNameBytes + 1)
+      let login = try await answer(port, "/v3/auth/authenticate", "{\"name\":\"\(long)\",\"password\":\"p\"}", token: nil)
+      #expect(login.contains("400 Bad Request") && login.contains("name"), "\(login)")
+      #expect(service.access.user("eve") == nil)
+    }
   }
 
   @Test func aFullStoreIsToldToWhoLooksAfterIt() {

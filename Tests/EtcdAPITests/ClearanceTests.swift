@@ -96,4 +96,15 @@ import Testing
     }
     #expect(response.status == 404)
   }
+
+  @Test func aBodyOfAStrangerIsSmall() {
+    let call = GatewayRequest(
+      method: "POST", target: "/coracle/join", body: [UInt8](repeating: 0x20, count: GatewaySettings().maximumAdministrationBytes + 1),
+      caller: .stranger)
+    #expect(gateway.answer(call)?.text.contains("large") == true)
+    var smaller = call
+    smaller.body.removeLast()
+    let isLookedAt = if case .administer = gateway.begin(smaller).1 { true } else { false }
+    #expect(isLookedAt)
+  }
 }

@@ -21,31 +21,32 @@ import Testing
   @Test func judges() async throws {
     let check = PasswordCheck()
     let access = try access(try PasswordVerifier.make("secret"))
-    #expect(await check.judge("alice", "secret", in: access) == .right)
-    #expect(await check.judge("alice", "Secret", in: access) == .wrong)
-    #expect(await check.judge("nobody", "secret", in: access) == .wrong)
-    #expect(await check.judge("certified", "", in: access) == .wrong)
-    #expect(await check.judge("alice", String(repeating: "x", count: 1025), in: access) == .wrong)
-    #expect(await check.judge(AccessName(String(repeating: "x", count: 1025)), "secret", in: access) == .wrong)
+    #expect(await check.judge("alice", "secret", from: "a", in: access) == .right)
+    #expect(await check.judge("alice", "Secret", from: "a", in: access) == .wrong)
+    #expect(await check.judge("nobody", "secret", from: "a", in: access) == .wrong)
+    #expect(await check.judge("certified", "", from: "a", in: access) == .wrong)
+    #expect(await check.judge("alice", String(repeating: "x", count: 1025), from: "a", in: access) == .wrong)
+    #expect(await check.judge(AccessName(String(repeating: "x", count: 1025)), "secret", from: "a", in: access) == .wrong)
   }
 
   /// Somebody else's guesses do not keep out who is known, and a password that was changed is known no more.
   @Test func whoGuessesWaitsAndWhoIsKnownGoesOn() async throws {
     let check = PasswordCheck()
     let before = try access(try PasswordVerifier.make("secret"))
-    #expect(await check.judge("alice", "secret", in: before) == .right)
-    for _ in 0...Logins.free { #expect(await check.judge("alice", "guess", in: before) == .wrong) }
-    #expect(await check.judge("alice", "guess", in: before) == .tooManyWrong)
-    #expect(await check.judge("alice", "secret", in: before) == .right)
+    #expect(await check.judge("alice", "secret", from: "a", in: before) == .right)
+    for _ in 0...Logins.free { #expect(await check.judge("alice", "guess", from: "a", in: before) == .wrong) }
+    #expect(await check.judge("alice", "guess", from: "a", in: before) == .tooManyWrong)
+    #expect(await check.judge("alice", "secret", from: "a", in: before) == .right)
     let after = try access(try PasswordVerifier.make("other"))
-    #expect(await check.judge("alice", "secret", in: after) == .tooManyWrong)
+    #expect(await check.judge("alice", "secret", from: "a", in: after) == .tooManyWrong)
+    #expect(await check.judge("alice", "other", from: "b", in: after) == .right)
   }
 
   @Test func manyAtOnceAreTold() async throws {
     let check = PasswordCheck()
     let access = try access(try PasswordVerifier.make("secret"))
     let verdicts = await withTaskGroup { group in
-      for number in 0..<40 { group.addTask { await check.judge(AccessName("user\(number)"), "x", in: access) } }
+      for number in 0..<40 { group.addTask { await check.judge("alice", "x", from: "\(number)", in: access) } }
       return await group.reduce(into: [PasswordCheck.Verdict: Int]()) { $0[$1, default: 0] += 1 }
     }
     #expect(verdicts[.busy] ?? 0 > 0 && verdicts[.wrong] ?? 0 >= LongLooks.maximumWaiting)

@@ -1,6 +1,7 @@
 import Credentials
 import Foundation
 import NIOSSL
+import Raft
 import RawClient
 import Synchronization
 import Testing
@@ -29,10 +30,10 @@ import X509
 
   /// - Parameter issuer: whose certificate is shown; this cluster's authority is believed.
   private func credentials(
-    _ identity: (TrustDomain) -> CertifiedIdentity, by issuer: Authority? = nil, from: TimeInterval = 0
+    _ identity: (TrustDomain) -> CertifiedIdentity, by issuer: Authority? = nil, from: TimeInterval = 0, life: TimeInterval = 600
   ) throws -> TLSCredentials {
     let (key, issuer, made) = (KeyPair(), issuer ?? authority, TLSCredentials())
-    let leaf = try issuer.issue(identity(issuer.domain), for: key.publicKey, now: Date() + from, life: 600)
+    let leaf = try issuer.issue(identity(issuer.domain), for: key.publicKey, now: Date() + from, life: life)
     try made.install(
       .init(
         key: key.privateKey, chain: [leaf, issuer.certificate],
@@ -41,13 +42,14 @@ import X509
   }
 
   private func withPort(
-    _ change: (inout GatewaySettings) -> Void = { _ in }, _ body: (GatewayServer, Int) async throws -> Void
+    of service: ModelService = ModelService(), _ change: (inout GatewaySettings) -> Void = { _ in },
+    _ body: (GatewayServer, Int) async throws -> Void
   ) async throws {
     var settings = GatewaySettings()
     settings.shutdownTimeout = .milliseconds(300)
     change(&settings)
     let server = try await GatewayServer.start(
-      host: "127.0.0.1", port: 0, service: ModelService(), settings: settings, credentials: try credentials { .node(domain: $0, 7) },
+      host: "127.0.0.1", port: 0, service: service, settings: settings, credentials: try credentials { .node(domain: $0, 7) },
       refused: { [refusals] in refusals.add($0) })
     let outcome: Result<Void, any Error>
     do { outcome = .success(try await body(server, server.address.port ?? 0)) } catch { outcome = .failure(error) }
@@ -130,6 +132,45 @@ import X509
       #expect(!stranger.received.contains("200"))
     }
   }
+
+  // MARK: Connections that are open
+
+  private func opened(_ client: RawClient) async throws {
+    try await client.post("/v3/watch", #"{"create_request":{"key":"YQ=="}}"#)
+    try await client.wait { $0.received.contains("created") }
+  }
+
+  @Test func aCertificateThatEndsEndsWhatItOpened() async throws {
+    let service = ModelService()
+    try await withPort(of: service) { _, port in
+      let brief = try credentials({ .client(domain: $0, "alice") }, life: 2)
+      let (watching, asking) = (try await client(port, showing: brief), try await client(port, showing: brief))
+      try await opened(watching)
+      try await asking.post("/v3/kv/range", #"{"key":"YQ=="}"#)
+      #expect(try await asking.wait(answers: 1).hasPrefix("HTTP/1.1 200"))
+      let told = try await watching.wait { !$0.isOpen }
+      #expect(told.contains("its certificate ended at") && service.watchCount == 0)
+      try await asking.post("/v3/kv/range", #"{"key":"YQ=="}"#)
+      #expect(try await asking.wait(answers: 2).contains("HTTP/1.1 401"))
+      try await asking.wait { !$0.isOpen }
+    }
+  }
+
+  @Test func aNodeThatIsRemovedHearsNoMore() async throws {
+    let service = ModelService()
+    let member = Member(id: NodeID(8), name: "b", peerAddress: "b:1", clientAddress: "b:2")
+    service.behave { $0.configuration = Configuration(voters: [member]) }
+    try await withPort(of: service) { _, port in
+      let node = try await client(port, showing: try credentials { .node(domain: $0, 8) })
+      try await opened(node)
+      let other = try await client(port, showing: try credentials { .client(domain: $0, "alice") })
+      try await opened(other)
+      service.behave { $0.configuration = Configuration(voters: [], removed: [NodeID(8)]) }
+      #expect(try await node.wait { !$0.isOpen }.contains("was removed from the cluster"))
+      #expect(other.isOpen)
+      await other.close()
+    }
+  }
 }
 
 /// The client port with a certificate of the operator's.
@@ -140,8 +181,8 @@ import X509
   private let directory: String
 
   init() throws {
-    cluster = try Authority(domain: .random(), now: Date() - 100_000)
-    company = try Authority(domain: .random(), now: Date() - 100_000)
+    cluster = try Authority(domain: .random())
+    company = try Authority(domain: .random())
     directory = FileManager.default.temporaryDirectory.appendingPathComponent("coracle-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
   }

@@ -56,8 +56,8 @@ enum ImportTable {
     "Tests/ReplicaTests": pureModules.union(["Testing", "Golden"]),
     "Tests/KeyValueTests": pureModules.union(["Testing", "Golden"]),
     "Tests/EtcdAPITests": pureModules.union([
-      "Testing", "Budget", "Credentials", "EtcdAPI", "Foundation", "LocalStore", "NIOCore", "NIOPosix", "NIOSSL", "RawClient",
-      "Synchronization", "X509",
+      "Testing", "Budget", "Credentials", "Dispatch", "EtcdAPI", "Foundation", "LocalStore", "NIOCore", "NIOEmbedded", "NIOPosix", "NIOSSL",
+      "RawClient", "Sockets", "Synchronization", "X509",
     ]),
     "Tests/SimulationTests": pureModules.union(["Testing"]),
     "Tests/ServerTests": [
@@ -70,7 +70,7 @@ enum ImportTable {
     "Tests/LocalStore": ["KeyValue", "Replica"],
     "Tests/RawClient": ["NIOCore", "NIOPosix", "Synchronization"],
     "Tests/ShortLinksTests": [
-      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "NIOCore",
+      "Testing", "Budget", "Foundation", "Hummingbird", "HummingbirdTesting", "KeyValue", "Links", "LocalStore", "Logging", "NIOCore",
       "NIOEmbedded", "NIOHTTPTypes", "RawClient", "ShortLinks", "Synchronization",
     ],
   ]

@@ -119,7 +119,7 @@ import Testing
       return Frame(cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1), body: .message(message)).encoded()
     }
     var effects = ReplicaEffects<KeyValueMachine>()
-    for term in 2...10_000 as ClosedRange<Term> {
+    for term in 2...5000 as ClosedRange<Term> {
       effects.removeAll()
       bench.replica.step(.frame(frame(term)[...], connection: 1), now: .zero, into: &effects)
       bench.replica.endTurn(now: .zero, into: &effects)
@@ -130,6 +130,40 @@ import Testing
     bench.replica.endTurn(now: .zero, into: &effects)
     #expect(effects.frames.count >= 4096)
     #expect(bench.replica.control.withheld.isEmpty)
+  }
+
+  /// What was to be confirmed to one leader is replaced by the next in the turn in which it becomes durable.
+  @Test func whatWasReplacedIsNotConfirmed() throws {
+    var bench = try ReplicaBench()
+    bench.follow()
+    func append(_ term: Term, from peer: UInt64) -> ReplicaEvent<KeyValueMachine> {
+      let entry = Entry(index: 2, term: term, kind: .command, payload: [0xff][...])
+      let body = Message.Body.append(previous: LogPosition(index: 1, term: 1), entries: [entry], commit: 1)
+      let message = Message(from: NodeID(peer), to: NodeID(1), term: term, body: body)
+      let frame = Frame(cluster: ReplicaBench.cluster, from: NodeID(peer), to: NodeID(1), body: .message(message))
+      return .frame(frame.encoded()[...], connection: peer)
+    }
+    func confirmed(_ effects: ReplicaEffects<KeyValueMachine>) -> [Term] {
+      effects.frames.compactMap { frame in
+        guard case .message(let message) = try? Frame(decoding: frame.frame[...]).body, case .appendAccepted(match: 2) = message.body
+        else { return nil }
+        return message.term
+      }
+    }
+    var effects = ReplicaEffects<KeyValueMachine>()
+    bench.replica.step(append(2, from: 2), now: .zero, into: &effects)
+    bench.replica.endTurn(now: .zero, into: &effects)
+    let first = try #require(effects.writes.last).sequence
+    effects.removeAll()
+    bench.replica.step(.written(through: first), now: .zero, into: &effects)
+    bench.replica.step(append(3, from: 3), now: .zero, into: &effects)
+    bench.replica.endTurn(now: .zero, into: &effects)
+    #expect(confirmed(effects).isEmpty)
+    let second = try #require(effects.writes.last).sequence
+    effects.removeAll()
+    bench.replica.step(.written(through: second), now: .zero, into: &effects)
+    bench.replica.endTurn(now: .zero, into: &effects)
+    #expect(confirmed(effects) == [3])
   }
 
   @Test func messagesThatWaitForTheDiskAreBoundedInBytesToo() throws {

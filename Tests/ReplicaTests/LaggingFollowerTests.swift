@@ -69,15 +69,15 @@ import WriteAheadLog
   /// A follower that is there but slow: the leader takes fewer commands, says so, and the follower needs no snapshot.
   @Test func admissionSlowsDownForAFollowerThatWouldFallBehind() throws {
     var settings = SnapshotTransferTests.settings
-    settings.snapshotAfterBytes = 2_000_000
-    settings.logMemoryBytes = 100_000
-    settings.raft.maximumInflightBytes = 500_000
+    settings.snapshotAfterBytes = 1_000_000
+    settings.logMemoryBytes = 50_000
+    settings.raft.maximumInflightBytes = 250_000
     let cluster = try ClusterTests.started(seed: 3, settings: settings)
     let leader = try #require(cluster.leader)
     let lagging = try #require(ClusterTests.names.first { $0 != leader })
-    // Half a megabyte for each of its syncs: about 5 MB/s, while clients want 10.
+    // A quarter of a megabyte for each of its syncs: about 2.5 MB/s, while clients want 5.
     cluster.setSyncLatency(.milliseconds(90) ... .milliseconds(100), of: lagging)
-    let value = String(repeating: "w", count: 10_000)
+    let value = String(repeating: "w", count: 5000)
     var requests: [RequestID] = []
     for i in 0..<1800 {
       requests.append(cluster.propose(ClusterTests.put("m\(i % 50)", value), on: leader, timeout: .milliseconds(60_000)))

@@ -131,8 +131,8 @@ import Testing
     #expect(cluster.violations.isEmpty)
   }
 
-  /// The identity that left first is forgotten at last: it is nobody then whom the cluster knows. With what it has it wins nothing, disturbs
-  /// nobody, and may even be added again, since its disk has all that it ever confirmed.
+  /// The identity that left first is forgotten at last: it is nobody then whom the cluster knows. With what it has it wins nothing,
+  /// disturbs nobody, and may even be added again, since its disk has all that it ever confirmed.
   @Test func whoIsForgottenComesBackAndDisturbsNobody() throws {
     let cluster = try Self.cluster(["a", "b", "c"], others: [], seed: 11)
     let leader = try #require(cluster.leader)

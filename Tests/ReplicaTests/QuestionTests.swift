@@ -206,6 +206,20 @@ struct Watchman: StateMachine, SnapshotSource {
     #expect(questions.takeReady().map(\.key) == Array(keys.dropFirst(4)) + [own, other])
   }
 
+  /// Each comes in a turn of its own, and no majority answers meanwhile.
+  @Test func aMembersBatchesHaveTheSameBound() throws {
+    var bench = try ReplicaBench()
+    bench.becomeLeader()
+    for number in 1...UInt64(3 * Questions.maximumFrames) {
+      let frame = Frame(
+        cluster: ReplicaBench.cluster, from: NodeID(2), to: NodeID(1),
+        body: .questions(QuestionFrame(number: number, items: [item(number)])))
+      bench.step(.frame(frame.encoded()[...], connection: 2))
+    }
+    let sizes = bench.replica.sizes(now: bench.now)
+    #expect(sizes.questionsAsked == Questions.maximumFrames && sizes.readBatches == Questions.maximumFrames)
+  }
+
   /// What a leader asks itself leaves its batch when its time is up; a member's questions are the member's to forget.
   @Test func whatNobodyWaitsForIsForgotten() {
     var questions = Questions()

@@ -59,7 +59,7 @@ import Testing
     #expect(Self.installs(lagging, in: cluster) == 1)
   }
 
-  @Test(arguments: 1...8 as ClosedRange<UInt64>) func throughLossAndDuplication(seed: UInt64) throws {
+  @Test(arguments: 1...5 as ClosedRange<UInt64>) func throughLossAndDuplication(seed: UInt64) throws {
     let (cluster, lagging, _) = try Self.lagging(seed: seed)
     cluster.network.heal()
     cluster.network.lossPerMille = 100
@@ -70,7 +70,7 @@ import Testing
   }
 
   /// The receiver loses power at every stage of the transfer, and again.
-  @Test(arguments: 1...10 as ClosedRange<UInt64>) func throughRestartsOfTheReceiver(seed: UInt64) throws {
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func throughRestartsOfTheReceiver(seed: UInt64) throws {
     let (cluster, lagging, _) = try Self.lagging(seed: seed)
     cluster.network.heal()
     for _ in 0..<3 {
@@ -83,7 +83,7 @@ import Testing
   }
 
   /// The leader goes in the middle of the transfer; the next one begins anew.
-  @Test(arguments: 1...10 as ClosedRange<UInt64>) func throughAChangeOfLeader(seed: UInt64) throws {
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func throughAChangeOfLeader(seed: UInt64) throws {
     let (cluster, lagging, leader) = try Self.lagging(seed: seed)
     cluster.network.heal()
     cluster.run(for: .milliseconds(Int64(60 + 8 * seed)))

@@ -10,7 +10,7 @@ import Testing
   private let now = Date()
 
   private func write(_ key: KeyPair = KeyPair(), life: TimeInterval) throws {
-    let authority = try Authority(domain: .random(), now: now)
+    let authority = try Authority(domain: .random())
     let leaf = try authority.issue(
       .client(domain: authority.domain, "x"), for: key.publicKey, names: ["a.example.net"], now: now, life: life)
     try Data(try CertificateText.encode([leaf]).utf8).write(to: URL(fileURLWithPath: directory + "/cert.pem"))

@@ -85,7 +85,8 @@ import Testing
         #expect(try await client.get(path, reader).status == .ok, "\(path)")
         #expect(try await client.get(path, other).status == .forbidden, "\(path)")
       }
-      #expect(try await client.send(.post, "/_links", writer, Self.body).status == .created)
+      let made = try await client.send(.post, "/_links", writer, Self.body)
+      #expect(made.status == .created)
       #expect(try await client.send(.put, "/_links/docs", writer, Self.body).status == .ok)
       #expect(try await client.get("/docs").headers[.location] == "https://two.example/")
       #expect(try await client.send(.delete, "/_links/docs", writer).status == .noContent)
